@@ -1,0 +1,28 @@
+package deps
+
+import (
+	_ "filippo.io/age"
+	_ "github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
+	_ "github.com/bnb-chain/tss-lib/v2/ecdsa/resharing"
+	_ "github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
+	_ "github.com/ethereum/go-ethereum/accounts/abi/bind/v2"
+	_ "github.com/ethereum/go-ethereum/accounts/external"
+	_ "github.com/ethereum/go-ethereum/accounts/keystore"
+	_ "github.com/ethereum/go-ethereum/eth"
+	_ "github.com/ethereum/go-ethereum/eth/catalyst"
+	_ "github.com/ethereum/go-ethereum/eth/filters"
+	_ "github.com/ethereum/go-ethereum/eth/tracers"
+	_ "github.com/ethereum/go-ethereum/ethclient"
+	_ "github.com/ethereum/go-ethereum/node"
+	_ "github.com/ethereum/go-ethereum/signer/core/apitypes"
+	_ "github.com/libp2p/go-libp2p"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/schollz/progressbar/v3"
+	_ "github.com/spf13/cobra"
+	_ "github.com/spf13/viper"
+	_ "go.etcd.io/bbolt"
+	_ "go.yaml.in/yaml/v3"
+	_ "golang.org/x/mod/sumdb/tlog"
+	_ "golang.org/x/term"
+	_ "pgregory.net/rapid"
+)
