@@ -1,0 +1,150 @@
+package council
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
+)
+
+// Word says what an entry of a member's feed reports.
+type Word string
+
+// The words of the feeds. Each has one body type below.
+const (
+	WordProposed      Word = "proposed"       // Proposed
+	WordJudged        Word = "judged"         // Judged
+	WordApproved      Word = "approved"       // Voted
+	WordRejected      Word = "rejected"       // Voted
+	WordBegun         Word = "begun"          // Begun
+	WordAttemptFailed Word = "attempt-failed" // AttemptFailed
+	WordSigned        Word = "signed"         // Signed
+	WordBroadcast     Word = "broadcast"      // Sighted
+	WordMined         Word = "mined"          // Sighted
+	WordReverted      Word = "reverted"       // Sighted
+	WordReorged       Word = "reorged"        // Sighted
+	WordFinal         Word = "final"          // Sighted
+	WordDisplaced     Word = "displaced"      // Sighted
+	WordExpired       Word = "expired"        // Sighted
+	WordRosterSigned  Word = "roster-signed"  // RosterSigned
+	WordKeyMade       Word = "key-made"       // KeyMade
+)
+
+// Proposed opens a proposal: the canonical bytes of its intent, from which
+// every node computes everything else.
+type Proposed struct {
+	Council common.Hash
+	Intent  []byte // EncodeIntent
+}
+
+// Judged is a node's own verdict on a proposal.
+type Judged struct {
+	Proposal ProposalID
+	Allow    bool
+	Rule     string
+	Reason   string
+	Sentence string
+	Policy   common.Hash // hash of the charter and the member's policy
+	Block    uint64      // block of the facts it judged by
+}
+
+// Voted carries a member's approval or rejection, whoever's node took it.
+type Voted struct {
+	Approval Approval
+}
+
+// Begun reports that this node joined a signing attempt.
+type Begun struct {
+	Proposal ProposalID
+	Chain    uint64
+	Nonce    uint64
+	Attempt  uint64
+	Begin    common.Hash
+	Signers  []MemberID
+}
+
+// AttemptFailed reports why an attempt ended without a signature, as this node
+// saw it.
+type AttemptFailed struct {
+	Proposal ProposalID
+	Chain    uint64
+	Nonce    uint64
+	Attempt  uint64
+	Suspects []MemberID
+	Proven   bool
+	Reason   string
+}
+
+// Signed carries the finished transaction.
+type Signed struct {
+	Proposal ProposalID
+	Chain    uint64
+	Nonce    uint64
+	Attempt  uint64
+	Signers  []MemberID
+	Tx       []byte // EIP-2718 bytes
+}
+
+// Sighted reports what became of a transaction on its chain.
+type Sighted struct {
+	Proposal  ProposalID
+	Chain     uint64
+	Nonce     uint64
+	Tx        common.Hash
+	Block     uint64
+	BlockHash common.Hash
+	GasUsed   uint64
+}
+
+// RosterSigned records the roster that this node works under.
+type RosterSigned struct {
+	Roster common.Hash
+}
+
+// KeyMade carries the birth record of the key.
+type KeyMade struct {
+	Genesis Genesis
+}
+
+// EncodeBody gives the RLP bytes of an event body.
+func EncodeBody(v any) ([]byte, error) {
+	b, err := rlp.EncodeToBytes(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", v, err)
+	}
+	return b, nil
+}
+
+// DecodeBody reads the body that belongs to a word; any other bytes, trailing
+// ones included, are an error.
+func DecodeBody(w Word, b []byte) (any, error) {
+	switch w {
+	case WordProposed:
+		return bodyAs[Proposed](w, b)
+	case WordJudged:
+		return bodyAs[Judged](w, b)
+	case WordApproved, WordRejected:
+		return bodyAs[Voted](w, b)
+	case WordBegun:
+		return bodyAs[Begun](w, b)
+	case WordAttemptFailed:
+		return bodyAs[AttemptFailed](w, b)
+	case WordSigned:
+		return bodyAs[Signed](w, b)
+	case WordBroadcast, WordMined, WordReverted, WordReorged, WordFinal, WordDisplaced, WordExpired:
+		return bodyAs[Sighted](w, b)
+	case WordRosterSigned:
+		return bodyAs[RosterSigned](w, b)
+	case WordKeyMade:
+		return bodyAs[KeyMade](w, b)
+	}
+	return nil, fmt.Errorf("unknown event %q", string(w))
+}
+
+func bodyAs[T any](w Word, b []byte) (any, error) {
+	var v T
+	if err := rlp.DecodeBytes(b, &v); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", w, err)
+	}
+	return v, nil
+}
