@@ -1,0 +1,87 @@
+package api
+
+import (
+	"context"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// Backend is what a node can be asked. The node implements it, the Server puts
+// it on a socket, and client.Client implements it again on the other side, so
+// that a command doesn't know which of the two it holds.
+//
+// Errors: wrap what the caller did wrong with Fail, so that it arrives with
+// its kind, rule and hint; any other error arrives as Internal.
+type Backend interface {
+	// Status is the node's whole state in one look. It never waits for a
+	// peer or an RPC: what is not known is said to be unknown.
+	Status(ctx context.Context) (Status, error)
+
+	// Doctor checks everything that can be checked from here, the RPCs
+	// included, and says what to do about what it finds.
+	Doctor(ctx context.Context) ([]Check, error)
+
+	// Propose puts an intent before the council. Errors: Invalid (with the
+	// field), NotReady, Denied (a rule that no policy can lift).
+	Propose(ctx context.Context, r ProposeRequest) (Proposal, error)
+
+	// Proposals lists what the node knows, the newest first.
+	Proposals(ctx context.Context) ([]Proposal, error)
+
+	// Proposal finds one by its id or the beginning of it (with or without
+	// 0x, four digits at least). Errors: NotFound, Ambiguous.
+	Proposal(ctx context.Context, prefix string) (Proposal, error)
+
+	// Ballot fills in everything of a member's word but the signature:
+	// sequence, expiry, sentence, hashes. An empty member means the member
+	// whose node this is.
+	Ballot(ctx context.Context, r BallotRequest) (UnsignedApproval, error)
+
+	// Vote takes a signed word, of any member, checks it, keeps it and
+	// passes it on. Errors: Invalid, NotFound, Conflict (the nonce is
+	// reserved; a rejection comes too late), Denied.
+	Vote(ctx context.Context, a council.Approval) (Proposal, error)
+
+	// Keygen takes part in the key ceremony, and returns when the key is
+	// made and signed for by all, or when ctx ends. Progress is called from
+	// one goroutine, at once and again whenever something changes and at
+	// least each ten seconds while somebody is waited for. Errors: Conflict
+	// (there is a key already), NotReady (no roster).
+	Keygen(ctx context.Context, progress func(Progress)) (council.Genesis, error)
+
+	// Events calls each for every event with an ID above after, those that
+	// were first, and then as they happen. It returns when ctx ends (with
+	// its error) or each fails (with that error).
+	Events(ctx context.Context, after uint64, each func(Event) error) error
+}
+
+// BallotRequest asks for a word that is ready to be signed.
+type BallotRequest struct {
+	Proposal string           `json:"proposal"` // id or the beginning of one
+	Decision council.Choice   `json:"decision"`
+	Member   council.MemberID `json:"member,omitempty"` // empty: this node's member
+	Reason   string           `json:"reason,omitempty"`
+	Seconds  uint64           `json:"seconds,omitempty"` // how long the word holds; 0: until the proposal expires
+}
+
+// UnsignedApproval is a word without its signature, and all that a careful
+// member needs to make the document again and compare.
+type UnsignedApproval struct {
+	Member   council.MemberID `json:"member"`
+	Wallet   common.Address   `json:"wallet"` // the approver that has to sign
+	Council  common.Hash      `json:"council"`
+	Approval council.Approval `json:"-"`
+	Intent   council.Intent   `json:"-"`
+	Document council.Document `json:"-"` // EIP-712; equals Approval.Document(Council, Intent)
+	Digest   common.Hash      `json:"digest"`
+}
+
+// NewUnsignedApproval puts document and digest to a word.
+func NewUnsignedApproval(id common.Hash, m council.Member, a council.Approval, in council.Intent) (UnsignedApproval, error) {
+	u := UnsignedApproval{Member: m.ID, Wallet: m.Approver, Council: id, Approval: a, Intent: in, Document: a.Document(id, in)}
+	var err error
+	u.Digest, err = council.Digest(u.Document)
+	return u, err
+}

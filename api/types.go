@@ -1,0 +1,283 @@
+package api
+
+import (
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// Phase is where a node stands, in the words of its status line.
+type Phase string
+
+// The phases of a node, in the order that it passes them.
+const (
+	NoRoster       Phase = "no-roster"       // no roster file yet, or one that isn't signed by all
+	AwaitingKeygen Phase = "awaiting-keygen" // a roster, but no key; 'signer keygen' is next
+	Keygen         Phase = "keygen"          // the ceremony is running
+	Watching       Phase = "watching"        // a key, but the feeds of the others are not in yet: signs nothing
+	Ready          Phase = "ready"           // judges, approves and signs
+)
+
+// Status is one look at a node.
+type Status struct {
+	Version  string           `json:"version"`
+	Member   council.MemberID `json:"member"`
+	Phase    Phase            `json:"phase"`
+	Detail   string           `json:"detail,omitempty"` // what the phase waits for, in words
+	Started  time.Time        `json:"started"`
+	Roster   *Roster          `json:"roster,omitempty"`
+	Charter  common.Hash      `json:"charter"`
+	Policy   common.Hash      `json:"policy"`            // this member's own
+	Council  *Council         `json:"council,omitempty"` // from key generation on
+	Peers    []Peer           `json:"peers"`
+	Chains   []Chain          `json:"chains"`
+	Ledger   []LedgerRow      `json:"ledger"`            // nonces that are reserved or revealed, and the last few that are done
+	Attempt  *Attempt         `json:"attempt,omitempty"` // the signing session in flight
+	Warnings []string         `json:"warnings"`
+}
+
+// Roster is the composition in force.
+type Roster struct {
+	Hash      common.Hash        `json:"hash"`
+	Version   uint64             `json:"version"`
+	Threshold int                `json:"threshold"`
+	Members   []council.MemberID `json:"members"`
+	TermEnds  time.Time          `json:"termEnds"` // the first term that ends
+}
+
+// Council is the key that the council holds together.
+type Council struct {
+	ID         common.Hash    `json:"id"`
+	Address    common.Address `json:"address"`
+	ShareEpoch uint64         `json:"shareEpoch"`
+	Transcript common.Hash    `json:"transcript"`
+}
+
+// Peer is another member's node as this node sees it.
+type Peer struct {
+	Member     council.MemberID `json:"member"`
+	Online     bool             `json:"online"`
+	Since      time.Time        `json:"since,omitzero"`       // of the present state; zero: never seen
+	RosterHash *common.Hash     `json:"rosterHash,omitempty"` // set when the peer holds ANOTHER roster than this node
+	Detail     string           `json:"detail,omitempty"`     // last error, version, or what differs
+}
+
+// Chain is one chain as this node's own RPCs show it.
+type Chain struct {
+	ID          uint64    `json:"id"`
+	Healthy     bool      `json:"healthy"`
+	Detail      string    `json:"detail,omitempty"` // what is wrong
+	Head        uint64    `json:"head"`
+	HeadTime    time.Time `json:"headTime,omitzero"`
+	LagSeconds  uint64    `json:"lagSeconds"`           // age of the head
+	Nonce       uint64    `json:"nonce"`                // the council's next
+	Balance     *Wei      `json:"balance,omitempty"`    // of the council's address; nil: unknown
+	Emergencies uint64    `json:"emergencies"`          // transactions that the balance pays for at their fee ceiling
+	LowBalance  bool      `json:"lowBalance,omitempty"` // fewer than signer.yaml asks for
+}
+
+// LedgerRow says which proposal a nonce belongs to.
+type LedgerRow struct {
+	Chain    uint64             `json:"chain"`
+	Nonce    uint64             `json:"nonce"`
+	Proposal council.ProposalID `json:"proposal"`
+	State    string             `json:"state"` // reserved, revealed, consumed, displaced
+	Attempt  uint64             `json:"attempt"`
+	TxHash   *common.Hash       `json:"txHash,omitempty"`
+}
+
+// Outcome is the result of one check.
+type Outcome string
+
+// The outcomes of a check.
+const (
+	OK   Outcome = "ok"
+	Warn Outcome = "warn"
+	Bad  Outcome = "fail"
+)
+
+// Check is one line of the doctor.
+type Check struct {
+	Name    string  `json:"name"`
+	Outcome Outcome `json:"outcome"`
+	Detail  string  `json:"detail"`
+	Hint    string  `json:"hint,omitempty"` // for warn and fail
+}
+
+// ProposeRequest asks for a playbook of the charter, or for a raw transaction.
+// Exactly one of Playbook and Raw is set.
+type ProposeRequest struct {
+	Playbook string            `json:"playbook,omitempty"` // "pause"
+	Target   string            `json:"target,omitempty"`   // a name from the charter
+	Params   map[string]string `json:"params,omitempty"`
+	Raw      *RawTransaction   `json:"raw,omitempty"`
+
+	Reason   string             `json:"reason"`
+	Seconds  uint64             `json:"seconds,omitempty"` // how long the council may act on it; 0: the charter's default
+	Replaces council.ProposalID `json:"replaces,omitzero"` // the proposal whose revealed nonce this one takes over
+	Salt     *common.Hash       `json:"salt,omitempty"`    // nil: drawn by the node; give it to get the same id again
+	MaxGas   uint64             `json:"maxGas,omitempty"`  // 0: estimated, with room
+	MaxFee   *Wei               `json:"maxFee,omitempty"`  // wei per gas, the ceiling; nil: by the class of the action
+	MaxTip   *Wei               `json:"maxTip,omitempty"`  // wei per gas, the ceiling
+	Preview  bool               `json:"preview,omitempty"` // decode and judge, but tell nobody and keep nothing
+}
+
+// RawTransaction is a call that no playbook covers.
+type RawTransaction struct {
+	Chain uint64         `json:"chain"`
+	To    common.Address `json:"to"`
+	Value *Wei           `json:"value,omitempty"` // wei; nil: 0
+	Data  hexutil.Bytes  `json:"data"`
+}
+
+// State is where a proposal stands.
+type State string
+
+// The states of a proposal.
+const (
+	Judging   State = "judging"   // nodes are fetching facts and evaluating
+	Open      State = "open"      // waits for approvals
+	Approved  State = "approved"  // has its quorum, waits for its turn or for signers
+	Signing   State = "signing"   // a session runs
+	Signed    State = "signed"    // the signature exists, the transaction is on its way
+	Mined     State = "mined"     // in a block that is not yet final
+	Final     State = "final"     // in a finalised block
+	Reverted  State = "reverted"  // in a block, and the call failed
+	Refused   State = "refused"   // so many nodes deny or members reject that a quorum is out of reach
+	Expired   State = "expired"   // too late; nothing was revealed
+	Displaced State = "displaced" // another proposal took its nonce: void for ever
+	Stuck     State = "stuck"     // revealed but not mined within the deadline; needs a person
+)
+
+// Done reports whether the state never changes again (a reorg apart).
+func (s State) Done() bool {
+	switch s {
+	case Final, Reverted, Refused, Expired, Displaced:
+		return true
+	}
+	return false
+}
+
+// Proposal is all that a node knows about one proposal.
+type Proposal struct {
+	ID        council.ProposalID `json:"id"`
+	Short     string             `json:"short"`
+	State     State              `json:"state"`
+	Detail    string             `json:"detail,omitempty"` // who or what is waited for, or why it ended
+	Sentence  string             `json:"sentence"`         // what it does, as this node decodes it
+	Class     string             `json:"class"`            // restrictive, permissive, …: the policy's word
+	Playbook  string             `json:"playbook,omitempty"`
+	Proposer  council.MemberID   `json:"proposer"`
+	Proposed  time.Time          `json:"proposed"`
+	Expires   time.Time          `json:"expires"`
+	Reason    string             `json:"reason"`
+	Replaces  council.ProposalID `json:"replaces,omitzero"`
+	Intent    Intent             `json:"intent"`
+	Call      *Call              `json:"call,omitempty"` // nil: not decodable
+	Verdicts  []Verdict          `json:"verdicts"`       // in roster order, of the nodes that have judged
+	Approvals []Word             `json:"approvals"`      // in roster order, of the members that have spoken
+	Missing   []council.MemberID `json:"missing"`        // members who have neither approved nor rejected
+	Have      int                `json:"have"`           // approvals that count
+	Want      int                `json:"want"`
+	Nonce     *uint64            `json:"nonce,omitempty"` // once reserved
+	Attempts  []Attempt          `json:"attempts"`
+	TxHash    *common.Hash       `json:"txHash,omitempty"`
+	Block     uint64             `json:"block,omitempty"`
+	GasUsed   uint64             `json:"gasUsed,omitempty"`
+	Fee       *Wei               `json:"fee,omitempty"` // wei that the gas cost
+	Timing    Timing             `json:"timing"`
+}
+
+// Call is a decoded call; those inside it follow in Inner.
+type Call struct {
+	To        common.Address `json:"to"`
+	Label     string         `json:"label,omitempty"` // the charter's name for To
+	Signature string         `json:"signature"`       // pause(address)
+	Args      []Argument     `json:"args"`
+	Value     *Wei           `json:"value,omitempty"`
+	Inner     []Call         `json:"inner,omitempty"`
+}
+
+// Argument is one decoded argument.
+type Argument struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Value string `json:"value"`
+	Label string `json:"label,omitempty"` // the charter's name for an address
+}
+
+// Verdict is what one node's policy says.
+type Verdict struct {
+	Member council.MemberID `json:"member"`
+	Allow  bool             `json:"allow"`
+	Rule   string           `json:"rule"`   // the rule that decided
+	Reason string           `json:"reason"` // why, and what would make it pass
+	At     time.Time        `json:"at"`
+	Block  uint64           `json:"block,omitempty"` // of the facts
+}
+
+// Word is what one member said.
+type Word struct {
+	Member   council.MemberID `json:"member"`
+	Decision council.Choice   `json:"decision"`
+	Reason   string           `json:"reason,omitempty"`
+	Sequence uint64           `json:"sequence"`
+	At       time.Time        `json:"at"` // when this node read it
+	Expires  time.Time        `json:"expires"`
+}
+
+// Attempt is one signing session.
+type Attempt struct {
+	Proposal    council.ProposalID `json:"proposal"`
+	Chain       uint64             `json:"chain"`
+	Nonce       uint64             `json:"nonce"`
+	Number      uint64             `json:"number"` // from 1
+	Session     string             `json:"session,omitempty"`
+	Coordinator council.MemberID   `json:"coordinator"`
+	Signers     []Signer           `json:"signers"`
+	State       string             `json:"state"` // running, failed, signed
+	Round       string             `json:"round,omitempty"`
+	WaitingFor  []council.MemberID `json:"waitingFor,omitempty"`
+	Suspects    []council.MemberID `json:"suspects,omitempty"`
+	Error       string             `json:"error,omitempty"`
+	Digest      common.Hash        `json:"digest"`
+	Started     time.Time          `json:"started"`
+	Millis      int64              `json:"millis,omitempty"` // how long it took; 0 while it runs
+}
+
+// Signer is one party of an attempt.
+type Signer struct {
+	Member council.MemberID `json:"member"`
+	Assist bool             `json:"assist,omitempty"` // its member has not approved; its policy allows
+}
+
+// Timing is how long each part took, in milliseconds; 0: not there yet.
+type Timing struct {
+	Judged    int64 `json:"judged,omitempty"`    // proposal read -> this node's verdict
+	Approved  int64 `json:"approved,omitempty"`  // proposal read -> quorum
+	Signed    int64 `json:"signed,omitempty"`    // quorum -> verified signature
+	Mined     int64 `json:"mined,omitempty"`     // signature -> receipt
+	Finalised int64 `json:"finalised,omitempty"` // receipt -> finality
+}
+
+// Progress is one look at a running ceremony.
+type Progress struct {
+	Stage      string             `json:"stage"`         // "waiting for members", "pre-parameters", "round 2", "confirm"
+	Done       int                `json:"done"`          // of Total, for a bar
+	Total      int                `json:"total"`         // 0: unknown
+	WaitingFor []council.MemberID `json:"waitingFor"`    // nobody: this node is busy itself
+	Why        string             `json:"why,omitempty"` // "offline", "another roster: 0x12ab…", …, as far as known
+}
+
+// Event is one thing that happened, in this node's own order.
+type Event struct {
+	ID       uint64             `json:"id"` // from 1, without gaps while the process lives
+	Time     time.Time          `json:"time"`
+	Kind     string             `json:"kind"` // proposed, judged, approved, …, stuck, peer-up, peer-down, hook-failed
+	Proposal council.ProposalID `json:"proposal,omitzero"`
+	Member   council.MemberID   `json:"member,omitempty"`
+	Text     string             `json:"text"` // one line for people
+}

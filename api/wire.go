@@ -1,0 +1,133 @@
+package api
+
+import (
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// Wei is an amount of wei, a decimal string in JSON. Reading takes 0x, too.
+type Wei big.Int
+
+// NewWei copies v; nil stays nil.
+func NewWei(v *big.Int) *Wei {
+	if v == nil {
+		return nil
+	}
+	return (*Wei)(new(big.Int).Set(v))
+}
+
+// Int is the amount; nil stays nil.
+func (w *Wei) Int() *big.Int {
+	if w == nil {
+		return nil
+	}
+	return new(big.Int).Set((*big.Int)(w))
+}
+
+func (w *Wei) String() string { return (*big.Int)(w).String() }
+
+// MarshalText writes decimal digits.
+func (w *Wei) MarshalText() ([]byte, error) { return (*big.Int)(w).MarshalText() }
+
+// UnmarshalText reads decimal digits, or hex after 0x; at most 256 bits, not
+// negative.
+func (w *Wei) UnmarshalText(b []byte) error {
+	v, ok := new(big.Int).SetString(string(b), 0)
+	if !ok || v.Sign() < 0 || v.BitLen() > 256 {
+		return fmt.Errorf("amount %q: want whole wei, in decimal or with 0x", b)
+	}
+	*w = Wei(*v)
+	return nil
+}
+
+// Intent is a council.Intent in JSON. Which fields are there depends on Kind.
+type Intent struct {
+	Kind         council.IntentKind `json:"kind"`
+	Chain        uint64             `json:"chain,omitempty"`
+	To           *common.Address    `json:"to,omitempty"`
+	Value        *Wei               `json:"value,omitempty"` // wei
+	Data         hexutil.Bytes      `json:"data,omitempty"`
+	MaxGas       uint64             `json:"maxGas,omitempty"`
+	MaxFeePerGas *Wei               `json:"maxFeePerGas,omitempty"` // wei
+	MaxTipPerGas *Wei               `json:"maxTipPerGas,omitempty"` // wei
+	Document     string             `json:"document,omitempty"`     // typed data
+	Text         string             `json:"text,omitempty"`         // statement
+	ValidUntil   uint64             `json:"validUntil"`             // unix seconds
+	Salt         common.Hash        `json:"salt"`
+	Replaces     council.ProposalID `json:"replaces,omitzero"`
+	Reason       string             `json:"reason"`
+}
+
+// NewIntent is the JSON form of in.
+func NewIntent(in council.Intent) Intent {
+	switch t := in.(type) {
+	case council.Transaction:
+		return Intent{Kind: t.Kind(), Chain: t.Chain, To: &t.To, Value: NewWei(t.Value), Data: t.Data, MaxGas: t.MaxGas,
+			MaxFeePerGas: NewWei(t.MaxFeePerGas), MaxTipPerGas: NewWei(t.MaxTipPerGas), ValidUntil: t.ValidUntil,
+			Salt: t.Salt, Replaces: t.Replaces, Reason: t.Reason}
+	case council.TypedData:
+		return Intent{Kind: t.Kind(), Chain: t.Chain, Document: string(t.Document), ValidUntil: t.ValidUntil, Salt: t.Salt, Reason: t.Reason}
+	case council.Statement:
+		return Intent{Kind: t.Kind(), Text: t.Text, ValidUntil: t.ValidUntil, Salt: t.Salt, Reason: t.Reason}
+	}
+	return Intent{}
+}
+
+// Intent is the value that was sent, checked for its own bounds.
+func (i Intent) Intent() (council.Intent, error) {
+	var in council.Intent
+	switch i.Kind {
+	case council.KindTransaction:
+		t := council.Transaction{Chain: i.Chain, Value: i.Value.Int(), Data: i.Data, MaxGas: i.MaxGas, MaxFeePerGas: i.MaxFeePerGas.Int(),
+			MaxTipPerGas: i.MaxTipPerGas.Int(), ValidUntil: i.ValidUntil, Salt: i.Salt, Replaces: i.Replaces, Reason: i.Reason}
+		if i.To == nil {
+			return nil, fmt.Errorf("transaction: no address to call")
+		}
+		t.To = *i.To
+		in = t
+	case council.KindTypedData:
+		in = council.TypedData{Chain: i.Chain, Document: []byte(i.Document), ValidUntil: i.ValidUntil, Salt: i.Salt, Reason: i.Reason}
+	case council.KindStatement:
+		in = council.Statement{Text: i.Text, ValidUntil: i.ValidUntil, Salt: i.Salt, Reason: i.Reason}
+	default:
+		return nil, fmt.Errorf("unknown kind of intent %q", i.Kind)
+	}
+	if err := in.Valid(); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// approvalJSON is a council.Approval with its signature in hex.
+type approvalJSON struct {
+	Proposal council.ProposalID `json:"proposal"`
+	Decision council.Choice     `json:"decision"`
+	Action   string             `json:"action"`
+	Roster   common.Hash        `json:"roster"`
+	Charter  common.Hash        `json:"charter"`
+	Policy   common.Hash        `json:"policy"`
+	Sequence uint64             `json:"sequence"`
+	Expires  uint64             `json:"expires"`
+	Reason   string             `json:"reason"`
+	Sig      hexutil.Bytes      `json:"sig,omitempty"`
+}
+
+// genesisJSON is a council.Genesis with its signatures in hex.
+type genesisJSON struct {
+	Roster     common.Hash         `json:"roster"`
+	ShareEpoch uint64              `json:"shareEpoch"`
+	Key        common.Address      `json:"key"`
+	Transcript common.Hash         `json:"transcript"`
+	Council    common.Hash         `json:"council"`
+	Sigs       []nodeSignatureJSON `json:"sigs"`
+}
+
+type nodeSignatureJSON struct {
+	Member council.MemberID `json:"member"`
+	Sig    hexutil.Bytes    `json:"sig"`
+}
