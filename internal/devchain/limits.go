@@ -1,0 +1,12 @@
+package devchain
+
+import "time"
+
+// Defaults and bounds.
+const (
+	DefaultChainID = 424242
+	MinPeriod      = time.Second // block times are whole seconds and must grow
+	gasLimit       = 36_000_000  // gas in a block, as on main net at the time of writing
+	cacheMiB       = 16          // each of the state caches
+	maxReorg       = 64          // blocks; in-memory state reaches back 128
+)
