@@ -69,13 +69,13 @@ type BallotRequest struct {
 // UnsignedApproval is a word without its signature, and all that a careful
 // member needs to make the document again and compare.
 type UnsignedApproval struct {
-	Member   council.MemberID `json:"member"`
-	Wallet   common.Address   `json:"wallet"` // the approver that has to sign
-	Council  common.Hash      `json:"council"`
-	Approval council.Approval `json:"-"`
-	Intent   council.Intent   `json:"-"`
-	Document council.Document `json:"-"` // EIP-712; equals Approval.Document(Council, Intent)
-	Digest   common.Hash      `json:"digest"`
+	Member   council.MemberID
+	Wallet   common.Address // the approver that has to sign
+	Council  common.Hash    // council id
+	Approval council.Approval
+	Intent   council.Intent
+	Document council.Document // Approval.Document(Council, Intent)
+	Digest   common.Hash      // of Document
 }
 
 // NewUnsignedApproval puts document and digest to a word.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -95,10 +96,17 @@ func (p *Problem) Is(target error) bool {
 	return ok && k == p.Kind()
 }
 
-// received restores what JSON leaves out.
-func (p *Problem) received() *Problem {
+// ReadProblem reads what came over the socket.
+func ReadProblem(b []byte) (*Problem, error) {
+	p := new(Problem)
+	if err := json.Unmarshal(b, p); err != nil {
+		return nil, fmt.Errorf("read problem: %w", err)
+	}
+	if p.Detail == "" {
+		return nil, errors.New("read problem: it has no detail")
+	}
 	p.err = council.WithHint(errors.New(p.Detail), p.Hint)
-	return p
+	return p, nil
 }
 
 // AsProblem turns any error into what is sent. An outer hint or wrapping text

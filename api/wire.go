@@ -103,8 +103,8 @@ func (i Intent) Intent() (council.Intent, error) {
 	return in, nil
 }
 
-// approvalJSON is a council.Approval with its signature in hex.
-type approvalJSON struct {
+// Approval is a council.Approval with its signature in hex.
+type Approval struct {
 	Proposal council.ProposalID `json:"proposal"`
 	Decision council.Choice     `json:"decision"`
 	Action   string             `json:"action"`
@@ -112,22 +112,94 @@ type approvalJSON struct {
 	Charter  common.Hash        `json:"charter"`
 	Policy   common.Hash        `json:"policy"`
 	Sequence uint64             `json:"sequence"`
-	Expires  uint64             `json:"expires"`
+	Expires  uint64             `json:"expires"` // unix seconds
 	Reason   string             `json:"reason"`
-	Sig      hexutil.Bytes      `json:"sig,omitempty"`
+	Sig      hexutil.Bytes      `json:"sig,omitempty"` // 65 bytes r || s || v
 }
 
-// genesisJSON is a council.Genesis with its signatures in hex.
-type genesisJSON struct {
-	Roster     common.Hash         `json:"roster"`
-	ShareEpoch uint64              `json:"shareEpoch"`
-	Key        common.Address      `json:"key"`
-	Transcript common.Hash         `json:"transcript"`
-	Council    common.Hash         `json:"council"`
-	Sigs       []nodeSignatureJSON `json:"sigs"`
+// NewApproval is the JSON form of a.
+func NewApproval(a council.Approval) Approval {
+	return Approval{Proposal: a.Proposal, Decision: a.Decision, Action: a.Action, Roster: a.Roster, Charter: a.Charter,
+		Policy: a.Policy, Sequence: a.Sequence, Expires: a.Expires, Reason: a.Reason, Sig: a.Sig}
 }
 
-type nodeSignatureJSON struct {
+// Approval is the value that was sent; it is not checked yet.
+func (a Approval) Approval() council.Approval {
+	return council.Approval{Proposal: a.Proposal, Decision: a.Decision, Action: a.Action, Roster: a.Roster, Charter: a.Charter,
+		Policy: a.Policy, Sequence: a.Sequence, Expires: a.Expires, Reason: a.Reason, Sig: a.Sig}
+}
+
+// Genesis is a council.Genesis with its id, and its signatures in hex.
+type Genesis struct {
+	Council    common.Hash     `json:"council"`
+	Roster     common.Hash     `json:"roster"`
+	ShareEpoch uint64          `json:"shareEpoch"`
+	Key        common.Address  `json:"key"`
+	Transcript common.Hash     `json:"transcript"`
+	Sigs       []NodeSignature `json:"sigs"`
+}
+
+// NodeSignature is one node's signature in hex.
+type NodeSignature struct {
 	Member council.MemberID `json:"member"`
 	Sig    hexutil.Bytes    `json:"sig"`
+}
+
+// NewGenesis is the JSON form of g.
+func NewGenesis(g council.Genesis) Genesis {
+	out := Genesis{Council: g.ID(), Roster: g.Roster, ShareEpoch: g.ShareEpoch, Key: g.Key, Transcript: g.Transcript}
+	for _, s := range g.Sigs {
+		out.Sigs = append(out.Sigs, NodeSignature{s.Member, s.Sig})
+	}
+	return out
+}
+
+// Genesis is the value that was sent; its signatures are not checked.
+func (g Genesis) Genesis() council.Genesis {
+	out := council.Genesis{Roster: g.Roster, ShareEpoch: g.ShareEpoch, Key: g.Key, Transcript: g.Transcript}
+	for _, s := range g.Sigs {
+		out.Sigs = append(out.Sigs, council.NodeSignature{Member: s.Member, Sig: s.Sig})
+	}
+	return out
+}
+
+// Unsigned is an UnsignedApproval in JSON. A reader makes Document and digest
+// again from the other fields, and compares.
+type Unsigned struct {
+	Member   council.MemberID `json:"member"`
+	Wallet   common.Address   `json:"wallet"` // the approver that has to sign
+	Council  common.Hash      `json:"council"`
+	Approval Approval         `json:"approval"`
+	Intent   Intent           `json:"intent"`
+	Document council.Document `json:"document"` // EIP-712, for eth_signTypedData_v4
+	Digest   common.Hash      `json:"digest"`
+}
+
+// NewUnsigned is the JSON form of u.
+func NewUnsigned(u UnsignedApproval) Unsigned {
+	return Unsigned{Member: u.Member, Wallet: u.Wallet, Council: u.Council, Approval: NewApproval(u.Approval),
+		Intent: NewIntent(u.Intent), Document: u.Document, Digest: u.Digest}
+}
+
+// Unsigned makes the document again from the word and the intent, and refuses
+// a digest that doesn't follow from them.
+func (u Unsigned) Unsigned() (UnsignedApproval, error) {
+	in, err := u.Intent.Intent()
+	if err != nil {
+		return UnsignedApproval{}, err
+	}
+	out, err := NewUnsignedApproval(u.Council, council.Member{ID: u.Member, Approver: u.Wallet}, u.Approval.Approval(), in)
+	if err != nil {
+		return UnsignedApproval{}, err
+	}
+	id, err := council.Propose(u.Council, in)
+	switch {
+	case err != nil:
+		return UnsignedApproval{}, err
+	case id != u.Approval.Proposal:
+		return UnsignedApproval{}, fmt.Errorf("the node's ballot is for proposal %s, but its intent is %s", u.Approval.Proposal.Short(), id.Short())
+	case out.Digest != u.Digest:
+		return UnsignedApproval{}, fmt.Errorf("the node says that digest %s is to be signed; from the intent follows %s", u.Digest.Hex(), out.Digest.Hex())
+	}
+	return out, nil
 }

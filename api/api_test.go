@@ -1,0 +1,227 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/api/client"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
+)
+
+func TestRequestsArrive(t *testing.T) {
+	f := newFake(t)
+	_, c, _ := serve(t, f)
+	ctx := t.Context()
+	s, err := c.Status(ctx)
+	if err != nil || s.Member != "core-1" || s.Chains[0].Balance.Int().Int64() != 5 {
+		t.Fatalf("status %+v, %v", s, err)
+	}
+	if checks, err := c.Doctor(ctx); err != nil || checks == nil {
+		t.Fatalf("doctor: %v, %v: want an empty list", checks, err)
+	}
+	ps, err := c.Proposals(ctx)
+	if err != nil || len(ps) != 1 {
+		t.Fatalf("proposals %v, %v", ps, err)
+	}
+	in, err := ps[0].Intent.Intent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, err := council.Propose(f.ballot.Council, in); err != nil || id != ps[0].ID {
+		t.Fatalf("the intent that arrived has id %s, not %s (%v)", id, ps[0].ID, err)
+	}
+	salt := common.Hash{3}
+	want := api.ProposeRequest{Reason: "x", Salt: &salt, Raw: &api.RawTransaction{Chain: 1, To: common.Address{4}, Value: api.NewWei(new(big.Int).Lsh(big.NewInt(1), 200)), Data: []byte{5}}}
+	if _, err := c.Propose(ctx, want); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := json.Marshal(want)
+	b, _ := json.Marshal(f.asked)
+	if string(a) != string(b) {
+		t.Fatalf("asked\n%s\narrived\n%s", a, b)
+	}
+}
+
+func TestBallotIsSignedAndTaken(t *testing.T) {
+	f := newFake(t)
+	_, c, _ := serve(t, f)
+	short := f.proposal().Short
+	u, err := c.Ballot(t.Context(), api.BallotRequest{Proposal: short, Decision: council.Approve, Member: "core-2", Reason: "sure"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Approval.Sig = testcouncil.Sign(t, u.Document, f.council.Wallets["core-2"])
+	if _, err := c.Vote(t.Context(), u.Approval); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.votes) != 1 || f.votes[0].Reason != "sure" {
+		t.Fatalf("votes %v", f.votes)
+	}
+	u.Approval.Reason = "another"
+	_, err = c.Vote(t.Context(), u.Approval)
+	if !errors.Is(err, api.Invalid) || council.Hint(err) == "" {
+		t.Fatalf("a changed approval: %v, hint %q", err, council.Hint(err))
+	}
+}
+
+func TestClientDoesNotBelieveADigest(t *testing.T) {
+	f := newFake(t)
+	f.tampered = true
+	_, c, _ := serve(t, f)
+	_, err := c.Ballot(t.Context(), api.BallotRequest{Proposal: f.proposal().Short, Decision: council.Approve, Member: "core-2"})
+	if err == nil || !strings.Contains(err.Error(), "digest") {
+		t.Fatalf("a ballot with another digest: %v", err)
+	}
+}
+
+func TestProblemsKeepKindRuleAndHint(t *testing.T) {
+	f := newFake(t)
+	_, c, _ := serve(t, f)
+	_, err := c.Propose(t.Context(), api.ProposeRequest{Playbook: "send", Target: "treasury"})
+	var p *api.Problem
+	if !errors.As(err, &p) || !errors.Is(err, api.Denied) || p.Status != http.StatusForbidden || p.Rule != "never/token-transfer" || council.Hint(err) != "ask governance" {
+		t.Fatalf("%#v", err)
+	}
+	if _, err := c.Proposal(t.Context(), "0xffff"); !errors.Is(err, api.NotFound) || council.Hint(err) == "" {
+		t.Fatalf("unknown proposal: %v", err)
+	}
+	for _, id := range []string{"", "0x1", "../status", "0xzzzz", strings.Repeat("a", 100)} {
+		if _, err := c.Proposal(t.Context(), id); !errors.Is(err, api.Invalid) {
+			t.Errorf("proposal %q: %v", id, err)
+		}
+	}
+	if _, err := c.Propose(t.Context(), api.ProposeRequest{}); !errors.Is(err, api.Invalid) {
+		t.Errorf("empty request: %v", err)
+	}
+	f.status = func(context.Context) (api.Status, error) { return api.Status{}, context.DeadlineExceeded }
+	if _, err := c.Status(t.Context()); !errors.Is(err, api.Upstream) {
+		t.Errorf("timeout: %v", err)
+	}
+	f.status = func(context.Context) (api.Status, error) { return api.Status{}, io.ErrShortBuffer }
+	if _, err := c.Status(t.Context()); !errors.Is(err, api.Internal) {
+		t.Errorf("own fault: %v", err)
+	}
+}
+
+// Whatever comes over the socket, the answer is a problem with a status below
+// 500, never a broken connection.
+func TestGarbageIsRefused(t *testing.T) {
+	path, _, _ := serve(t, newFake(t))
+	h := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}}
+	defer h.CloseIdleConnections()
+	const js = "application/json"
+	for name, c := range map[string]struct {
+		method, path, kind, body string
+		status                   int
+		says                     string
+	}{
+		"unknown field":  {"POST", "/v1/proposals", js, `{"playbook":"pause","bogus":1}`, 400, "bogus"},
+		"two values":     {"POST", "/v1/proposals", js, `{"playbook":"pause"} {}`, 400, "more than one"},
+		"broken":         {"POST", "/v1/proposals", js, `{`, 400, "EOF"},
+		"content type":   {"POST", "/v1/proposals", "text/plain", `{}`, 400, "content type"},
+		"too large":      {"POST", "/v1/proposals", js, `{"reason":"` + strings.Repeat("x", api.MaxBody) + `"}`, 400, "more than"},
+		"negative wei":   {"POST", "/v1/proposals", js, `{"raw":{"value":"-1"}}`, 400, "whole wei"},
+		"wei as float":   {"POST", "/v1/proposals", js, `{"raw":{"value":"1.5"}}`, 400, "whole wei"},
+		"odd hex":        {"POST", "/v1/proposals", js, `{"raw":{"data":"0x123"}}`, 400, "hex"},
+		"decision":       {"POST", "/v1/proposals/0x1234/ballot", js, `{"decision":"maybe"}`, 400, "maybe"},
+		"signature":      {"POST", "/v1/approvals", js, `{"sig":"0x00"}`, 400, ""},
+		"no such path":   {"GET", "/v2/status", "", "", 404, "no such path"},
+		"wrong method":   {"DELETE", "/v1/status", "", "", 404, "DELETE"},
+		"event number":   {"GET", "/v1/events?after=x", "", "", 400, "after"},
+		"proposal digit": {"GET", "/v1/proposals/0xqqqq", "", "", 400, "hex digits"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			req, err := http.NewRequestWithContext(t.Context(), c.method, "http://signer"+c.path, strings.NewReader(c.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", c.kind)
+			res, err := h.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			b, _ := io.ReadAll(res.Body)
+			p, err := api.ReadProblem(b)
+			if err != nil || res.StatusCode != c.status || p.Status != c.status || !strings.Contains(p.Detail, c.says) || res.Header.Get("Content-Type") != "application/problem+json" {
+				t.Fatalf("%s: %s", res.Status, b)
+			}
+		})
+	}
+}
+
+func TestNoDaemon(t *testing.T) {
+	_, err := client.New(filepath.Join(t.TempDir(), "s")).Status(t.Context())
+	if !errors.Is(err, api.NotReady) || !strings.Contains(council.Hint(err), "signer run") {
+		t.Fatalf("no daemon: %v, hint %q", err, council.Hint(err))
+	}
+	_, err = client.New("/" + strings.Repeat("x", 103)).Status(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "104 bytes") {
+		t.Fatalf("long path: %v", err)
+	}
+}
+
+func TestSocketFile(t *testing.T) {
+	path, _, stop := serve(t, newFake(t))
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("socket mode %v, %v", info.Mode(), err)
+	}
+	if _, err := api.Listen(path); !errors.Is(err, api.ErrInUse) {
+		t.Fatalf("second daemon: %v", err)
+	}
+	stop()
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("the socket stays after its daemon: %v", err)
+	}
+
+	// A stale one is replaced, a file is not, an open directory is refused.
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	l, err = api.Listen(path)
+	if err != nil {
+		t.Fatalf("stale socket: %v", err)
+	}
+	l.Close()
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.Listen(path); err == nil || !strings.Contains(err.Error(), "is not a socket") {
+		t.Fatalf("a file: %v", err)
+	}
+	if b, _ := os.ReadFile(path); string(b) != "precious" {
+		t.Fatal("the file is gone")
+	}
+	open := filepath.Join(filepath.Dir(path), "o")
+	if err := os.Mkdir(open, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.Listen(filepath.Join(open, "s")); err == nil || !strings.Contains(err.Error(), "written by others") {
+		t.Fatalf("open directory: %v", err)
+	}
+	if _, err := api.Listen("/" + strings.Repeat("x", 103)); err == nil || council.Hint(err) == "" {
+		t.Fatalf("long path: %v", err)
+	}
+}

@@ -1,0 +1,96 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/millicent-one/signer/council"
+)
+
+type route struct {
+	pattern string
+	answer  answer
+}
+
+// routes are the paths that answer once; /v1/events and /v1/keygen stream.
+func (s *Server) routes() []route {
+	return []route{
+		{"GET /v1/status", func(r *http.Request) (any, error) { return s.back.Status(r.Context()) }},
+		{"GET /v1/doctor", func(r *http.Request) (any, error) { return list(s.back.Doctor(r.Context())) }},
+		{"GET /v1/proposals", func(r *http.Request) (any, error) { return list(s.back.Proposals(r.Context())) }},
+		{"POST /v1/proposals", s.propose},
+		{"GET /v1/proposals/{id}", s.show},
+		{"POST /v1/proposals/{id}/ballot", s.ballot},
+		{"POST /v1/approvals", s.vote},
+	}
+}
+
+// list sends an empty list as [], not as null.
+func list[T any](v []T, err error) (any, error) {
+	if v == nil {
+		v = []T{}
+	}
+	return v, err
+}
+
+func (s *Server) propose(r *http.Request) (any, error) {
+	var req ProposeRequest
+	if err := body(r, &req); err != nil {
+		return nil, err
+	}
+	if (req.Playbook == "") == (req.Raw == nil) {
+		return nil, Failf(Invalid, "name a playbook, or give a raw transaction", "want exactly one of playbook and raw")
+	}
+	return s.back.Propose(r.Context(), req)
+}
+
+func (s *Server) show(r *http.Request) (any, error) {
+	id := r.PathValue("id")
+	if err := CheckPrefix(id); err != nil {
+		return nil, err
+	}
+	return s.back.Proposal(r.Context(), id)
+}
+
+func (s *Server) ballot(r *http.Request) (any, error) {
+	var req BallotRequest
+	if err := body(r, &req); err != nil {
+		return nil, err
+	}
+	req.Proposal = r.PathValue("id")
+	if err := CheckPrefix(req.Proposal); err != nil {
+		return nil, err
+	}
+	if req.Decision != council.Approve && req.Decision != council.Reject {
+		return nil, Failf(Invalid, "", "decision %q: want %q or %q", req.Decision, council.Approve, council.Reject)
+	}
+	u, err := s.back.Ballot(r.Context(), req)
+	if err != nil {
+		return nil, err
+	}
+	return NewUnsigned(u), nil
+}
+
+func (s *Server) vote(r *http.Request) (any, error) {
+	var a Approval
+	if err := body(r, &a); err != nil {
+		return nil, err
+	}
+	return s.back.Vote(r.Context(), a.Approval())
+}
+
+// CheckPrefix refuses what can't be the beginning of a proposal's id.
+func CheckPrefix(id string) error {
+	digits := strings.TrimPrefix(id, "0x")
+	if len(digits) < MinPrefix || len(id) > MaxPrefix || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
+		return Failf(Invalid, "'signer list' shows the ids", "proposal id %q: want 0x and %d to 64 hex digits", clip(id), MinPrefix)
+	}
+	return nil
+}
+
+func clip(s string) string {
+	if len(s) > MaxPrefix {
+		return s[:MaxPrefix] + "…"
+	}
+	return s
+}
