@@ -1,0 +1,155 @@
+package tss
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/rlp"
+
+	ecrypto "github.com/bnb-chain/tss-lib/v2/crypto"
+	"github.com/bnb-chain/tss-lib/v2/crypto/paillier"
+	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
+	engine "github.com/bnb-chain/tss-lib/v2/tss"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// FormatVersion is the version of the stored share.
+const FormatVersion = 1
+
+// EngineVersion is the version of tss-lib that this package was checked
+// against, line by line.
+const EngineVersion = "v2.0.2"
+
+// envelope is what every secret of this package is stored in.
+type envelope struct {
+	Kind    string
+	Version uint64
+	Body    rlp.RawValue
+}
+
+func seal(kind string, version uint64, body any) ([]byte, error) {
+	b, err := rlp.EncodeToBytes(body)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", kind, err)
+	}
+	return rlp.EncodeToBytes(envelope{kind, version, b})
+}
+
+func unseal(kind string, version uint64, b []byte) ([]byte, error) {
+	var e envelope
+	if err := rlp.DecodeBytes(b, &e); err != nil {
+		return nil, err
+	}
+	if e.Kind != kind {
+		return nil, fmt.Errorf("this is no %s", kind)
+	}
+	if e.Version != version {
+		return nil, council.WithHint(fmt.Errorf("%s has format version %d; this program reads version %d", kind, e.Version, version),
+			"use the version of the program that wrote it, or a newer one")
+	}
+	return e.Body, nil
+}
+
+const shareKind = "millicent share"
+
+// shareV1 holds what can't be derived. Coordinates, the Paillier key's other
+// numbers and the own public ones follow from the rest.
+type shareV1 struct {
+	Epoch     uint64
+	Origin    council.SessionID
+	Self      council.MemberID
+	Members   []council.MemberID
+	Threshold uint64
+
+	PaillierP, PaillierQ, P, Q, Alpha, Beta, Secret *big.Int
+
+	Peers      []peerV1 // in the engine's order
+	KeyX, KeyY *big.Int
+}
+
+type peerV1 struct {
+	Paillier, NTilde, H1, H2, X, Y *big.Int
+}
+
+// MarshalBinary is the stored form. It is secret.
+func (s *Share) MarshalBinary() ([]byte, error) {
+	d := &s.data
+	v := shareV1{
+		Epoch: s.epoch, Origin: s.origin, Self: s.self, Members: s.members, Threshold: uint64(s.threshold),
+		PaillierP: d.PaillierSK.P, PaillierQ: d.PaillierSK.Q, P: d.P, Q: d.Q, Alpha: d.Alpha, Beta: d.Beta, Secret: d.Xi,
+		KeyX: d.ECDSAPub.X(), KeyY: d.ECDSAPub.Y(),
+	}
+	for i := range d.Ks {
+		v.Peers = append(v.Peers, peerV1{d.PaillierPKs[i].N, d.NTildej[i], d.H1j[i], d.H2j[i], d.BigXj[i].X(), d.BigXj[i].Y()})
+	}
+	return seal(shareKind, FormatVersion, v)
+}
+
+// UnmarshalShare reads what MarshalBinary wrote, and checks everything that
+// Audit checks, but for primality.
+func UnmarshalShare(b []byte) (*Share, error) {
+	s, err := readShare(b)
+	if err != nil {
+		return nil, council.WithHint(fmt.Errorf("read share: %w", err), "restore the share from its backup, or rotate the key without this member")
+	}
+	return s, nil
+}
+
+func readShare(b []byte) (*Share, error) {
+	if len(b) > maxShare {
+		return nil, fmt.Errorf("%d bytes; at most %d", len(b), maxShare)
+	}
+	body, err := unseal(shareKind, FormatVersion, b)
+	if err != nil {
+		return nil, err
+	}
+	var v shareV1
+	if err := rlp.DecodeBytes(body, &v); err != nil {
+		return nil, err
+	}
+	if _, err := checkMembers(v.Members, v.Self); err != nil {
+		return nil, err
+	}
+	if len(v.Peers) != len(v.Members) {
+		return nil, errors.New("a list has not one entry a member")
+	}
+	if v.Threshold > maxParties {
+		return nil, fmt.Errorf("threshold is %d", v.Threshold)
+	}
+	s := &Share{epoch: v.Epoch, origin: v.Origin, self: v.Self, members: v.Members, threshold: int(v.Threshold)}
+	p := s.parties()
+	d := keygen.NewLocalPartySaveData(len(v.Members))
+	d.Ks = p.sorted.Keys()
+	for i, peer := range v.Peers {
+		d.PaillierPKs[i] = &paillier.PublicKey{N: peer.Paillier}
+		d.NTildej[i], d.H1j[i], d.H2j[i] = peer.NTilde, peer.H1, peer.H2
+		if d.BigXj[i], err = ecrypto.NewECPoint(engine.S256(), peer.X, peer.Y); err != nil {
+			return nil, errors.New("a public share is not on the curve")
+		}
+	}
+	if d.ECDSAPub, err = ecrypto.NewECPoint(engine.S256(), v.KeyX, v.KeyY); err != nil {
+		return nil, errors.New("public key is not on the curve")
+	}
+	for _, n := range []*big.Int{v.PaillierP, v.PaillierQ, v.P, v.Q} {
+		if n.BitLen() > safeBits || n.BitLen() < safeBits-1 {
+			return nil, errors.New("a prime has the wrong size")
+		}
+	}
+	self := p.ids[slices.Index(v.Members, v.Self)].Index
+	d.LocalPreParams = keygen.LocalPreParams{
+		PaillierSK: paillierKey(v.PaillierP, v.PaillierQ),
+		NTildei:    cloneInt(d.NTildej[self]),
+		H1i:        cloneInt(d.H1j[self]),
+		H2i:        cloneInt(d.H2j[self]),
+		Alpha:      v.Alpha, Beta: v.Beta, P: v.P, Q: v.Q,
+	}
+	d.Xi, d.ShareID = v.Secret, cloneInt(d.Ks[self])
+	s.data = d
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}

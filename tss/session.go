@@ -1,0 +1,349 @@
+package tss
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"google.golang.org/protobuf/proto"
+
+	engine "github.com/bnb-chain/tss-lib/v2/tss"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// Session is one party's run of one protocol. It is not safe for concurrent
+// use, has no goroutine that outlives a call, and keeps no clock.
+//
+// An error ends it: Start and Step return that error from then on, and the
+// engine is never touched again.
+type Session struct {
+	kind    kind
+	id      council.SessionID
+	members []council.MemberID
+	self    int
+	parties *parties
+	steps   [][]Round
+
+	party  engine.Party
+	out    chan engine.Message
+	finish func(*Ready) error // looks whether the engine has a result, and takes it
+
+	guard      *guard
+	transcript *transcript
+	taken      map[slot]common.Hash // what each sender said first
+	held       map[slot]held        // taken, and not yet given to the engine
+	given      map[slot]bool
+
+	step    int
+	started bool
+	done    bool
+	dead    error
+}
+
+type kind uint8
+
+const (
+	kindKeygen kind = iota + 1
+	kindSign
+)
+
+// slot is the place of one message in the protocol.
+type slot struct {
+	round Round
+	from  int
+}
+
+// held is a decoded message that waits for its round.
+type held struct {
+	content    engine.MessageContent
+	payload    []byte
+	transcript common.Hash
+}
+
+func newSession(k kind, id council.SessionID, members []council.MemberID, self int, p *parties, steps [][]Round, g *guard) *Session {
+	n := len(members)
+	return &Session{
+		kind: k, id: id, members: members, self: self, parties: p, steps: steps, guard: g,
+		out:        make(chan engine.Message, len(steps)*(n+1)), // the whole protocol: the engine never blocks on it
+		transcript: newTranscript(id, members, steps),
+		taken:      map[slot]common.Hash{},
+		held:       map[slot]held{},
+		given:      map[slot]bool{},
+	}
+}
+
+// ID is the session's id.
+func (s *Session) ID() council.SessionID { return s.id }
+
+// Self is the party whose session it is.
+func (s *Session) Self() council.MemberID { return s.members[s.self] }
+
+// Members are the parties of the session, sorted.
+func (s *Session) Members() []council.MemberID { return append([]council.MemberID(nil), s.members...) }
+
+// Start runs the first round. Messages that Step was given before are taken
+// into account.
+func (s *Session) Start() (Ready, error) {
+	switch {
+	case s.dead != nil:
+		return Ready{}, s.dead
+	case s.started:
+		return Ready{}, errors.New("session was started before")
+	}
+	return s.run(func(ready *Ready) error {
+		s.started = true
+		if err := s.party.Start(); err != nil {
+			return fmt.Errorf("start: %w", s.engineError(s.steps[0][0], err))
+		}
+		if err := s.drain(ready); err != nil {
+			return err
+		}
+		return s.pump(ready)
+	})
+}
+
+// Step takes one message. What does not belong here is dropped with a reason in
+// Ready; what belongs here and is invalid ends the session with a *BlameError.
+// A message that is early is kept until its round; only the first of a sender
+// for a round counts.
+func (s *Session) Step(m Message) (Ready, error) {
+	if s.dead != nil {
+		return Ready{}, s.dead
+	}
+	at, err := s.admit(m)
+	if err != nil {
+		return Ready{Dropped: err}, nil
+	}
+	return s.run(func(ready *Ready) error {
+		content, err := decode(m.Round, m.Payload)
+		if err != nil {
+			return s.blame(at.from, m.Round, err)
+		}
+		s.held[at] = held{content, m.Payload, m.Transcript}
+		if !s.started {
+			return nil
+		}
+		return s.pump(ready)
+	})
+}
+
+// admit checks where a message belongs, and claims its slot.
+func (s *Session) admit(m Message) (slot, error) {
+	from := -1
+	for i, id := range s.members {
+		if id == m.From && i != s.self {
+			from = i
+		}
+	}
+	switch {
+	case m.Session != s.id:
+		return slot{}, ErrForeign
+	case from < 0:
+		return slot{}, ErrStranger
+	case !s.expects(m.Round):
+		return slot{}, ErrOtherRound
+	case m.Round.Broadcast() && m.To != "", !m.Round.Broadcast() && m.To != s.members[s.self]:
+		return slot{}, ErrMisrouted
+	}
+	at := slot{m.Round, from}
+	mark := crypto.Keccak256Hash(m.Transcript[:], m.Payload)
+	switch first, ok := s.taken[at]; {
+	case ok && first == mark:
+		return slot{}, ErrDuplicate
+	case ok:
+		return slot{}, ErrConflict
+	case s.done:
+		return slot{}, ErrSessionOver
+	}
+	s.taken[at] = mark
+	return at, nil
+}
+
+func (s *Session) expects(r Round) bool {
+	for _, step := range s.steps {
+		for _, e := range step {
+			if e == r {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// run is the only way to the engine: it turns an error or a panic into the
+// session's death, and lets nothing out that was made in the same call.
+func (s *Session) run(f func(*Ready) error) (ready Ready, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			// What panicked may print secrets; its type is enough to find it.
+			err = s.suspect(s.Round(), fmt.Errorf("%w (%T)", ErrPanic, p))
+		}
+		if err != nil {
+			ready, err = Ready{}, hinted(fmt.Errorf("session %s: %w", s.id.Short(), err))
+			s.dead = err
+			s.party, s.held = nil, nil
+		}
+	}()
+	err = f(&ready)
+	return ready, err
+}
+
+// pump gives the engine what is held for the current step, and goes on to the
+// next step when all parties' messages are in.
+func (s *Session) pump(ready *Ready) error {
+	for !s.done {
+		missing := false
+		for _, r := range s.steps[s.step] {
+			for from := range s.members {
+				at := slot{r, from}
+				if from == s.self || s.given[at] {
+					continue
+				}
+				h, ok := s.held[at]
+				if !ok {
+					missing = true
+					continue
+				}
+				delete(s.held, at)
+				if err := s.deliver(ready, at, h); err != nil {
+					return err
+				}
+			}
+		}
+		if missing {
+			return nil
+		}
+		s.step++
+		if s.step == len(s.steps) && !s.done {
+			return s.suspect(s.lastRound(), errors.New("engine has finished without a result"))
+		}
+	}
+	return nil
+}
+
+// deliver checks one message and gives it to the engine.
+func (s *Session) deliver(ready *Ready, at slot, h held) error {
+	if h.transcript != s.TranscriptBefore(at.round) {
+		return s.suspect(at.round, fmt.Errorf("%w: %s's differ from this party's", ErrTranscript, s.members[at.from]))
+	}
+	if err := s.guard.check(at.from, at.round, h.content); err != nil {
+		return s.blame(at.from, at.round, err)
+	}
+	s.transcript.hear(at.round, at.from, h.payload)
+	s.given[at] = true
+
+	routing := engine.MessageRouting{From: s.parties.ids[at.from], IsBroadcast: at.round.Broadcast()}
+	if !routing.IsBroadcast {
+		routing.To = []*engine.PartyID{s.parties.ids[s.self]}
+	}
+	msg := engine.NewMessage(routing, h.content, engine.NewMessageWrapper(routing, h.content))
+	if _, err := s.party.Update(msg); err != nil {
+		return s.engineError(at.round, err)
+	}
+	if err := s.drain(ready); err != nil {
+		return err
+	}
+	return s.finish(ready)
+}
+
+// drain takes what the engine has written. The engine writes on the caller's
+// goroutine, after its own have joined, so that nothing can come later.
+func (s *Session) drain(ready *Ready) error {
+	for {
+		select {
+		case m := <-s.out:
+			if err := s.send(ready, m); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// send makes a Message of one that the engine wrote.
+func (s *Session) send(ready *Ready, m engine.Message) error {
+	parsed, ok := m.(engine.ParsedMessage)
+	if !ok {
+		return errors.New("engine wrote a message without content")
+	}
+	c := parsed.Content()
+	r := roundOf(c)
+	payload, err := proto.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", r, err)
+	}
+	out := Message{Session: s.id, From: s.members[s.self], Round: r, Transcript: s.TranscriptBefore(r), Payload: payload}
+	switch to := m.GetTo(); {
+	case r == 0 || m.IsBroadcast() != r.Broadcast() || r.Broadcast() == (len(to) == 1):
+		return fmt.Errorf("engine wrote a message of an unexpected kind (%s)", r)
+	case !r.Broadcast():
+		i, ok := s.parties.member(to[0])
+		if !ok || i == s.self {
+			return fmt.Errorf("engine wrote a message to an unexpected party (%s)", r)
+		}
+		out.To = s.members[i]
+	default:
+		if err := s.guard.own(r, c); err != nil {
+			return fmt.Errorf("own message: %w", err)
+		}
+		s.transcript.hear(r, s.self, payload)
+	}
+	ready.Messages = append(ready.Messages, out)
+	ready.Reveals = ready.Reveals || r.Reveals()
+	return nil
+}
+
+// Round is the earliest round that is not complete; 0 before Start and after
+// the end.
+func (s *Session) Round() Round {
+	if !s.started || s.done {
+		return 0
+	}
+	for _, r := range s.steps[min(s.step, len(s.steps)-1)] {
+		if len(s.missing(r)) > 0 {
+			return r
+		}
+	}
+	return s.lastRound()
+}
+
+// Waiting names the parties whose messages of the current step are missing.
+func (s *Session) Waiting() []council.MemberID {
+	if !s.started || s.done || s.dead != nil {
+		return nil
+	}
+	late := map[council.MemberID]bool{}
+	for _, r := range s.steps[s.step] {
+		for _, m := range s.missing(r) {
+			late[m] = true
+		}
+	}
+	var out []council.MemberID
+	for _, m := range s.members {
+		if late[m] {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// Done reports whether the session has delivered its result.
+func (s *Session) Done() bool { return s.done }
+
+func (s *Session) missing(r Round) []council.MemberID {
+	var out []council.MemberID
+	for i, m := range s.members {
+		if i != s.self && !s.given[slot{r, i}] {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (s *Session) lastRound() Round {
+	last := s.steps[len(s.steps)-1]
+	return last[len(last)-1]
+}
