@@ -1,0 +1,153 @@
+package rosterfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/strict"
+)
+
+// Read reads a signed roster. It is well formed; its signatures are not
+// checked, and some may be missing.
+func Read(path string) (council.SignedRoster, error) {
+	data, err := load(path, "roster", "make one with 'signer roster new', or name it with --roster")
+	if err != nil {
+		return council.SignedRoster{}, err
+	}
+	return Parse(filepath.Base(path), data)
+}
+
+// Parse is Read of bytes; file is the name that errors print.
+func Parse(file string, data []byte) (council.SignedRoster, error) {
+	var out council.SignedRoster
+	doc, err := strict.Parse(file, data)
+	if err != nil {
+		return out, err
+	}
+	var s signed
+	if err := doc.Decode(&s); err != nil {
+		return out, err
+	}
+	out.Roster = council.Roster{Version: s.Roster.Version, Threshold: s.Roster.Threshold, Charter: common.Hash(s.Roster.Charter), Prev: common.Hash(s.Roster.Prev)}
+	for i, m := range s.Roster.Members {
+		if err := m.member().Valid(); err != nil {
+			return out, doc.Errorf(fmt.Sprintf("roster.members[%d]", i), "", "%v", err)
+		}
+		out.Roster.Members = append(out.Roster.Members, m.member())
+		for j, o := range s.Roster.Members[:i] {
+			if same := shared(o, m); same != "" {
+				return out, doc.Errorf(fmt.Sprintf("roster.members[%d]", i), fmt.Sprintf("the other one is members[%d]; every seat has a member, a node and a wallet of its own", j),
+					"members %s and %s have the same %s", o.ID, m.ID, same)
+			}
+		}
+	}
+	if err := out.Roster.Valid(); err != nil {
+		return out, doc.Errorf("roster", "make the roster from member cards with 'signer roster new'", "%v", err)
+	}
+	if out.Addresses, err = records(doc, out.Roster, s.Addresses); err != nil {
+		return out, err
+	}
+	seen := map[string]bool{}
+	for i, sig := range s.Signatures {
+		at := fmt.Sprintf("signatures[%d]", i)
+		if _, ok := out.Roster.Member(council.MemberID(sig.Member)); !ok {
+			return out, doc.Errorf(at, "", "signature of %q, who is not a member of this roster", sig.Member)
+		}
+		if seen[sig.Member] {
+			return out, doc.Errorf(at, "keep one of the two", "signed twice by %s", sig.Member)
+		}
+		seen[sig.Member] = true
+		out.Sigs = append(out.Sigs, council.WalletSignature{Member: council.MemberID(sig.Member), Sig: sig.Sig})
+	}
+	return out, nil
+}
+
+// shared names what two members must not have in common.
+func shared(a, b member) string {
+	switch {
+	case a.ID == b.ID:
+		return "id"
+	case a.Peer == b.Peer:
+		return "node key"
+	case a.Approver == b.Approver:
+		return "approver"
+	}
+	return ""
+}
+
+// records puts the address records into member order.
+func records(doc *strict.Document, r council.Roster, list []address) ([][]byte, error) {
+	by := map[council.MemberID][]byte{}
+	for i, a := range list {
+		at := fmt.Sprintf("addresses[%d]", i)
+		id := council.MemberID(a.Member)
+		if _, ok := r.Member(id); !ok {
+			return nil, doc.Errorf(at, "", "address of %q, who is not a member of this roster", a.Member)
+		}
+		if by[id] != nil {
+			return nil, doc.Errorf(at, "keep the newer one", "two addresses of %s", a.Member)
+		}
+		by[id] = a.Record
+	}
+	var out [][]byte
+	for _, m := range r.Members {
+		if by[m.ID] == nil {
+			return nil, doc.Errorf("addresses", "take the record from the member's card", "the address of %s is missing", m.ID)
+		}
+		out = append(out, by[m.ID])
+	}
+	return out, nil
+}
+
+// ReadCard reads a member card. It is well formed; its signatures are not
+// checked, and the wallet's may be missing.
+func ReadCard(path string) (council.Card, error) {
+	data, err := load(path, "member card", "the member makes it with 'signer id'")
+	if err != nil {
+		return council.Card{}, err
+	}
+	return ParseCard(filepath.Base(path), data)
+}
+
+// ParseCard is ReadCard of bytes; file is the name that errors print.
+func ParseCard(file string, data []byte) (council.Card, error) {
+	doc, err := strict.Parse(file, data)
+	if err != nil {
+		return council.Card{}, err
+	}
+	var c card
+	if err := doc.Decode(&c); err != nil {
+		return council.Card{}, err
+	}
+	out := council.Card{Member: c.Member.member(), Addresses: c.Addresses, NodeSig: c.NodeSig, ApproverSig: c.ApproverSig}
+	if err := out.Member.Valid(); err != nil {
+		return council.Card{}, doc.Errorf("member", "the member makes the card with 'signer id'", "%v", err)
+	}
+	return out, nil
+}
+
+func load(path, what, hint string) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, council.WithHint(fmt.Errorf("no %s at %s", what, path), hint)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	case len(b) > maxFile:
+		return nil, fmt.Errorf("read %s: %s has more than %d bytes", what, path, maxFile)
+	}
+	return b, nil
+}
