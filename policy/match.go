@@ -1,0 +1,147 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// How far a rule came before it failed; the farthest is the one to tell of.
+const (
+	stageCaller = iota
+	stageArgs
+	stageCeiling
+	stageIncident
+	stageFacts
+)
+
+// static tests what follows from the calldata alone.
+func (r *rule) static(c *Call, m meaning) (stage int, failed *Refusal) {
+	if !r.anyCaller && !(c.caller == nil && r.direct) && !r.via[c.caller] {
+		hint := "propose it directly, by the council itself"
+		if len(r.via) > 0 {
+			var by []string
+			for k := range r.via {
+				by = append(by, k.Name)
+			}
+			slices.Sort(by)
+			hint = "propose it through " + listOf(by)
+		}
+		return stageCaller, &Refusal{r.label, fmt.Sprintf("the call is made by %s, which the rule does not name under via", c.Via), hint}
+	}
+	for _, cond := range r.bind[m] {
+		if reason, hint := cond.test(c.values); reason != "" {
+			return stageArgs, &Refusal{r.label, reason, hint}
+		}
+	}
+	return stageArgs, nil
+}
+
+// dynamic tests what depends on the transaction around the call, on time and on
+// facts. Only allow rules have any of it.
+func (r *rule) dynamic(e *evaluation, c *Call, m meaning) (stage int, failed *Refusal) {
+	if reason, hint := r.limits.exceeded(e.t, e.in.Now); reason != "" {
+		return stageCeiling, &Refusal{r.label, reason, hint}
+	}
+	if r.incident && !hasIncident(e.t.Reason) {
+		return stageIncident, &Refusal{r.label, "the reason names no incident", "propose it with the incident's number in the reason, such as INC-2031-07"}
+	}
+	for _, q := range r.queries(c, m) {
+		a, failed := e.fact(r, q)
+		if failed != nil {
+			return stageFacts, failed
+		}
+		if failed := r.answered(c, m, q, a); failed != nil {
+			return stageFacts, failed
+		}
+	}
+	return stageFacts, nil
+}
+
+// queries are the facts that the rule looks at for this call.
+func (r *rule) queries(c *Call, m meaning) []council.Query {
+	var out []council.Query
+	if r.code {
+		out = append(out, council.Query{Kind: council.QueryCodeHash, Address: c.To})
+	}
+	for _, cond := range r.bind[m] {
+		out = append(out, cond.queries(c.values)...)
+	}
+	if r.simulate {
+		out = append(out, council.Query{Kind: council.QuerySimulation})
+	}
+	return out
+}
+
+// fact finds an answer that is there and fresh.
+func (e *evaluation) fact(r *rule, q council.Query) (council.Answer, *Refusal) {
+	a, ok := e.in.Facts.Answers[q]
+	f := e.in.Facts
+	what := string(q.Kind)
+	if q.Kind != council.QuerySimulation {
+		what += " of " + scope{e.p.charter, e.t.Chain}.label(q.Address)
+	}
+	switch {
+	case !ok:
+		return a, &Refusal{r.label, "missing fact: " + what, "the node asks its own RPC for it; see doctor if it stays away"}
+	case f.Chain != e.t.Chain:
+		return a, &Refusal{r.label, fmt.Sprintf("facts of chain %d, not of %d", f.Chain, e.t.Chain), "fetch the facts from the right chain's RPC"}
+	case e.in.Head == 0 || f.Block < e.in.Head && e.in.Head-f.Block > MaxFacts:
+		return a, &Refusal{r.label, fmt.Sprintf("stale fact: %s is of block %d and the newest known is %d", what, f.Block, e.in.Head), fmt.Sprintf("fetch the facts again; they may be %d blocks old", MaxFacts)}
+	}
+	return a, nil
+}
+
+// answered compares an answer with what the rule wants.
+func (r *rule) answered(c *Call, m meaning, q council.Query, a council.Answer) *Refusal {
+	if q.Kind == council.QuerySimulation {
+		if a.OK {
+			return nil
+		}
+		return &Refusal{r.label, "the simulation reverts: " + printableText(a.Detail), "find out why it would fail on chain before you propose it again"}
+	}
+	if r.code && q.Address == c.To && a.Word != c.contract.CodeHash {
+		return &Refusal{r.label, fmt.Sprintf("the code of %s is %s, and the charter pins %s", c.Contract, a.Word.Hex(), c.contract.CodeHash.Hex()), "somebody changed the contract: find out who and why; if it is right, pin the new code in the charter"}
+	}
+	for _, cond := range r.bind[m] {
+		if len(cond.code) == 0 || c.values[cond.index].address() != q.Address {
+			continue
+		}
+		ok := false
+		for _, h := range cond.code {
+			ok = ok || h == a.Word
+		}
+		if !ok {
+			return &Refusal{r.label, fmt.Sprintf("the code at %s is %s, which the rule does not name", cond.name, a.Word.Hex()), "compare the deployed code with the reviewed build"}
+		}
+	}
+	return nil
+}
+
+// hasIncident looks for a reference such as INC-2031-07.
+func hasIncident(reason string) bool {
+	for _, w := range strings.FieldsFunc(reason, func(r rune) bool {
+		return !(r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-')
+	}) {
+		if rest, ok := strings.CutPrefix(w, "INC-"); ok && strings.Trim(rest, "-") != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// printableText makes a text from a node's RPC fit for a terminal.
+func printableText(s string) string {
+	if s == "" {
+		return "no reason given"
+	}
+	b := []byte(clip(s, 200))
+	for i, c := range b {
+		if c < 0x20 || c > 0x7e {
+			b[i] = '?'
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,134 @@
+package policy
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// Policy is a charter with one member's narrowing on top.
+type Policy struct {
+	charter *Charter
+	member  *Member // nil for none
+	hash    common.Hash
+	foreign bool // the member's policy is over another charter
+}
+
+// New puts a member's policy on top of the charter; member may be nil. A member
+// policy that was loaded over another charter makes a policy that denies
+// everything, since its rules speak of other contracts.
+func New(charter *Charter, member *Member) *Policy {
+	p := &Policy{charter: charter, member: member}
+	h := common.Hash{}
+	if member != nil {
+		h, p.foreign = member.hash, member.base != charter
+	}
+	p.hash = crypto.Keccak256Hash([]byte("millicent/policy/1\x00"), charter.hash[:], h[:])
+	return p
+}
+
+// Hash commits to the charter and to the member's policy.
+func (p *Policy) Hash() common.Hash { return p.hash }
+
+// Charter is the charter underneath.
+func (p *Policy) Charter() *Charter { return p.charter }
+
+// Describe reads an intent by the charter. It always finds a sentence for a
+// valid intent, also for one that Evaluate denies: what can't be decoded is said
+// to be unknown. The error is that of an intent beyond its own bounds.
+func (p *Policy) Describe(in council.Intent) (Action, error) {
+	switch t := in.(type) {
+	case council.Transaction:
+		if err := t.Valid(); err != nil {
+			return Action{}, err
+		}
+		return p.describe(t, p.charter.read(t)), nil
+	case council.TypedData:
+		if err := t.Valid(); err != nil {
+			return Action{}, err
+		}
+		return Action{Class: Permissive, Sentence: fmt.Sprintf("Sign typed data of %d bytes (keccak256 %s) for chain %d", len(t.Document), crypto.Keccak256Hash(t.Document).Hex(), t.Chain)}, nil
+	case council.Statement:
+		if err := t.Valid(); err != nil {
+			return Action{}, err
+		}
+		return Action{Class: Permissive, Duty: Communication, Sentence: fmt.Sprintf("Publish a statement of %d bytes (keccak256 %s)", len(t.Text), crypto.Keccak256Hash([]byte(t.Text)).Hex())}, nil
+	}
+	return Action{}, fmt.Errorf("intent of unknown type %T", in)
+}
+
+func (p *Policy) describe(t council.Transaction, root *Call) Action {
+	on := fmt.Sprintf("chain %d", t.Chain)
+	if name := p.charter.chains[t.Chain]; name != "" {
+		on = fmt.Sprintf("%s (chain %d)", name, t.Chain)
+	}
+	root.walk(func(c *Call) bool { c.Sentence = bounded(c.Sentence, t.Data); return true })
+	return Action{Name: root.Action, Class: root.Class, Duty: root.Duty, Root: root, Sentence: bounded("On "+on+": "+root.Sentence, t.Data)}
+}
+
+// Needs lists what must be known before Evaluate can allow the intent, sorted.
+// It does not depend on time or on who the council is.
+func (p *Policy) Needs(in council.Intent) []council.Query {
+	t, ok := in.(council.Transaction)
+	if !ok || t.Valid() != nil {
+		return nil
+	}
+	need := map[council.Query]bool{}
+	p.charter.read(t).walk(func(c *Call) bool {
+		if c.Refusal != nil || c.use.def == nil {
+			return true
+		}
+		for _, def := range p.charter.readings(c) {
+			for _, s := range p.sets() {
+				for _, r := range s.allows[meaning{c.fn, def}] {
+					if _, failed := r.static(c, meaning{c.fn, def}); failed == nil {
+						for _, q := range r.queries(c, meaning{c.fn, def}) {
+							need[q] = true
+						}
+					}
+				}
+			}
+		}
+		return true
+	})
+	out := make([]council.Query, 0, len(need))
+	for q := range need {
+		out = append(out, q)
+	}
+	slices.SortFunc(out, func(a, b council.Query) int {
+		if c := strings.Compare(string(a.Kind), string(b.Kind)); c != 0 {
+			return c
+		}
+		if c := bytes.Compare(a.Address[:], b.Address[:]); c != 0 {
+			return c
+		}
+		return bytes.Compare(a.Slot[:], b.Slot[:])
+	})
+	return out
+}
+
+// sets are the rules that all have a say.
+func (p *Policy) sets() []*ruleset {
+	if p.member == nil {
+		return []*ruleset{p.charter.rules}
+	}
+	return []*ruleset{p.charter.rules, p.member.rules}
+}
+
+// readings are the actions that a call may be judged as: the catalogue's, or
+// renouncing, where a role may turn out to be taken from the council itself.
+func (c *Charter) readings(k *Call) []*def {
+	defs := []*def{k.use.def}
+	if _, ok := takesFrom(k); ok {
+		if d := c.actions.byName[renounceRole]; d != nil {
+			defs = append(defs, d)
+		}
+	}
+	return defs
+}
