@@ -1,0 +1,325 @@
+package p2p
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// HostConfig is what a Host is made from.
+type HostConfig struct {
+	Self    council.MemberID
+	Roster  council.Roster
+	Key     council.NodePrivate
+	Listen  []string                      // multiaddresses, TCP or QUIC; port 0 takes a free one
+	Peers   map[council.MemberID][]string // local addresses of members; they win over records
+	Records [][]byte                      // signed address records; the highest sequence number of each member wins
+	Log     *slog.Logger                  // nil: silent
+}
+
+// Host is a Transport over libp2p.
+type Host struct {
+	seal     *seal
+	log      *slog.Logger
+	stack    host.Host
+	book     *book
+	instance [16]byte
+	tune     tuning
+	links    map[council.MemberID]*link
+	byPeer   map[peer.ID]*link
+	frames   chan Frame
+	events   *eventQueue
+	door     *reports
+
+	ctx  context.Context
+	stop context.CancelFunc
+
+	mu     sync.Mutex // guards closed and additions to work
+	closed bool
+	work   sync.WaitGroup
+	over   chan struct{}
+
+	framesOut, framesIn, bytesOut, bytesIn, refused, misbehaved atomic.Uint64
+}
+
+var _ Transport = (*Host)(nil)
+
+// tuning is what tests turn.
+type tuning struct {
+	version               int
+	pulseEvery, pulseLost time.Duration
+	frameRate             float64
+}
+
+var defaults = tuning{version: 1, pulseEvery: pulseEvery, pulseLost: pulseLost, frameRate: frameRate}
+
+// NewHost starts the node's network and from then on keeps every member of the
+// roster reached. It runs until Close, or until ctx ends.
+func NewHost(ctx context.Context, cfg HostConfig) (*Host, error) {
+	return newHost(ctx, cfg, defaults)
+}
+
+func newHost(ctx context.Context, cfg HostConfig, tune tuning) (*Host, error) {
+	s, err := newSeal(cfg.Self, cfg.Key, cfg.Roster)
+	if err != nil {
+		return nil, err
+	}
+	key, id, err := identity(cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	hush(cfg.Log)
+	h := &Host{
+		seal: s, log: cfg.Log, book: newBook(), tune: tune,
+		links: map[council.MemberID]*link{}, byPeer: map[peer.ID]*link{},
+		frames: make(chan Frame, inboxFrames), door: newReports(10), over: make(chan struct{}),
+	}
+	rand.Read(h.instance[:])
+	for who, addrs := range cfg.Peers {
+		m, ok := cfg.Roster.Member(who)
+		if !ok {
+			return nil, council.WithHint(fmt.Errorf("addresses of %s: not in roster version %d", who, cfg.Roster.Version), "check the names under 'peers' in signer.yaml")
+		}
+		if err := h.book.set(m, addrs); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range cfg.Records {
+		if _, _, err := h.book.learn(cfg.Roster, r); err != nil {
+			return nil, err
+		}
+	}
+	var listen []ma.Multiaddr
+	for _, a := range cfg.Listen {
+		m, err := address(a, id)
+		if err != nil {
+			return nil, fmt.Errorf("listen: %w", err)
+		}
+		listen = append(listen, m)
+	}
+	for _, m := range cfg.Roster.Members {
+		if m.ID == cfg.Self {
+			continue
+		}
+		p, err := m.PeerID()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.ID, err)
+		}
+		l := newLink(h, m, p)
+		h.links[m.ID], h.byPeer[p] = l, l
+	}
+	h.ctx, h.stop = context.WithCancel(ctx)
+	h.events = newEventQueue()
+	if h.stack, err = newStack(key, &gater{member: h.isMember, refused: h.refuseStranger}); err != nil {
+		h.stop()
+		h.events.close()
+		return nil, err
+	}
+	for _, c := range channels {
+		h.stack.SetStreamHandler(h.protocol(c.String()), h.handler(func(l *link, s network.Stream) { l.receive(c, s) }))
+	}
+	h.stack.SetStreamHandler(h.protocol("pulse"), h.handler((*link).answer))
+	h.stack.Network().Notify(&network.NotifyBundle{ConnectedF: h.poke, DisconnectedF: h.poke})
+	if err := listenOn(h.stack, listen); err != nil {
+		h.Close()
+		return nil, err
+	}
+	for _, l := range h.links {
+		h.stack.ConnManager().Protect(l.peer, "council")
+		h.begin(func() { l.run(h.ctx) })
+	}
+	context.AfterFunc(h.ctx, func() { h.Close() })
+	return h, nil
+}
+
+func (h *Host) protocol(name string) protocol.ID {
+	return protocol.ID(fmt.Sprintf("/millicent/%s/%d", name, h.tune.version))
+}
+
+// protocols are all that another node must speak.
+func (h *Host) protocols() []protocol.ID {
+	return []protocol.ID{h.protocol("pulse"), h.protocol("session"), h.protocol("record"), h.protocol("sync")}
+}
+
+func (h *Host) isMember(p peer.ID) bool { return h.byPeer[p] != nil }
+
+func (h *Host) refuseStranger(p peer.ID, addr string) {
+	h.refused.Add(1)
+	if n := h.door.one(); n > 0 {
+		why := &StrangerError{Peer: p.String(), Version: h.seal.roster.Version}
+		h.log.Warn("refused a peer that is not in the roster", "peer", p.String(), "addr", addr, "count", n)
+		h.events.tell(Refused{Peer: p.String(), Addr: addr, Reason: why, Count: n})
+	}
+}
+
+func (h *Host) poke(_ network.Network, c network.Conn) {
+	if l := h.byPeer[c.RemotePeer()]; l != nil {
+		l.poke()
+	}
+}
+
+// begin runs f as part of the host's work, unless the host is closed.
+func (h *Host) begin(f func()) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.work.Go(f)
+	return true
+}
+
+// handler runs a stream of a member as part of the host's work.
+func (h *Host) handler(f func(*link, network.Stream)) network.StreamHandler {
+	return func(s network.Stream) {
+		l := h.byPeer[s.Conn().RemotePeer()]
+		if l == nil || !h.begin(func() {
+			defer context.AfterFunc(h.ctx, func() { s.Reset() })()
+			defer s.Reset()
+			f(l, s)
+		}) {
+			s.Reset()
+		}
+	}
+}
+
+// Self implements Transport.
+func (h *Host) Self() council.MemberID { return h.seal.self }
+
+// Frames implements Transport.
+func (h *Host) Frames() <-chan Frame { return h.frames }
+
+// Events implements Transport.
+func (h *Host) Events() <-chan Event { return h.events.out }
+
+// Send implements Transport.
+func (h *Host) Send(ctx context.Context, to council.MemberID, f Frame) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if h.ctx.Err() != nil {
+		return ErrClosed
+	}
+	b, err := h.seal.pack(to, f)
+	if err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	return sendError(to, h.links[to].boxes[f.Channel-1].put(parcel{bytes: prefixed(b)}))
+}
+
+// sendError names the member and the next step.
+func sendError(to council.MemberID, err error) error {
+	switch {
+	case errors.Is(err, ErrOffline):
+		return council.WithHint(fmt.Errorf("send to %s: %w", to, err), fmt.Sprintf("see whether the node of %s runs and its address is right", to))
+	case errors.Is(err, ErrQueueFull):
+		return council.WithHint(fmt.Errorf("send to %s: %w", to, err), fmt.Sprintf("the node of %s reads slowly or its line is slow; send again later", to))
+	}
+	return err
+}
+
+// Online implements Transport.
+func (h *Host) Online() []council.MemberID {
+	var ids []council.MemberID
+	for id, l := range h.links {
+		if l.state().Online {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Peer is what a host knows of one member's node.
+type Peer struct {
+	Member council.MemberID
+	Online bool
+	Addr   string    // at the other end, when online
+	Since  time.Time // of the present state
+	Err    error     // the last trouble while offline; nil when online
+}
+
+// Peers lists all other members in roster order, with why the missing ones
+// can't be reached.
+func (h *Host) Peers() []Peer {
+	var out []Peer
+	for _, id := range h.seal.roster.IDs() {
+		if l := h.links[id]; l != nil {
+			out = append(out, l.state())
+		}
+	}
+	return out
+}
+
+// ListenAddrs are the multiaddresses that this node listens on, ports resolved,
+// and 0.0.0.0 resolved to the machine's interfaces.
+func (h *Host) ListenAddrs() []string {
+	addrs, err := h.stack.Network().InterfaceListenAddresses()
+	if err != nil {
+		addrs = h.stack.Network().ListenAddresses()
+	}
+	out := make([]string, len(addrs))
+	for i, a := range addrs {
+		out[i] = a.String()
+	}
+	return out
+}
+
+// Learn takes a signed address record of a member, as it arrives from others.
+// News is false for one that is not newer than what is known; the member is
+// dialed at its new address at once.
+func (h *Host) Learn(envelope []byte) (news bool, err error) {
+	who, news, err := h.book.learn(h.seal.roster, envelope)
+	if l := h.links[who]; news && l != nil {
+		l.hurry()
+	}
+	return news, err
+}
+
+// Stats counts frames, bytes and incidents since the start.
+func (h *Host) Stats() Stats {
+	return Stats{
+		FramesOut: h.framesOut.Load(), FramesIn: h.framesIn.Load(),
+		BytesOut: h.bytesOut.Load(), BytesIn: h.bytesIn.Load(),
+		Refused: h.refused.Load(), Misbehaved: h.misbehaved.Load(),
+	}
+}
+
+// Close implements Transport. Frames still queued are dropped.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	first := !h.closed
+	h.closed = true
+	h.mu.Unlock()
+	if !first {
+		<-h.over
+		return nil
+	}
+	h.stop()
+	err := h.stack.Close()
+	h.work.Wait()
+	h.events.close()
+	close(h.frames)
+	close(h.over)
+	if err != nil {
+		return fmt.Errorf("close libp2p: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"golang.org/x/time/rate"
+)
+
+// lane makes the streams of one member on one channel follow each other: a new
+// one is read when the old one has ended, so that order survives a reopened
+// stream.
+type lane struct {
+	turn    chan struct{}
+	waiting atomic.Int32
+	admit   *rate.Limiter
+	mu      sync.Mutex
+	current network.Stream
+}
+
+func newLane() *lane {
+	return &lane{turn: make(chan struct{}, 1), admit: rate.NewLimiter(streamRate, streamBurst)}
+}
+
+// enter waits for the turn of s; false when it does not come. The stream before
+// gets a moment to end by itself, as its last frames may still be in buffers.
+func (n *lane) enter(ctx context.Context, s network.Stream) bool {
+	if n.waiting.Add(1) > 2 {
+		n.waiting.Add(-1)
+		return false
+	}
+	defer n.waiting.Add(-1)
+	if n.admit.Wait(ctx) != nil {
+		return false
+	}
+	patience := time.NewTimer(replaceAfter)
+	defer patience.Stop()
+	for {
+		select {
+		case n.turn <- struct{}{}:
+			n.set(s)
+			return true
+		case <-patience.C:
+			n.cut()
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (n *lane) set(s network.Stream) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.current = s
+}
+
+func (n *lane) cut() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.current != nil {
+		n.current.Reset()
+	}
+}
+
+func (n *lane) leave() {
+	n.set(nil)
+	<-n.turn
+}
+
+// receive reads the frames of one stream. It holds at most one that nobody has
+// taken; the stream's window then fills and the sender waits.
+func (l *link) receive(c Channel, s network.Stream) {
+	h := l.host
+	n := l.lanes[c-1]
+	if !n.enter(h.ctx, s) {
+		return
+	}
+	defer n.leave()
+	for first := true; ; first = false {
+		b, err := readPrefixed(s, c.Max(), s.SetReadDeadline)
+		if err != nil {
+			if r := new(brokenRule); errors.As(err, &r) {
+				l.misbehave(fmt.Errorf("%s on %s: %w", l.member, c, err))
+			}
+			return
+		}
+		if l.frames.Wait(h.ctx) != nil || l.bytes.WaitN(h.ctx, len(b)) != nil {
+			return
+		}
+		f, err := h.seal.open(l.member, c, b)
+		if err != nil {
+			l.misbehave(fmt.Errorf("%s on %s: %w", l.member, c, err))
+			return
+		}
+		if first {
+			l.settle(h.ctx)
+		}
+		select {
+		case h.frames <- f:
+			h.framesIn.Add(1)
+			h.bytesIn.Add(uint64(len(b) + 4))
+		case <-h.ctx.Done():
+			return
+		}
+	}
+}
+
+// settle waits until this node counts the sender as up, so that an answer to its
+// first frame can be sent. The greetings of both directions cross, and one may
+// be a little late; a sender that is gone already is not waited for long.
+func (l *link) settle(ctx context.Context) {
+	l.mu.Lock()
+	settled := l.settled
+	l.mu.Unlock()
+	t := time.NewTimer(settleAfter)
+	defer t.Stop()
+	select {
+	case <-settled:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// misbehave counts and reports what no honest node does.
+func (l *link) misbehave(err error) {
+	l.host.misbehaved.Add(1)
+	if n := l.bad.one(); n > 0 {
+		l.host.log.Warn("member misbehaved", "member", l.member, "err", err, "count", n)
+		l.host.events.tell(Misbehaved{Member: l.member, Err: err, Count: n})
+	}
+}
+
+// answer is the other end of serve: it greets back and returns the beat.
+func (l *link) answer(s network.Stream) {
+	s.SetDeadline(time.Now().Add(greetTimeout))
+	g, err := readGreeting(s)
+	if err != nil {
+		if r := new(brokenRule); errors.As(err, &r) {
+			l.misbehave(fmt.Errorf("%s: %w", l.member, err))
+		}
+		return
+	}
+	if err := l.host.greeting().write(s); err != nil {
+		return
+	}
+	if g.Roster != l.host.seal.hash {
+		s.SetDeadline(time.Now().Add(greetTimeout))
+		io.ReadFull(s, make([]byte, 1)) // lets the answer arrive before the stream goes
+		return
+	}
+	l.met(g, s.Conn())
+	l.poke()
+	var b [1]byte
+	for {
+		s.SetDeadline(time.Now().Add(4 * l.host.tune.pulseLost))
+		if _, err := io.ReadFull(s, b[:]); err != nil {
+			return
+		}
+		if l.beats.Wait(l.host.ctx) != nil {
+			return
+		}
+		if _, err := s.Write(b[:]); err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package p2p
+
+import "time"
+
+// Bounds on what comes from outside and on what waits inside. Sizes are those
+// of an encoded frame without its length prefix.
+const (
+	MaxSessionFrame = 1 << 20   // bytes; key generation's first round is some tens of KiB
+	MaxRecordFrame  = 512 << 10 // bytes; an entry with a whole transaction and its approvals
+	MaxSyncFrame    = 2 << 20   // bytes; a page of entries
+
+	MaxOutboxFrames = 256     // frames that wait for one member on one channel
+	MaxOutboxBytes  = 4 << 20 // bytes that wait for one member on one channel
+	inboxFrames     = 64      // frames that wait for the reader of Frames
+	eventBacklog    = 256     // events that wait for the reader of Events, beside up and down of each member
+
+	frameRate  = 2000     // frames a second from one member, sustained; above it its streams are read more slowly
+	frameBurst = 4096     // frames
+	byteRate   = 16 << 20 // bytes a second from one member, sustained
+	byteBurst  = 32 << 20 // bytes; at least the largest frame
+
+	streamRate  = 2  // new streams a second from one member on one channel, sustained: the price of garbage
+	streamBurst = 16 // streams
+	maxGreeting = 1 << 10
+	maxTheirs   = 16 // protocols of a member that an error lists
+)
+
+// Times.
+const (
+	pulseEvery   = 700 * time.Millisecond  // between two beats
+	pulseLost    = 2700 * time.Millisecond // after the last answer: the member is down
+	greetTimeout = 5 * time.Second         // for the greeting on a new connection
+	dialTimeout  = 5 * time.Second         // for one attempt over all addresses of a member
+	frameTimeout = time.Minute             // from a frame's length prefix to its last byte
+	replaceAfter = time.Second             // an old stream ends before the one that replaces it is read
+	settleAfter  = 3 * time.Second         // a frame waits so long for the greeting in the other direction
+	steadyAfter  = 5 * time.Second         // a connection that held so long starts the backoff anew
+
+	redialFirst  = 300 * time.Millisecond // after the first attempt that went wrong
+	redialGrowth = 1.7
+	redialMax    = 10 * time.Second
+	reportEvery  = 10 * time.Second // between two reports of the same trouble with one peer
+)
+
+// Bounds on libp2p, for a council of council.MaxMembers with room for two
+// connections to each and for strangers at the door.
+const (
+	maxConns          = 256
+	maxConnsPerPeer   = 8
+	maxConnsPerIP     = 32 // several members behind one address
+	maxStrangers      = 96 // connections that have not yet shown who they are
+	maxStreamsPerPeer = 64
+	maxStreams        = 2048
+	maxDescriptors    = 384
+	maxMemory         = 128 << 20 // bytes that libp2p may reserve for streams
+	maxMemoryPerPeer  = 24 << 20  // bytes
+	streamWindow      = 4 << 20   // bytes in flight on one stream over TCP
+	dialsPerSecond    = 4         // connections a second from one address, sustained; loopback is free
+	dialBurst         = 64
+)

@@ -1,0 +1,455 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/multiformats/go-multistream"
+	"golang.org/x/time/rate"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// link keeps one member reached. Its goroutine (run) dials until there is a
+// connection, greets, and serves until that ends; then again.
+type link struct {
+	host   *Host
+	member council.MemberID
+	peer   peer.ID
+	boxes  [len(channels)]*outbox
+	lanes  [len(channels)]*lane
+	wake   chan struct{} // a connection came or went
+	haste  chan struct{} // dial now
+	beats  *rate.Limiter
+	frames *rate.Limiter
+	bytes  *rate.Limiter
+	bad    *reports
+	no     *reports
+
+	mu       sync.Mutex
+	seen     Peer
+	instance [16]byte                // of the node greeted
+	end      context.CancelCauseFunc // ends the present serving
+	settled  chan struct{}           // closed while the member is up
+}
+
+func newLink(h *Host, m council.Member, p peer.ID) *link {
+	l := &link{
+		host: h, member: m.ID, peer: p,
+		wake: make(chan struct{}, 1), haste: make(chan struct{}, 1),
+		beats:   rate.NewLimiter(20, 40),
+		frames:  rate.NewLimiter(rate.Limit(h.tune.frameRate), frameBurst),
+		bytes:   rate.NewLimiter(byteRate, byteBurst),
+		bad:     newReports(5),
+		no:      newReports(1),
+		settled: make(chan struct{}),
+		seen:    Peer{Member: m.ID, Since: time.Now()},
+	}
+	for i := range l.boxes {
+		l.boxes[i] = newOutbox()
+		l.lanes[i] = newLane()
+	}
+	return l
+}
+
+func (l *link) poke()  { ring(l.wake) }
+func (l *link) hurry() { ring(l.haste) }
+
+func ring(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (l *link) state() Peer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen
+}
+
+func (l *link) run(ctx context.Context) {
+	for attempt := 0; ctx.Err() == nil; {
+		n, ok := l.reach(ctx, attempt)
+		if !ok {
+			return
+		}
+		began := time.Now()
+		err := l.serve(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		l.note(err)
+		if attempt = n + 1; time.Since(began) > steadyAfter {
+			attempt = 0
+		}
+	}
+}
+
+// reach waits until there is a connection, whoever made it, and dials in
+// between. It returns the number of attempts that have failed in a row.
+func (l *link) reach(ctx context.Context, attempt int) (int, bool) {
+	timer := time.NewTimer(l.pause(attempt))
+	defer timer.Stop()
+	for !l.connected() {
+		select {
+		case <-ctx.Done():
+			return 0, false
+		case <-l.wake:
+			continue
+		case <-l.haste:
+		case <-timer.C:
+		}
+		if err := l.dial(ctx); err != nil {
+			l.note(err)
+			attempt++
+		}
+		timer.Reset(l.pause(attempt))
+	}
+	return attempt, true
+}
+
+func (l *link) connected() bool {
+	return l.host.stack.Network().Connectedness(l.peer) == network.Connected
+}
+
+// pause is the time before an attempt: none to speak of before the first, then
+// growing. The member with the lower id goes first and the other gives it a
+// start, so that two nodes rarely dial each other in the same moment; when they
+// do, both connections stay and either serves.
+func (l *link) pause(attempt int) time.Duration {
+	if attempt == 0 {
+		start := time.Duration(0)
+		if l.host.seal.self > l.member {
+			start = redialFirst
+		}
+		return start + rand.N(redialFirst/4)
+	}
+	d := float64(redialFirst) * math.Pow(redialGrowth, float64(min(attempt-1, 20)))
+	d = min(d, float64(redialMax))
+	return time.Duration(d * (0.5 + rand.Float64()))
+}
+
+func (l *link) dial(ctx context.Context) error {
+	addrs := l.host.book.find(l.member)
+	if len(addrs) == 0 {
+		return council.WithHint(fmt.Errorf("no address of %s is known", l.member), "add it under 'peers' in signer.yaml, or wait for the member to call")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*dialTimeout)
+	defer cancel()
+	// The backoff is ours alone: libp2p's own would hold up a prompt redial.
+	ctx = network.WithForceDirectDial(ctx, "redial")
+	l.host.stack.Peerstore().ClearAddrs(l.peer)
+	err := l.host.stack.Connect(ctx, peer.AddrInfo{ID: l.peer, Addrs: addrs})
+	if err == nil {
+		return nil
+	}
+	return council.WithHint(fmt.Errorf("dial %s: %w", l.member, shortDial(err)), fmt.Sprintf("see whether the node of %s runs and its address is right", l.member))
+}
+
+// shortDial turns libp2p's report of many lines into one.
+func shortDial(err error) error {
+	var d *swarm.DialError
+	if !errors.As(err, &d) || len(d.DialErrors) == 0 {
+		return err
+	}
+	var parts []string
+	for _, e := range d.DialErrors {
+		cause := e.Cause
+		for errors.Unwrap(cause) != nil {
+			cause = errors.Unwrap(cause)
+		}
+		parts = append(parts, fmt.Sprintf("%s: %v", e.Address, cause))
+	}
+	slices.Sort(parts)
+	return errors.New(strings.Join(parts, "; "))
+}
+
+// note keeps why the member can't be reached.
+func (l *link) note(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.seen.Online {
+		l.seen.Err = err
+	}
+}
+
+var errRestarted = errors.New("its node was started anew")
+
+// serve greets on the present connection, and if that goes well the member is
+// up until the connection, the beat or a stream fails.
+func (l *link) serve(ctx context.Context) error {
+	pulse, theirs, err := l.greet(ctx)
+	if err != nil {
+		return err
+	}
+	defer pulse.Reset()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	defer context.AfterFunc(ctx, func() { pulse.Reset() })()
+	l.up(pulse.Conn(), theirs, end)
+
+	var all sync.WaitGroup
+	all.Go(func() { end(l.beat(ctx, pulse)) })
+	all.Go(func() { end(l.listen(ctx, pulse)) })
+	for i, c := range channels {
+		all.Go(func() { end(l.write(ctx, c, l.boxes[i])) })
+	}
+	all.Wait()
+	err = context.Cause(ctx)
+	l.down(err)
+	if ctx := l.host.ctx; ctx.Err() == nil && !errors.Is(err, errRestarted) {
+		pulse.Conn().Close() // whatever broke, broke on it; another one may be there
+	}
+	return err
+}
+
+// greet opens the pulse stream and checks that the other node speaks our
+// protocols and holds our roster.
+func (l *link) greet(ctx context.Context) (network.Stream, greeting, error) {
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	h := l.host
+	s, err := h.stack.NewStream(network.WithNoDial(ctx, "connected"), l.peer, h.protocol("pulse"))
+	if err != nil {
+		err = l.misfit(err)
+		h.stack.Network().ClosePeer(l.peer)
+		return nil, greeting{}, err
+	}
+	fail := func(err error) (network.Stream, greeting, error) {
+		s.Reset()
+		s.Conn().Close()
+		return nil, greeting{}, err
+	}
+	if missing := l.missing(); missing {
+		return fail(l.refuse(s.Conn(), l.versionError()))
+	}
+	s.SetDeadline(time.Now().Add(greetTimeout))
+	if err := h.greeting().write(s); err != nil {
+		return fail(fmt.Errorf("greet %s: %w", l.member, err))
+	}
+	g, err := readGreeting(s)
+	if err != nil {
+		if b := new(brokenRule); errors.As(err, &b) {
+			l.misbehave(err)
+		}
+		return fail(fmt.Errorf("greet %s: %w", l.member, err))
+	}
+	if g.Roster != h.seal.hash {
+		return fail(l.refuse(s.Conn(), &RosterError{Member: l.member, Ours: h.seal.hash, Theirs: g.Roster}))
+	}
+	s.SetDeadline(time.Time{})
+	return s, g, nil
+}
+
+func (h *Host) greeting() greeting { return greeting{Instance: h.instance, Roster: h.seal.hash} }
+
+// misfit turns libp2p's refusal of a protocol into a *VersionError.
+func (l *link) misfit(err error) error {
+	if !errors.Is(err, multistream.ErrNotSupported[protocol.ID]{}) {
+		return fmt.Errorf("greet %s: %w", l.member, err)
+	}
+	var c network.Conn
+	if cs := l.host.stack.Network().ConnsToPeer(l.peer); len(cs) > 0 {
+		c = cs[0]
+	}
+	return l.refuse(c, l.versionError())
+}
+
+// missing reports whether the other node has told its protocols and ours are
+// not all among them.
+func (l *link) missing() bool {
+	known, err := l.host.stack.Peerstore().GetProtocols(l.peer)
+	if err != nil || len(known) == 0 {
+		return false
+	}
+	for _, p := range l.host.protocols() {
+		if !slices.Contains(known, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *link) versionError() *VersionError {
+	e := &VersionError{Member: l.member}
+	for _, p := range l.host.protocols() {
+		e.Ours = append(e.Ours, string(p))
+	}
+	known, _ := l.host.stack.Peerstore().GetProtocols(l.peer)
+	for _, p := range known {
+		if strings.HasPrefix(string(p), "/millicent/") && len(p) <= 64 && len(e.Theirs) < maxTheirs {
+			e.Theirs = append(e.Theirs, string(p))
+		}
+	}
+	slices.Sort(e.Theirs)
+	return e
+}
+
+// refuse counts and reports a member whose node does not fit this one.
+func (l *link) refuse(c network.Conn, why error) error {
+	hint := "agree on one version of the signer; the older node is to be updated"
+	if r := new(RosterError); errors.As(why, &r) {
+		hint = "compare 'signer roster show' on both nodes; the one that is behind takes the roster in force"
+	}
+	l.host.refused.Add(1)
+	if n := l.no.one(); n > 0 {
+		addr := ""
+		if c != nil {
+			addr = c.RemoteMultiaddr().String()
+		}
+		l.host.log.Warn("refused a member's node", "member", l.member, "err", why)
+		l.host.events.tell(Refused{Member: l.member, Peer: l.peer.String(), Addr: addr, Reason: council.WithHint(why, hint), Count: n})
+	}
+	return council.WithHint(why, hint)
+}
+
+func (l *link) up(c network.Conn, g greeting, end context.CancelCauseFunc) {
+	for _, b := range l.boxes {
+		b.set(true)
+	}
+	l.mu.Lock()
+	l.instance, l.end = g.Instance, end
+	l.seen = Peer{Member: l.member, Online: true, Addr: c.RemoteMultiaddr().String(), Since: time.Now()}
+	close(l.settled)
+	l.mu.Unlock()
+	l.host.log.Info("member is up", "member", l.member, "addr", c.RemoteMultiaddr().String())
+	l.host.events.tell(PeerUp{Member: l.member})
+}
+
+func (l *link) down(err error) {
+	for _, b := range l.boxes {
+		b.set(false)
+	}
+	l.mu.Lock()
+	l.end = nil
+	l.seen = Peer{Member: l.member, Since: time.Now(), Err: err}
+	l.settled = make(chan struct{})
+	l.mu.Unlock()
+	if l.host.ctx.Err() != nil {
+		return
+	}
+	l.host.log.Info("member is down", "member", l.member, "err", err)
+	l.host.events.tell(PeerDown{Member: l.member, Err: err})
+}
+
+// met is told of every greeting that comes in. A new instance while the old one
+// counts as up means that the node was killed and is back, before the beat could
+// tell.
+func (l *link) met(g greeting, on network.Conn) {
+	l.mu.Lock()
+	end, stale := l.end, l.end != nil && l.instance != g.Instance
+	l.mu.Unlock()
+	if !stale {
+		return
+	}
+	for _, c := range l.host.stack.Network().ConnsToPeer(l.peer) {
+		if c.ID() != on.ID() {
+			c.Close()
+		}
+	}
+	end(errRestarted)
+}
+
+// beat sends one byte at a time; listen expects them back.
+func (l *link) beat(ctx context.Context, s network.Stream) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		s.SetWriteDeadline(time.Now().Add(l.host.tune.pulseLost))
+		if _, err := s.Write([]byte{1}); err != nil {
+			return l.lost(err)
+		}
+		timer.Reset(l.host.tune.pulseEvery)
+	}
+}
+
+func (l *link) listen(ctx context.Context, s network.Stream) error {
+	var b [1]byte
+	for ctx.Err() == nil {
+		s.SetReadDeadline(time.Now().Add(l.host.tune.pulseLost))
+		if _, err := io.ReadFull(s, b[:]); err != nil {
+			return l.lost(err)
+		}
+	}
+	return nil
+}
+
+func (l *link) lost(err error) error {
+	if t := interface{ Timeout() bool }(nil); errors.As(err, &t) && t.Timeout() {
+		return fmt.Errorf("no sign of life of %s for %s", l.member, l.host.tune.pulseLost)
+	}
+	return fmt.Errorf("connection to %s ended: %w", l.member, err)
+}
+
+// write sends what is in the box. A stream that the other end closed is opened
+// again once for each frame; a connection on which none can be opened is given
+// up.
+func (l *link) write(ctx context.Context, c Channel, box *outbox) error {
+	var s network.Stream
+	drop := func() {
+		if s != nil {
+			s.Reset()
+			s = nil
+		}
+	}
+	defer drop()
+	for {
+		p, ok := box.take(ctx)
+		if !ok {
+			return nil
+		}
+		for try := 0; ; try++ {
+			var err error
+			if s == nil {
+				if s, err = l.open(ctx, c); err != nil {
+					return err
+				}
+			}
+			if err = l.put(ctx, s, p.bytes); err == nil {
+				break
+			}
+			drop()
+			if try > 0 || ctx.Err() != nil {
+				return fmt.Errorf("send to %s on %s: %w", l.member, c, err)
+			}
+		}
+		l.host.framesOut.Add(1)
+		l.host.bytesOut.Add(uint64(len(p.bytes)))
+	}
+}
+
+func (l *link) open(ctx context.Context, c Channel) (network.Stream, error) {
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	s, err := l.host.stack.NewStream(network.WithNoDial(ctx, "connected"), l.peer, l.host.protocol(c.String()))
+	if err != nil {
+		return nil, fmt.Errorf("open %s to %s: %w", c, l.member, err)
+	}
+	return s, nil
+}
+
+// put writes until the other end has taken all, however slow it is: liveness is
+// the pulse's business.
+func (l *link) put(ctx context.Context, s network.Stream, b []byte) error {
+	defer context.AfterFunc(ctx, func() { s.Reset() })()
+	_, err := s.Write(b)
+	return err
+}

@@ -1,0 +1,89 @@
+package p2p
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// seal signs what one node sends and checks what it receives. Host and Network
+// share it, so that a frame that passes in memory passes on the wire.
+type seal struct {
+	self   council.MemberID
+	key    council.NodeSigner
+	roster council.Roster
+	hash   common.Hash
+}
+
+func newSeal(self council.MemberID, key council.NodeSigner, r council.Roster) (*seal, error) {
+	if err := r.Valid(); err != nil {
+		return nil, err
+	}
+	h, err := r.Hash()
+	if err != nil {
+		return nil, err
+	}
+	m, ok := r.Member(self)
+	if !ok {
+		return nil, council.WithHint(fmt.Errorf("%s is not in roster version %d", self, r.Version), "check the member id in signer.yaml against 'signer roster show'")
+	}
+	probe := []byte("is this key the roster's?")
+	sig, err := key.SignNode(council.PurposeFrame, probe)
+	if err != nil {
+		return nil, fmt.Errorf("node key of %s: %w", self, err)
+	}
+	if err := council.VerifyNode(m.Peer, council.PurposeFrame, probe, sig); err != nil {
+		return nil, council.WithHint(fmt.Errorf("the node key is not the one that the roster has for %s (%s)", self, m.Peer),
+			"restore the node key that made the member card, or rotate the seat to a card made with this one")
+	}
+	return &seal{self: self, key: key, roster: r, hash: h}, nil
+}
+
+// pack signs and encodes a frame for one recipient.
+func (s *seal) pack(to council.MemberID, f Frame) ([]byte, error) {
+	if to == s.self {
+		return nil, errors.New("a node does not send to itself")
+	}
+	if _, ok := s.roster.Member(to); !ok {
+		return nil, fmt.Errorf("%s is not in roster version %d", to, s.roster.Version)
+	}
+	if f.To != "" && f.To != to {
+		return nil, fmt.Errorf("a frame for %s is not sent to %s", f.To, to)
+	}
+	f.From = s.self
+	if err := f.valid(); err != nil {
+		return nil, err
+	}
+	if len(f.Payload) > f.Channel.Max() {
+		return nil, council.WithHint(fmt.Errorf("%w: %d bytes of payload on %s; at most %d", ErrTooLarge, len(f.Payload), f.Channel, f.Channel.Max()),
+			"send it in parts, or shorten what it carries")
+	}
+	f, err := SignFrame(s.key, s.hash, f)
+	if err != nil {
+		return nil, err
+	}
+	return EncodeFrame(f)
+}
+
+// open decodes and checks a frame that came from a member on a channel.
+func (s *seal) open(from council.MemberID, ch Channel, b []byte) (Frame, error) {
+	f, err := DecodeFrame(b)
+	if err != nil {
+		return Frame{}, err
+	}
+	switch {
+	case f.From != from:
+		return Frame{}, fmt.Errorf("frame claims to be from %s", f.From)
+	case f.Channel != ch:
+		return Frame{}, fmt.Errorf("frame of %s came on %s", f.Channel, ch)
+	case f.To != "" && f.To != s.self:
+		return Frame{}, fmt.Errorf("frame is for %s", f.To)
+	}
+	if err := verify(s.roster, s.hash, f); err != nil {
+		return Frame{}, err
+	}
+	return f, nil
+}
