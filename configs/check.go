@@ -108,11 +108,13 @@ func (l *Loaded) checkChains() error {
 			return l.wrong(at+".rpcs", "name your own node first; a second RPC is used when the first fails", "chain %d has %d RPCs; want 1 to %d", c.ID, len(c.RPCs), maxRPCs)
 		case c.Poll != 0 && (c.Poll < minPoll || c.Poll > maxPoll):
 			return l.wrong(at+".poll", "", "poll %s: want %s to %s", c.Poll, minPoll, maxPoll)
+		case c.MaxLag != 0 && (c.MaxLag < time.Second || c.MaxLag > maxWait):
+			return l.wrong(at+".max-lag", "", "max-lag %s: want %s to %s", c.MaxLag, time.Second, maxWait)
 		case c.Confirmations > maxConfirm:
 			return l.wrong(at+".confirmations", "", "%d confirmations; at most %d", c.Confirmations, maxConfirm)
 		}
 		for j, u := range c.RPCs {
-			if w := u.valid("http", "https", "ws", "wss"); w != "" {
+			if w := u.valid("http", "https"); w != "" {
 				return l.wrong(fmt.Sprintf("%s.rpcs[%d]", at, j), "write it as https://rpc.example.org", "RPC %d of chain %d: %s", j+1, c.ID, w)
 			}
 		}

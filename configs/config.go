@@ -16,6 +16,7 @@ type Config struct {
 	Roster   string    `yaml:"roster" mapstructure:"roster"`
 	Charter  string    `yaml:"charter" mapstructure:"charter"`
 	Policy   string    `yaml:"policy" mapstructure:"policy"`
+	Actions  string    `yaml:"actions" mapstructure:"actions"` // catalogue of actions; empty: the one in this program
 	Chains   []Chain   `yaml:"chains" mapstructure:"chains"`
 	Approver string    `yaml:"approver" mapstructure:"approver"` // the member's wallet, for 'id' and 'doctor'
 	Hooks    []Hook    `yaml:"hooks" mapstructure:"hooks"`
@@ -37,6 +38,7 @@ type Chain struct {
 	RPCs          []URL         `yaml:"rpcs" mapstructure:"rpcs" strict:"required"` // in order of preference
 	Poll          time.Duration `yaml:"poll" mapstructure:"poll"`                   // between two looks at the head; 0: 4s
 	Confirmations uint64        `yaml:"confirmations" mapstructure:"confirmations"` // blocks that count as final; 0: the chain's own finality
+	MaxLag        time.Duration `yaml:"max-lag" mapstructure:"max-lag"`             // age of a head that is too old to judge by; 0: 90s
 }
 
 // Hook tells a program or a web address about events.
@@ -94,8 +96,11 @@ func Default() Config {
 	}
 }
 
-// DefaultPoll is the Poll of a chain that gives none.
-const DefaultPoll = 4 * time.Second
+// What a chain has that doesn't say otherwise.
+const (
+	DefaultPoll   = 4 * time.Second
+	DefaultMaxLag = 90 * time.Second // seven main-net slots
+)
 
 // KeyDir is the directory of the keystore.
 func (c Config) KeyDir() string { return filepath.Join(c.Data, "keys") }

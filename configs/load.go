@@ -220,12 +220,15 @@ func (l *Loaded) resolve() {
 	}
 	abs(&l.Data, base)
 	abs(&l.Socket, l.Data)
-	for _, p := range []*string{&l.Roster, &l.Charter, &l.Policy, &l.Unlock.Identity, &l.Unlock.Passphrase} {
+	for _, p := range []*string{&l.Roster, &l.Charter, &l.Policy, &l.Actions, &l.Unlock.Identity, &l.Unlock.Passphrase} {
 		abs(p, base)
 	}
 	for i := range l.Chains {
 		if l.Chains[i].Poll == 0 {
 			l.Chains[i].Poll = DefaultPoll
+		}
+		if l.Chains[i].MaxLag == 0 {
+			l.Chains[i].MaxLag = DefaultMaxLag
 		}
 	}
 }
