@@ -39,7 +39,7 @@ func newKeygen(c KeygenConfig) (s *Session, err error) {
 	if c.Threshold < 2 || c.Threshold > len(c.Members) {
 		return nil, fmt.Errorf("threshold %d of %d members", c.Threshold, len(c.Members))
 	}
-	if c.Params != nil && c.Params.data.Validate() {
+	if c.Params != nil && c.Params.preParams != nil && c.Params.data.Validate() {
 		n, tilde := c.Params.moduli()
 		if c.Seen.has(n) || c.Seen.has(tilde) {
 			return nil, council.WithHint(fmt.Errorf("pre-parameters served an earlier attempt"), "make new ones")

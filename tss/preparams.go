@@ -23,7 +23,9 @@ import (
 // key, and a ring-Pedersen modulus with its bases. They take a while to find
 // and depend on nothing, so they are made ahead. They serve once: NewKeygen
 // consumes them.
-type PreParams struct {
+type PreParams struct{ *preParams }
+
+type preParams struct {
 	data keygen.LocalPreParams
 	used atomic.Bool
 }
@@ -57,7 +59,7 @@ func GeneratePreParams(ctx context.Context, o PreParamsOptions) (*PreParams, err
 	if err != nil {
 		return nil, fmt.Errorf("make pre-parameters: %w", err)
 	}
-	return &PreParams{data: *pre}, nil
+	return &PreParams{&preParams{data: *pre}}, nil
 }
 
 // safePrimes finds the halves q of `count` safe primes p = 2q+1 of a given size,
@@ -195,7 +197,7 @@ func (p *PreParams) moduli() (n, tilde *big.Int) { return p.data.PaillierSK.N, p
 
 // take hands out the numbers, once.
 func (p *PreParams) take() (keygen.LocalPreParams, error) {
-	if p == nil {
+	if p == nil || p.preParams == nil {
 		return keygen.LocalPreParams{}, errors.New("pre-parameters are missing")
 	}
 	if err := checkPreParams(&p.data); err != nil {
@@ -209,13 +211,16 @@ func (p *PreParams) take() (keygen.LocalPreParams, error) {
 }
 
 // String keeps the numbers out of logs.
-func (*PreParams) String() string { return "[pre-parameters]" }
+func (PreParams) String() string { return "[pre-parameters]" }
 
 // GoString keeps the numbers out of %#v.
-func (*PreParams) GoString() string { return "[pre-parameters]" }
+func (PreParams) GoString() string { return "[pre-parameters]" }
+
+// Format keeps the numbers out of every other verb.
+func (PreParams) Format(f fmt.State, _ rune) { io.WriteString(f, "[pre-parameters]") }
 
 // MarshalJSON keeps the numbers out of JSON.
-func (*PreParams) MarshalJSON() ([]byte, error) { return []byte(`"[pre-parameters]"`), nil }
+func (PreParams) MarshalJSON() ([]byte, error) { return []byte(`"[pre-parameters]"`), nil }
 
 const preParamsKind = "millicent pre-parameters"
 
@@ -225,6 +230,9 @@ type preParamsV1 struct {
 
 // MarshalBinary is the stored form. It is secret.
 func (p *PreParams) MarshalBinary() ([]byte, error) {
+	if p.preParams == nil {
+		return nil, errors.New("pre-parameters are missing")
+	}
 	if err := checkPreParams(&p.data); err != nil {
 		return nil, err
 	}
@@ -255,7 +263,7 @@ func UnmarshalPreParams(b []byte) (*PreParams, error) {
 		return nil, errors.New("read pre-parameters: a number is out of range")
 	}
 	tilde := new(big.Int).Mul(safeOf(v.P), safeOf(v.Q))
-	p := &PreParams{data: keygen.LocalPreParams{
+	p := &PreParams{&preParams{data: keygen.LocalPreParams{
 		PaillierSK: paillierKey(v.PaillierP, v.PaillierQ),
 		NTildei:    tilde,
 		H1i:        v.H1,
@@ -264,7 +272,7 @@ func UnmarshalPreParams(b []byte) (*PreParams, error) {
 		Beta:       v.Beta,
 		P:          v.P,
 		Q:          v.Q,
-	}}
+	}}}
 	if err := checkPreParams(&p.data); err != nil {
 		return nil, fmt.Errorf("read pre-parameters: %w", err)
 	}

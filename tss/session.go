@@ -77,6 +77,12 @@ func newSession(k kind, id council.SessionID, members []council.MemberID, self i
 // ID is the session's id.
 func (s *Session) ID() council.SessionID { return s.id }
 
+// String names the session and shows nothing else of it.
+func (s *Session) String() string { return "session " + s.id.Short() }
+
+// GoString is String.
+func (s *Session) GoString() string { return s.String() }
+
 // Self is the party whose session it is.
 func (s *Session) Self() council.MemberID { return s.members[s.self] }
 

@@ -2,6 +2,8 @@ package tss
 
 import (
 	"crypto/ecdsa"
+	"fmt"
+	"io"
 	"math/big"
 	"slices"
 
@@ -80,13 +82,16 @@ func (s *Share) Copy() *Share {
 }
 
 // String keeps the share out of logs.
-func (*Share) String() string { return "[share]" }
+func (Share) String() string { return "[share]" }
 
 // GoString keeps the share out of %#v.
-func (*Share) GoString() string { return "[share]" }
+func (Share) GoString() string { return "[share]" }
+
+// Format keeps the share out of every other verb.
+func (Share) Format(f fmt.State, _ rune) { io.WriteString(f, "[share]") }
 
 // MarshalJSON keeps the share out of JSON.
-func (*Share) MarshalJSON() ([]byte, error) { return []byte(`"[share]"`), nil }
+func (Share) MarshalJSON() ([]byte, error) { return []byte(`"[share]"`), nil }
 
 // parties is the engine's view of all holders.
 func (s *Share) parties() *parties {

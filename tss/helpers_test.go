@@ -1,0 +1,242 @@
+package tss_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"google.golang.org/protobuf/proto"
+
+	engine "github.com/bnb-chain/tss-lib/v2/tss"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
+	"github.com/millicent-one/signer/policy"
+	"github.com/millicent-one/signer/tss"
+)
+
+// Two members with a key of their own: the smallest council there is. Its
+// sessions cost a tenth of the real one's.
+var (
+	honest  = council.MemberID("alice")
+	mallory = council.MemberID("mallory")
+	two     = []council.MemberID{honest, mallory}
+)
+
+// entry is one message as the network saw it.
+type entry struct {
+	m       tss.Message
+	reveals bool
+}
+
+var pairOnce struct {
+	sync.Once
+	shares []*tss.Share
+	keygen []entry
+	sign   []entry
+	err    error
+}
+
+// pair are two shares of a 2-of-2 key, made once per test run.
+func pair(t testing.TB) []*tss.Share {
+	t.Helper()
+	pairOnce.Do(func() {
+		sessions := pairKeygen(t, council.SessionID{1}, nil)
+		var n network
+		results, err := n.run(sessions)
+		if err != nil {
+			pairOnce.err = err
+			return
+		}
+		pairOnce.keygen = n.log
+		for _, r := range results {
+			pairOnce.shares = append(pairOnce.shares, r.Share)
+		}
+		var signing network
+		if _, err := signing.run(signers(t, pairOnce.shares, two, common.Hash{9})); err != nil {
+			pairOnce.err = err
+		}
+		pairOnce.sign = signing.log
+	})
+	if pairOnce.err != nil {
+		t.Fatal(pairOnce.err)
+	}
+	return []*tss.Share{pairOnce.shares[0].Copy(), pairOnce.shares[1].Copy()}
+}
+
+// pairKeygen prepares a key generation of the two, with primes that were found
+// earlier.
+func pairKeygen(t testing.TB, id council.SessionID, seen tss.Seen) []*tss.Session {
+	t.Helper()
+	var out []*tss.Session
+	for i, m := range two {
+		s, err := tss.NewKeygen(tss.KeygenConfig{
+			Session: id, Self: m, Members: two, Threshold: 2, Epoch: 1,
+			Params: testcouncil.Shares(t)[i].OwnPreParams(), Seen: seen,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// permit allows a test signature of a subset.
+func permit(subset []council.MemberID, ceremony common.Hash) policy.CeremonyPermit {
+	return policy.NewCeremonyPermit(1, common.Hash{7}, subset, ceremony)
+}
+
+// signers prepares a signing session for those of the shares' owners that are
+// in the subset.
+func signers(t testing.TB, shares []*tss.Share, subset []council.MemberID, ceremony common.Hash) []*tss.Session {
+	t.Helper()
+	p := permit(subset, ceremony)
+	var out []*tss.Session
+	for _, share := range shares {
+		if !slices.Contains(subset, share.Self()) {
+			continue
+		}
+		s, err := tss.NewSign(tss.SignConfig{
+			Session: p.Session(), Self: share.Self(), Signers: subset, Share: share, Warrant: p,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// network carries messages between sessions, one at a time and first in first
+// out unless pick says otherwise.
+type network struct {
+	change func(m *tss.Message, to council.MemberID) // what the wire does to a message
+	pick   func(waiting int) int                     // which one of the waiting comes next
+	noise  func(s *tss.Session, m tss.Message) error // called before each delivery
+	errs   map[council.MemberID]error                // how sessions died; with it, run goes on without them
+	log    []entry
+}
+
+func (n *network) run(sessions []*tss.Session) ([]testcouncil.Result, error) {
+	type parcel struct {
+		to int
+		m  tss.Message
+	}
+	var queue []parcel
+	results := make([]testcouncil.Result, len(sessions))
+	take := func(i int, r tss.Ready, err error) error {
+		if err != nil {
+			if n.errs == nil {
+				return fmt.Errorf("%s: %w", sessions[i].Self(), err)
+			}
+			n.errs[sessions[i].Self()] = err
+			return nil
+		}
+		if r.Dropped != nil {
+			return fmt.Errorf("%s dropped a message: %w", sessions[i].Self(), r.Dropped)
+		}
+		for _, m := range r.Messages {
+			n.log = append(n.log, entry{m, r.Reveals})
+			for j, s := range sessions {
+				if j == i || m.To != "" && m.To != s.Self() {
+					continue
+				}
+				copied := m
+				copied.Payload = slices.Clone(m.Payload)
+				if n.change != nil {
+					n.change(&copied, s.Self())
+				}
+				queue = append(queue, parcel{j, copied})
+			}
+		}
+		if r.Share != nil {
+			results[i].Share = r.Share
+		}
+		if r.Signature != nil {
+			results[i].Signature = r.Signature
+		}
+		return nil
+	}
+	for i, s := range sessions {
+		r, err := s.Start()
+		if err := take(i, r, err); err != nil {
+			return nil, err
+		}
+	}
+	for len(queue) > 0 {
+		k := 0
+		if n.pick != nil {
+			k = n.pick(len(queue))
+		}
+		p := queue[k]
+		queue = slices.Delete(queue, k, k+1)
+		s := sessions[p.to]
+		if n.errs[s.Self()] != nil {
+			continue
+		}
+		if n.noise != nil {
+			if err := n.noise(s, p.m); err != nil {
+				return nil, err
+			}
+		}
+		r, err := s.Step(p.m)
+		if err := take(p.to, r, err); err != nil {
+			return nil, err
+		}
+	}
+	if n.errs == nil {
+		for _, s := range sessions {
+			if !s.Done() {
+				return nil, fmt.Errorf("%s waits for %v in %s", s.Self(), s.Waiting(), s.Round())
+			}
+		}
+	}
+	return results, nil
+}
+
+// rewrite changes the content of a message in its payload.
+func rewrite(t testing.TB, m *tss.Message, f func(engine.MessageContent)) {
+	t.Helper()
+	c, err := tss.Decode(m.Round, m.Payload)
+	if err != nil {
+		t.Fatalf("decode %s: %v", m.Round, err)
+	}
+	f(c)
+	if m.Payload, err = proto.Marshal(c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// blamed is the BlameError in err.
+func blamed(t testing.TB, err error) *tss.BlameError {
+	t.Helper()
+	var b *tss.BlameError
+	if !errors.As(err, &b) {
+		t.Fatalf("no one is blamed: %v", err)
+	}
+	if council.Hint(err) == "" {
+		t.Errorf("no hint: %v", err)
+	}
+	return b
+}
+
+// flow is the trace of a session without its contents.
+func flow(log []entry) []string {
+	var out []string
+	for _, e := range log {
+		to := string(e.m.To)
+		if to == "" {
+			to = "all"
+		}
+		line := fmt.Sprintf("%s -> %s: %s", e.m.From, to, e.m.Round)
+		if e.reveals {
+			line += " (reveals)"
+		}
+		out = append(out, line)
+	}
+	return out
+}
