@@ -1,0 +1,96 @@
+# make help lists the targets. GNU make 3.81 (macOS) is enough.
+
+SHELL       := /bin/sh
+BIN         := bin
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+IMAGE       ?= council-signer
+FUZZTIME    ?= 10s
+TESTTIMEOUT ?= 15m
+
+# Tests of this project keep several cores busy each, and some of them race
+# real processes against deadlines: more than two packages at once only makes
+# them slower.
+JOBS        ?= 2
+
+# Packages with goroutines: the race detector has something to say there.
+CONCURRENT  := ./p2p/... ./node/... ./journal/... ./keystore/... ./chain/... \
+               ./api/... ./agenda/... ./tss/...
+
+# The version comes in by the linker, so the build needs no VCS stamp, and two
+# builds of one commit give the same bytes.
+GOBUILD     := CGO_ENABLED=0 go build -trimpath -buildvcs=false
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+
+.PHONY: help need build demo test test-short lint race audit bench fuzz \
+        test-peers peers contracts docker clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+need:
+	@sh tools/need.sh go git
+
+build: need ## bin/signer and bin/devnet
+	@echo "building $(VERSION) (the first build takes some minutes)"
+	@mkdir -p $(BIN)
+	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+demo: build ## a whole council on this machine signs its first transaction (KEEP=1 leaves it running)
+	KEEP='$(KEEP)' $(BIN)/devnet demo
+
+# What fails fast comes first.
+test: need lint ## everything: format, vet, staticcheck, all tests, race detector
+	CGO_ENABLED=0 go test -p $(JOBS) -timeout $(TESTTIMEOUT) ./...
+	@$(MAKE) --no-print-directory race
+
+test-short: need ## the pure rooms only: seconds, not minutes
+	CGO_ENABLED=0 go test ./internal/arrows ./internal/strict ./council/... ./policy/... ./agenda/... ./configs/...
+
+lint: need ## gofmt, go vet, the import arrows, staticcheck
+	@sh tools/gofmt.sh
+	CGO_ENABLED=0 go vet ./...
+	CGO_ENABLED=0 go test ./internal/arrows
+	@mkdir -p $(BIN)
+	$(GOBUILD) -C tools/lint -o ../../$(BIN)/ honnef.co/go/tools/cmd/staticcheck
+	CGO_ENABLED=0 $(BIN)/staticcheck ./...
+
+race: need ## the packages with goroutines, under the race detector
+	@if command -v "$$(go env CC)" >/dev/null 2>&1; then \
+		echo "CGO_ENABLED=1 go test -race $(CONCURRENT)"; \
+		CGO_ENABLED=1 go test -race -short -p $(JOBS) -timeout $(TESTTIMEOUT) $(CONCURRENT); \
+	else \
+		echo "no race pass: there is no C compiler ($$(go env CC)) here, and -race needs one"; \
+	fi
+
+audit: need ## govulncheck, where its database can be reached
+	@mkdir -p $(BIN)
+	$(GOBUILD) -C tools/lint -o ../../$(BIN)/ golang.org/x/vuln/cmd/govulncheck
+	@sh tools/audit.sh $(BIN)/govulncheck
+
+bench: build ## benchmarks: the engine's and the council's, into docs/benchmarks.md
+	CGO_ENABLED=0 go test -p 1 -run '^$$' -bench . -benchtime 3x -timeout 60m ./...
+	$(BIN)/devnet bench
+
+fuzz: need ## every fuzz target for FUZZTIME (10s)
+	@sh tools/fuzz.sh $(FUZZTIME)
+
+peers:
+	@sh tools/need.sh go git npm
+	@mkdir -p $(BIN)
+	@echo "building geth (the first build takes some minutes)"
+	$(GOBUILD) -C tools/geth -o ../../$(BIN)/ github.com/ethereum/go-ethereum/cmd/geth
+	cd tools/anvil && npm ci --no-audit --no-fund
+
+test-peers: build peers ## the demo's story against geth --dev and against anvil
+	$(BIN)/devnet demo --chain geth
+	$(BIN)/devnet demo --chain anvil
+
+contracts: ## rebuild contracts/artifacts from their sources
+	@sh tools/need.sh node npm
+	cd contracts && npm ci --no-audit --no-fund && node build.mjs
+
+docker: ## the container image
+	docker build --build-arg VERSION='$(VERSION)' -t $(IMAGE) .
+
+clean: ## remove what was built
+	rm -rf $(BIN) contracts/node_modules tools/anvil/node_modules
