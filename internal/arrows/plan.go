@@ -1,0 +1,98 @@
+package arrows
+
+// Module is the path that every import of ours begins with.
+const Module = "github.com/millicent-one/signer"
+
+// Room is what the plan says about one package.
+type Room struct {
+	Imports []string // rooms that its code may import
+	Tests   []string // what its tests may import beyond that
+	Any     bool     // may import every room: the commands
+
+	// Pure rooms know no file, no network and no process, see forbidden.
+	Pure bool
+	// Timeless rooms never ask for the time: it comes in as an argument.
+	Timeless bool
+	// Goroutines names the only files that may start one; nil means that any
+	// may. A pure room that starts none says so with an empty list.
+	Goroutines []string
+}
+
+var none = []string{}
+
+// Plan is the house, lowest room first.
+func Plan() map[string]Room {
+	return map[string]Room{
+		"council": {Pure: true, Timeless: true, Goroutines: none},
+		"policy":  {Imports: in("council", "internal/strict"), Tests: in("configs"), Pure: true, Timeless: true, Goroutines: none},
+		"tss":     {Imports: in("council", "policy"), Pure: true, Timeless: true, Goroutines: in("preparams.go", "sieve.go")},
+		"agenda":  {Imports: in("council", "policy"), Tests: in("configs"), Pure: true, Timeless: true, Goroutines: none},
+
+		"p2p":      {Imports: in("council")},
+		"journal":  {Imports: in("council")},
+		"keystore": {Imports: in("council")},
+		"chain":    {Imports: in("council"), Tests: in("contracts")},
+
+		"api":        {Imports: in("council")},
+		"api/client": {Imports: in("council", "api")},
+		"configs":    {Imports: in("council", "internal/strict")},
+		"contracts":  {},
+		"node": {
+			Imports: in("council", "policy", "tss", "agenda", "p2p", "journal", "keystore", "chain", "api"),
+			Tests:   in("contracts", "configs"),
+		},
+
+		"cmd/signer": {Any: true},
+		"cmd/devnet": {Any: true},
+
+		"internal/strict":      {Imports: in("council")},
+		"internal/rosterfile":  {Imports: in("council", "internal/strict"), Tests: in("p2p")},
+		"internal/wallet":      {Imports: in("council")},
+		"internal/testcouncil": {Imports: in("council", "tss")},
+		"internal/devchain":    {},
+		"internal/arrows":      {},
+		// Pins the dependencies until the rooms that need them have moved in.
+		"internal/deps": {},
+	}
+}
+
+// testRooms are made for tests, so the tests of every room may use them.
+var testRooms = in("internal/testcouncil", "internal/devchain")
+
+// owners says which rooms alone may import a dependency. The longest prefix of
+// the import path counts. Tests are held to it as well.
+func owners() map[string][]string {
+	return map[string][]string{
+		"github.com/bnb-chain/tss-lib":              in("tss"),
+		"github.com/libp2p/":                        in("p2p"),
+		"github.com/libp2p/go-libp2p/core/crypto":   in("p2p", "council", "internal/testcouncil"),
+		"github.com/libp2p/go-libp2p/core/peer":     in("p2p", "council", "internal/testcouncil"),
+		"go.etcd.io/bbolt":                          in("journal"),
+		"golang.org/x/mod/sumdb/tlog":               in("journal"),
+		"filippo.io/age":                            in("keystore"),
+		"go.yaml.in/yaml":                           in("internal/strict", "configs", "policy"),
+		"github.com/spf13/viper":                    in("configs"),
+		"github.com/spf13/cobra":                    in("cmd/signer", "cmd/devnet"),
+		"github.com/schollz/progressbar":            in("cmd/signer", "cmd/devnet"),
+		"github.com/ethereum/go-ethereum/ethclient": in("chain", "contracts", "internal/devchain", "cmd/devnet"),
+		"github.com/ethereum/go-ethereum/eth/":      in("internal/devchain"),
+		"github.com/ethereum/go-ethereum/node":      in("internal/devchain"),
+	}
+}
+
+// pins is the room that imports every dependency without using it.
+const pins = "internal/deps"
+
+// forbidden is what no pure room imports.
+var forbidden = in(
+	"os", "os/exec", "os/signal", "io/ioutil", "path/filepath", "syscall", "net", "net/http",
+	"plugin", "unsafe", "log", "log/slog", "testing",
+)
+
+// clocks are the functions that read the time or wait for it, by package.
+var clocks = map[string][]string{
+	"time":    in("Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"),
+	"context": in("WithTimeout", "WithTimeoutCause", "WithDeadline", "WithDeadlineCause"),
+}
+
+func in(names ...string) []string { return names }
