@@ -103,14 +103,19 @@ func printable(file string, data []byte) error {
 		case r == '\t', r == '\r':
 		case r == 0xfeff && i == 0:
 			col--
-		case r < 0x20, r == 0x7f, r >= 0x80 && r < 0xa0, r == 0xfeff,
-			r == 0x061c, r == 0x200e, r == 0x200f, r == 0x2028, r == 0x2029, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+		case hidden(r):
 			return pos.Errorf(file, "", "delete the character; it can hide what the file says", "control character %U", r)
 		}
 		i += n
 		col++
 	}
 	return nil
+}
+
+// hidden reports characters that can't be seen and change what can.
+func hidden(r rune) bool {
+	return r < 0x20 && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0xfeff || r == 0x061c ||
+		r == 0x200e || r == 0x200f || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
 // sound walks the tree for what YAML permits and these files do not.
@@ -127,6 +132,11 @@ func sound(file string, n *yaml.Node, path string, depth int, count *int) error 
 		return At(file, n, path, "remove the tag; the field's type is known", "tag %q is not used in this file", n.Tag)
 	}
 	switch n.Kind {
+	case yaml.ScalarNode:
+		if i := strings.IndexFunc(n.Value, hidden); i >= 0 { // written as an escape
+			r, _ := utf8.DecodeRuneInString(n.Value[i:])
+			return At(file, n, path, "delete the escape; it can hide what the file says", "control character %U", r)
+		}
 	case yaml.MappingNode:
 		first := map[string]int{}
 		for i := 0; i+1 < len(n.Content); i += 2 {

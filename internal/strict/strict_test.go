@@ -71,6 +71,7 @@ func TestErrors(t *testing.T) {
 		{"mapping", "name: a\nsub: [1]\n", `f.yaml:2:6: sub: want a mapping of fields, got a list`, ""},
 		{"own", "name: a\nhex: 12\n", `f.yaml:2:6: hex: want 0x…`, ""},
 		{"control", "name: a\x07\n", "f.yaml:1:8: control character U+0007", "delete"},
+		{"escaped control", "name: \"\\u202e\"\n", "f.yaml:1:7: control character U+202E", "delete"},
 		{"bidi", "name: a # \u202e\n", "f.yaml:1:11: control character U+202E", "delete"},
 		{"encoding", "name: \xff\n", "f.yaml:1:7: not UTF-8", "UTF-8"},
 		{"deep", "name: " + strings.Repeat("[", 40) + strings.Repeat("]", 40), "f.yaml:1:39: nested deeper than 32 levels", "flatten"},
