@@ -67,6 +67,7 @@ func owners() map[string][]string {
 		"github.com/libp2p/":                        in("p2p"),
 		"github.com/libp2p/go-libp2p/core/crypto":   in("p2p", "council", "internal/testcouncil"),
 		"github.com/libp2p/go-libp2p/core/peer":     in("p2p", "council", "internal/testcouncil"),
+		"github.com/libp2p/go-libp2p/core/record":   in("p2p", "council"),
 		"go.etcd.io/bbolt":                          in("journal"),
 		"golang.org/x/mod/sumdb/tlog":               in("journal"),
 		"filippo.io/age":                            in("keystore"),
