@@ -65,8 +65,8 @@ func owners() map[string][]string {
 	return map[string][]string{
 		"github.com/bnb-chain/tss-lib":              in("tss"),
 		"github.com/libp2p/":                        in("p2p"),
-		"github.com/libp2p/go-libp2p/core/crypto":   in("p2p", "council", "internal/testcouncil"),
-		"github.com/libp2p/go-libp2p/core/peer":     in("p2p", "council", "internal/testcouncil"),
+		"github.com/libp2p/go-libp2p/core/crypto":   in("p2p", "council", "internal/testcouncil", "cmd/signer", "cmd/devnet"),
+		"github.com/libp2p/go-libp2p/core/peer":     in("p2p", "council", "internal/testcouncil", "cmd/signer", "cmd/devnet"),
 		"github.com/libp2p/go-libp2p/core/record":   in("p2p", "council"),
 		"go.etcd.io/bbolt":                          in("journal"),
 		"golang.org/x/mod/sumdb/tlog":               in("journal"),
