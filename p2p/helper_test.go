@@ -3,6 +3,7 @@ package p2p
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -60,7 +61,7 @@ type hosts struct {
 	seq     uint64
 }
 
-func newHosts(t *testing.T) *hosts {
+func newHosts(t testing.TB) *hosts {
 	return &hosts{council: testcouncil.New(t), tune: defaults, listen: map[council.MemberID][]string{}, running: map[council.MemberID]*Host{}}
 }
 
@@ -134,9 +135,16 @@ func await[T any](t testing.TB, what string, ch <-chan T, want func(T) bool) T {
 
 func awaitUp(t testing.TB, tr Transport, who ...council.MemberID) {
 	t.Helper()
+	missing := map[council.MemberID]bool{}
 	for _, m := range who {
-		await(t, string(tr.Self())+" sees "+string(m)+" up", tr.Events(), func(e Event) bool { return e == Event(PeerUp{Member: m}) })
+		missing[m] = true
 	}
+	await(t, fmt.Sprintf("%s sees %v up", tr.Self(), who), tr.Events(), func(e Event) bool {
+		if u, ok := e.(PeerUp); ok {
+			delete(missing, u.Member)
+		}
+		return len(missing) == 0
+	})
 }
 
 func awaitDown(t testing.TB, tr Transport, who council.MemberID) PeerDown {

@@ -28,7 +28,7 @@ const (
 // Times.
 const (
 	pulseEvery   = 700 * time.Millisecond  // between two beats
-	pulseLost    = 2700 * time.Millisecond // after the last answer: the member is down
+	pulseLost    = 2400 * time.Millisecond // after the last answer: the member is down
 	greetTimeout = 5 * time.Second         // for the greeting on a new connection
 	dialTimeout  = 5 * time.Second         // for one attempt over all addresses of a member
 	frameTimeout = time.Minute             // from a frame's length prefix to its last byte

@@ -167,14 +167,18 @@ func shortDial(err error) error {
 	}
 	var parts []string
 	for _, e := range d.DialErrors {
-		cause := e.Cause
-		for errors.Unwrap(cause) != nil {
-			cause = errors.Unwrap(cause)
-		}
-		parts = append(parts, fmt.Sprintf("%s: %v", e.Address, cause))
+		parts = append(parts, fmt.Sprintf("%s: %v", e.Address, root(e.Cause)))
 	}
 	slices.Sort(parts)
 	return errors.New(strings.Join(parts, "; "))
+}
+
+// root is the innermost cause, without the layers that libp2p wraps around it.
+func root(err error) error {
+	for errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
+	}
+	return err
 }
 
 // note keeps why the member can't be reached.
@@ -396,7 +400,7 @@ func (l *link) lost(err error) error {
 	if t := interface{ Timeout() bool }(nil); errors.As(err, &t) && t.Timeout() {
 		return fmt.Errorf("no sign of life of %s for %s", l.member, l.host.tune.pulseLost)
 	}
-	return fmt.Errorf("connection to %s ended: %w", l.member, err)
+	return fmt.Errorf("connection to %s ended: %w", l.member, root(err))
 }
 
 // write sends what is in the box. A stream that the other end closed is opened

@@ -1,0 +1,382 @@
+package p2p
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
+)
+
+// rawPeer is a libp2p host with any member's key, or a stranger's, that says
+// what the test wants.
+func rawPeer(t *testing.T, who council.MemberID) host.Host {
+	t.Helper()
+	key, _, err := identity(testcouncil.NodeKey(who))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := libp2p.New(libp2p.Identity(key), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableRelay(), libp2p.DisableMetrics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+// rawMember is a rawPeer that greets, beats and listens like a member's node.
+func rawMember(t *testing.T, who council.MemberID, like *Host) host.Host {
+	t.Helper()
+	h := rawPeer(t, who)
+	for _, c := range channels {
+		h.SetStreamHandler(like.protocol(c.String()), func(s network.Stream) { io.Copy(io.Discard, s) })
+	}
+	h.SetStreamHandler(like.protocol("pulse"), func(s network.Stream) {
+		if _, err := readGreeting(s); err == nil && like.greeting().write(s) == nil {
+			io.Copy(s, s)
+		}
+	})
+	return h
+}
+
+func target(t *testing.T, h *Host, transport string) peer.AddrInfo {
+	t.Helper()
+	info := peer.AddrInfo{ID: h.stack.ID()}
+	for _, a := range h.ListenAddrs() {
+		if strings.Contains(a, transport) {
+			info.Addrs = append(info.Addrs, ma.StringCast(a))
+		}
+	}
+	return info
+}
+
+// rawStream opens a stream to h past all the rules of a link.
+func rawStream(t *testing.T, from host.Host, h *Host, c Channel) network.Stream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := from.Connect(ctx, target(t, h, "/tcp/")); err != nil {
+		t.Fatal(err)
+	}
+	s, err := from.NewStream(ctx, h.stack.ID(), h.protocol(c.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// closedByOther waits until the other end has closed the stream.
+func closedByOther(t *testing.T, s network.Stream) {
+	t.Helper()
+	s.SetReadDeadline(time.Now().Add(patience))
+	if _, err := io.ReadFull(s, make([]byte, 1)); err == nil || strings.Contains(err.Error(), "deadline") {
+		t.Fatalf("the stream is still open: %v", err)
+	}
+}
+
+func TestStrangerIsCutOff(t *testing.T) {
+	w := newHosts(t)
+	a := w.start(t, alice)
+	mallory := rawPeer(t, "mallory")
+	for _, transport := range []string{"/tcp/", "/quic-v1"} {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		err := mallory.Connect(ctx, target(t, a, transport))
+		if err == nil {
+			// The handshake may end well at the dialer before the other side hangs up.
+			if s, err := mallory.NewStream(ctx, a.stack.ID(), a.protocol("session")); err == nil {
+				t.Fatalf("a stranger has stream %s over %s", s.ID(), transport)
+			}
+		}
+		cancel()
+		r := awaitRefused(t, a, func(r Refused) bool { return strings.Contains(r.Addr, transport[1:4]) || transport != "/tcp/" })
+		if s := new(StrangerError); r.Peer != mallory.ID().String() || r.Addr == "" || r.Count == 0 || !errors.As(r.Reason, &s) {
+			t.Fatalf("refused: %+v", r)
+		}
+		if n := len(a.stack.Network().ConnsToPeer(mallory.ID())); n != 0 {
+			t.Fatalf("%d connections to a stranger", n)
+		}
+		mallory.Network().ClosePeer(a.stack.ID())
+	}
+	for range 40 {
+		ctx, cancel := context.WithTimeout(network.WithForceDirectDial(context.Background(), "again"), patience)
+		mallory.Connect(ctx, target(t, a, "/tcp/"))
+		mallory.Network().ClosePeer(a.stack.ID())
+		cancel()
+	}
+	told := uint64(2)
+	for {
+		select {
+		case e := <-a.Events():
+			told += e.(Refused).Count
+			continue
+		default:
+		}
+		break
+	}
+	if all := a.Stats().Refused; all < 30 || told >= all {
+		t.Fatalf("%d refusals, %d of them told: reports are not bounded", all, told)
+	}
+}
+
+// TestStrangerAtAMembersAddress dials an address where another key answers.
+func TestStrangerAtAMembersAddress(t *testing.T) {
+	w := newHosts(t)
+	mallory := rawPeer(t, "mallory")
+	w.running[bob], w.listen[bob] = nil, []string{mallory.Addrs()[0].String()}
+	a, err := NewHost(context.Background(), w.config(alice))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	late := time.After(patience)
+	for a.Peers()[0].Err == nil {
+		select {
+		case e := <-a.Events():
+			t.Fatalf("%+v", e)
+		case <-late:
+			t.Fatal("no attempt has failed")
+		case <-time.After(10 * time.Millisecond): // Peers is a snapshot; nothing tells when a dial fails
+		}
+	}
+	if err := a.Peers()[0].Err; !strings.Contains(err.Error(), "peer id mismatch") || council.Hint(err) == "" {
+		t.Fatal(err)
+	}
+}
+
+func TestGarbageOnTheWire(t *testing.T) {
+	w := newHosts(t)
+	sealOf := func(who council.MemberID, r council.Roster) *seal {
+		s, err := newSeal(who, w.council.NodeKeys[who], r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	pack := func(s *seal, f Frame) []byte {
+		b, err := s.pack(alice, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return prefixed(b)
+	}
+	other := w.council.Roster
+	other.Charter[0]++
+	good := pack(sealOf(bob, w.council.Roster), Frame{Channel: Session, Payload: []byte("good")})
+	announce := func(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+	cases := map[string]struct {
+		bytes []byte
+		err   error
+		says  string
+	}{
+		"not a frame":          {bytes: prefixed([]byte("GET / HTTP/1.1")), says: "decode frame"},
+		"length zero":          {bytes: announce(0), says: "length zero"},
+		"length too large":     {bytes: announce(MaxSessionFrame + 1), err: ErrTooLarge, says: "1048577"},
+		"length of 4 GiB":      {bytes: announce(1<<32 - 1), err: ErrTooLarge},
+		"text":                 {bytes: []byte("hello, is this the council?"), err: ErrTooLarge},
+		"of another member":    {bytes: pack(sealOf(carol, w.council.Roster), Frame{Channel: Session}), says: "claims to be from core-1"},
+		"on another channel":   {bytes: pack(sealOf(bob, w.council.Roster), Frame{Channel: Record}), says: "came on session"},
+		"under another roster": {bytes: pack(sealOf(bob, other), Frame{Channel: Session}), err: council.ErrNodeSignature},
+		"with a bit flipped":   {bytes: append(append([]byte(nil), good[:len(good)-1]...), good[len(good)-1]^1), err: council.ErrNodeSignature},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			a := newHosts(t).start(t, alice)
+			s := rawStream(t, rawMember(t, bob, a), a, Session)
+			if _, err := s.Write(append(append([]byte(nil), good...), c.bytes...)); err != nil {
+				t.Fatal(err)
+			}
+			err := awaitMisbehaved(t, a, bob)
+			if !strings.Contains(err.Error(), "community-2 on session") || !strings.Contains(err.Error(), c.says) || (c.err != nil && !errors.Is(err, c.err)) {
+				t.Fatal(err)
+			}
+			closedByOther(t, s)
+			if f := nextFrame(t, a); string(f.Payload) != "good" {
+				t.Fatalf("the frame before is %+v", f)
+			}
+			if n := a.Stats().Misbehaved; n != 1 {
+				t.Fatalf("%d incidents", n)
+			}
+		})
+	}
+}
+
+func TestGarbageDoesNotSpread(t *testing.T) {
+	w := newHosts(t)
+	a, c := w.start(t, alice), w.start(t, carol)
+	awaitUp(t, a, carol)
+	awaitUp(t, c, alice)
+	bad := rawMember(t, bob, a)
+	for range 5 {
+		s := rawStream(t, bad, a, Session)
+		s.Write([]byte("garbage, and then some"))
+		closedByOther(t, s)
+	}
+	send(t, c, alice, Frame{Channel: Session, Payload: []byte("all is well")})
+	if f := nextFrame(t, a); f.From != carol {
+		t.Fatalf("got %+v", f)
+	}
+}
+
+func TestAnotherVersion(t *testing.T) {
+	w := newHosts(t)
+	a := w.start(t, alice)
+	w.tune.version = 2
+	b := w.start(t, bob)
+	for _, h := range []*Host{a, b} {
+		r := awaitRefused(t, h, func(Refused) bool { return true })
+		v := new(VersionError)
+		if !errors.As(r.Reason, &v) || council.Hint(r.Reason) == "" || r.Member == "" {
+			t.Fatalf("%s refused %+v", h.Self(), r)
+		}
+		for _, p := range []string{"/millicent/session/1", "/millicent/session/2"} {
+			if !strings.Contains(r.Reason.Error(), p) {
+				t.Errorf("%s: %v does not name %s", h.Self(), r.Reason, p)
+			}
+		}
+		if len(h.Online()) != 0 {
+			t.Errorf("%s has %v online", h.Self(), h.Online())
+		}
+	}
+}
+
+// TestAlienNode is in the roster and speaks nothing that a council does.
+func TestAlienNode(t *testing.T) {
+	a := newHosts(t).start(t, alice)
+	b := rawPeer(t, bob)
+	b.SetStreamHandler("/millicent/session/7", func(s network.Stream) { s.Reset() })
+	b.SetStreamHandler(protocol.ID("/other/1"), func(s network.Stream) { s.Reset() })
+	if err := b.Connect(context.Background(), target(t, a, "/tcp/")); err != nil {
+		t.Fatal(err)
+	}
+	r := awaitRefused(t, a, func(r Refused) bool { return r.Member == bob })
+	if s := r.Reason.Error(); !strings.Contains(s, "/millicent/session/7") || strings.Contains(s, "/other/1") {
+		t.Fatal(s)
+	}
+}
+
+func TestAnotherRoster(t *testing.T) {
+	w := newHosts(t)
+	a := w.start(t, alice)
+	w.council.Roster.Charter[0]++
+	b := w.start(t, bob)
+	for _, h := range []*Host{a, b} {
+		r := awaitRefused(t, h, func(Refused) bool { return true })
+		if e := new(RosterError); !errors.As(r.Reason, &e) || e.Ours == e.Theirs || council.Hint(r.Reason) == "" {
+			t.Fatalf("%s refused %+v", h.Self(), r)
+		}
+		if len(h.Online()) != 0 {
+			t.Errorf("%s has %v online", h.Self(), h.Online())
+		}
+	}
+}
+
+func TestReopensALostStream(t *testing.T) {
+	w := newHosts(t)
+	a, b := w.start(t, alice), w.start(t, bob)
+	awaitUp(t, a, bob)
+	awaitUp(t, b, alice)
+	send(t, a, bob, Frame{Channel: Session})
+	nextFrame(t, b)
+	b.links[alice].lanes[0].cut()
+	for i := 1; ; i++ { // frames that go out before the news of the cut comes in are lost
+		send(t, a, bob, Frame{Channel: Session, Type: uint8(i)})
+		select {
+		case <-b.Frames():
+		case e := <-a.Events():
+			t.Fatalf("%#v", e)
+		case <-time.After(50 * time.Millisecond):
+			if i < 100 {
+				continue
+			}
+			t.Fatal("nothing arrives any more")
+		}
+		break
+	}
+}
+
+// TestWholeCouncilAtOnce starts seven nodes in the same moment, so that many
+// dial each other at once, and loses nothing over double connections.
+func TestWholeCouncilAtOnce(t *testing.T) {
+	const each = 30
+	w := newHosts(t)
+	ids := testcouncil.IDs()
+	started := make(chan *Host)
+	ports := freeAddrs(t, len(ids))
+	for i, id := range ids {
+		w.listen[id], w.running[id] = ports[i], nil
+	}
+	for _, id := range ids {
+		cfg := w.config(id)
+		go func() {
+			h, err := NewHost(context.Background(), cfg)
+			if err != nil {
+				t.Error(err)
+			}
+			started <- h
+		}()
+	}
+	var all []*Host
+	for range ids {
+		if h := <-started; h != nil {
+			t.Cleanup(func() { h.Close() })
+			all = append(all, h)
+		}
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+	done := make(chan error)
+	for _, h := range all {
+		go func() {
+			next := map[council.MemberID]int{}
+			total, up := 0, 0
+			late := time.After(patience)
+			for total < each*(len(ids)-1) || up < len(ids)-1 {
+				select {
+				case e := <-h.Events():
+					u, ok := e.(PeerUp)
+					if !ok {
+						done <- fmt.Errorf("%s: %#v", h.Self(), e)
+						return
+					}
+					up++
+					for i := range each {
+						if err := h.Send(context.Background(), u.Member, Frame{Channel: Session, Type: uint8(i), Payload: payload(2 << 10)}); err != nil {
+							done <- err
+							return
+						}
+					}
+				case f := <-h.Frames():
+					if int(f.Type) != next[f.From] {
+						done <- fmt.Errorf("%s got frame %d of %s instead of %d", h.Self(), f.Type, f.From, next[f.From])
+						return
+					}
+					next[f.From]++
+					total++
+				case <-late:
+					done <- fmt.Errorf("%s has %d up and %v", h.Self(), up, next)
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range all {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package p2p
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
+)
+
+const childEnv = "SIGNER_TEST_P2P_CHILD"
+
+type child struct {
+	Who    council.MemberID
+	Listen []string
+	Peers  map[council.MemberID][]string
+}
+
+// TestChild is not a test of its own: the others below run it in a process of
+// its own, which they kill.
+func TestChild(t *testing.T) {
+	spec := os.Getenv(childEnv)
+	if spec == "" {
+		return
+	}
+	var c child
+	if err := json.Unmarshal([]byte(spec), &c); err != nil {
+		t.Fatal(err)
+	}
+	tc := testcouncil.New(t)
+	h, err := NewHost(context.Background(), HostConfig{Self: c.Who, Roster: tc.Roster, Key: tc.NodeKeys[c.Who], Listen: c.Listen, Peers: c.Peers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	go func() {
+		for f := range h.Frames() {
+			h.Send(context.Background(), f.From, Frame{Channel: f.Channel, Payload: f.Payload})
+		}
+	}()
+	go func() {
+		for e := range h.Events() {
+			if _, ok := e.(PeerUp); ok {
+				fmt.Println("child: up")
+			}
+		}
+	}()
+	io.Copy(io.Discard, os.Stdin) // until the parent is gone
+}
+
+// spawn runs a member's node in another process and waits until it counts the
+// parent's node as up.
+func spawn(t *testing.T, c child) *exec.Cmd {
+	t.Helper()
+	spec, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$")
+	cmd.Env = append(os.Environ(), childEnv+"="+string(spec))
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for s := bufio.NewScanner(out); s.Scan(); {
+		if strings.HasPrefix(s.Text(), "child: up") {
+			go io.Copy(io.Discard, out)
+			return cmd
+		}
+	}
+	t.Fatal("the child did not come up")
+	return nil
+}
+
+// TestKilledProcess kills a node as the kernel would, over each transport, and
+// starts it again.
+func TestKilledProcess(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		listen string
+		within time.Duration
+	}{
+		"tcp":  {"/ip4/127.0.0.1/tcp/0", time.Second},
+		"quic": {"/ip4/127.0.0.1/udp/0/quic-v1", 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newHosts(t)
+			w.listen[alice] = []string{c.listen}
+			a := w.start(t, alice)
+			spec := child{Who: bob, Listen: []string{c.listen}, Peers: map[council.MemberID][]string{alice: a.ListenAddrs()}}
+			for range 2 {
+				cmd := spawn(t, spec)
+				awaitUp(t, a, bob)
+				if addr := peerOf(a, bob).Addr; !strings.Contains(addr, map[string]string{"tcp": "/tcp/", "quic": "/quic-v1"}[name]) {
+					t.Fatalf("connected over %s", addr)
+				}
+				send(t, a, bob, Frame{Channel: Session, Payload: []byte("echo")})
+				nextFrame(t, a)
+				killed := time.Now()
+				if err := cmd.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+				d := awaitDown(t, a, bob)
+				if took := time.Since(killed); took > c.within {
+					t.Errorf("seen after %s; want %s", took, c.within)
+				} else {
+					t.Logf("seen after %s: %v", took, d.Err)
+				}
+			}
+		})
+	}
+}
+
+// TestKilledAndBackAtOnce restarts a node before its silence is noticed: its
+// greeting gives it away.
+func TestKilledAndBackAtOnce(t *testing.T) {
+	t.Parallel()
+	const quic = "/ip4/127.0.0.1/udp/0/quic-v1"
+	w := newHosts(t)
+	w.listen[alice] = []string{quic}
+	w.tune.pulseEvery, w.tune.pulseLost = time.Minute, time.Hour // silence alone is not noticed
+	a := w.start(t, alice)
+	spec := child{Who: bob, Listen: []string{quic}, Peers: map[council.MemberID][]string{alice: a.ListenAddrs()}}
+	cmd := spawn(t, spec)
+	awaitUp(t, a, bob)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	spawn(t, spec)
+	if d := awaitDown(t, a, bob); !errors.Is(d.Err, errRestarted) {
+		t.Fatal(d.Err)
+	}
+	awaitUp(t, a, bob)
+	send(t, a, bob, Frame{Channel: Session, Payload: []byte("welcome back")})
+	if f := nextFrame(t, a); string(f.Payload) != "welcome back" {
+		t.Fatalf("%+v", f)
+	}
+}
+
+// TestFrozenProcess stops a node without ending it: no kernel says a word, only
+// the beat is missing.
+func TestFrozenProcess(t *testing.T) {
+	t.Parallel()
+	w := newHosts(t)
+	a := w.start(t, alice)
+	cmd := spawn(t, child{Who: bob, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Peers: map[council.MemberID][]string{alice: a.ListenAddrs()}})
+	awaitUp(t, a, bob)
+	frozen := time.Now()
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	d := awaitDown(t, a, bob)
+	if took := time.Since(frozen); took > 3*time.Second || !strings.Contains(d.Err.Error(), "no sign of life") {
+		t.Fatalf("seen after %s: %v", took, d.Err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	awaitUp(t, a, bob)
+}
+
+func peerOf(h *Host, who council.MemberID) Peer {
+	for _, p := range h.Peers() {
+		if p.Member == who {
+			return p
+		}
+	}
+	return Peer{}
+}
