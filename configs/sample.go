@@ -3,6 +3,7 @@ package configs
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -17,6 +18,7 @@ type Sample struct {
 	Member     string
 	Approver   string
 	Listen     []string
+	Announce   []string
 	Identity   string // path
 	Passphrase string // path
 }
@@ -38,11 +40,10 @@ func (s Sample) YAML() (string, error) {
 		put("\n#approver: \"0x…\"\n", "\napprover: "+quote(s.Approver)+"\n")
 	}
 	if len(s.Listen) > 0 {
-		var b strings.Builder
-		for _, a := range s.Listen {
-			b.WriteString("  - " + quote(a) + "\n")
-		}
-		put("  - /ip4/0.0.0.0/tcp/4100\n  - /ip4/0.0.0.0/udp/4100/quic-v1\n", b.String())
+		put("  - /ip4/0.0.0.0/tcp/4100\n  - /ip4/0.0.0.0/udp/4100/quic-v1\n", items(s.Listen))
+	}
+	if len(s.Announce) > 0 && !slices.Equal(s.Announce, s.Listen) {
+		put("#announce:\n#  - /dns4/signer.example.org/tcp/4100\n", "announce:\n"+items(s.Announce))
 	}
 	if s.Identity != "" {
 		put("  #identity-file: /etc/signer/identity.txt\n", "  identity-file: "+quote(s.Identity)+"\n")
@@ -51,6 +52,14 @@ func (s Sample) YAML() (string, error) {
 		put("  #passphrase-file: /run/credentials/signer/passphrase\n", "  passphrase-file: "+quote(s.Passphrase)+"\n")
 	}
 	return out, err
+}
+
+func items(list []string) string {
+	var b strings.Builder
+	for _, s := range list {
+		b.WriteString("  - " + quote(s) + "\n")
+	}
+	return b.String()
 }
 
 // quote writes a YAML text: single quotes leave nothing to be interpreted.

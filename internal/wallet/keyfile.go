@@ -3,11 +3,11 @@ package wallet
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math/big"
 	"os"
 
 	"github.com/ethereum/go-ethereum/accounts/keystore"
@@ -45,7 +45,7 @@ func (k KeyFile) SignTyped(_ context.Context, d council.Document, want common.Ad
 	case err != nil:
 		return nil, council.WithHint(fmt.Errorf("read key file %s: %w", k.Path, err), "give a go-ethereum keystore file (UTC--…)")
 	}
-	defer zero(key.PrivateKey.D)
+	defer zero(key.PrivateKey)
 	if key.Address != want {
 		return nil, council.WithHint(fmt.Errorf("key file %s holds wallet %s, not the member's %s", k.Path, key.Address.Hex(), want.Hex()), "use the wallet that the roster names")
 	}
@@ -57,7 +57,10 @@ func (k KeyFile) SignTyped(_ context.Context, d council.Document, want common.Ad
 }
 
 // zero wipes what Go lets us wipe.
-func zero(d *big.Int) { clear(d.Bits()) }
+func zero(k *ecdsa.PrivateKey) {
+	//lint:ignore SA1019 the key is not used again; nothing else reaches its bits
+	clear(k.D.Bits())
+}
 
 // PasswordFile reads a password from a file that nobody else can read. A line
 // end at its end is not part of it.

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/configs"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/rosterfile"
+)
+
+// ownChecks are those that need no daemon: they say why one doesn't start.
+func (a *app) ownChecks() []api.Check {
+	if a.flags["socket"].Changed {
+		return nil // a daemon somewhere; its files are not known here
+	}
+	var out []api.Check
+	add := func(name, detail string, err error) bool {
+		c := api.Check{Name: name, Outcome: api.OK, Detail: detail}
+		if err != nil {
+			c.Outcome, c.Detail, c.Hint = api.Bad, err.Error(), council.Hint(err)
+		}
+		out = append(out, c)
+		return err == nil
+	}
+	c, err := a.load()
+	if err != nil {
+		add("signer.yaml", "", err)
+		return out
+	}
+	add("signer.yaml", c.File, nil)
+	add("socket path", c.Socket, api.CheckSocketPath(c.Socket))
+	add("data directory", c.Data, looseDir(c.Data))
+	ch, err := loadCharter(c.Charter, c.Actions)
+	if add("charter", c.Charter, err) {
+		_, err := loadMember(c.Policy, ch)
+		add("policy", c.Policy, err)
+	}
+	s, err := rosterfile.Read(c.Roster)
+	if err == nil {
+		err = a.usable(s)
+	}
+	if err == nil && ch != nil && ch.Hash() != s.Roster.Charter {
+		err = council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(s.Roster.Charter), c.Charter, short(ch.Hash())), "get the charter that the members signed for")
+	}
+	add("roster", c.Roster, err)
+	for _, f := range walletsIn(filepath.Dir(c.File), c.Config) {
+		out = append(out, api.Check{Name: "wallet", Outcome: api.Warn, Detail: f + " holds your wallet's key on the node's machine",
+			Hint: "whoever takes this machine takes both keys; keep the wallet on a device of its own and use --signature or --clef"})
+	}
+	return out
+}
+
+func looseDir(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return council.WithHint(fmt.Errorf("data directory: %w", err), "make it with 'signer init'")
+	}
+	if p := info.Mode().Perm(); p&0o077 != 0 {
+		return council.WithHint(fmt.Errorf("directory %s is open to others (mode %04o)", dir, p), "chmod 700 "+dir)
+	}
+	return nil
+}
+
+// usable reports whether a roster is signed by all, fits the constitution and
+// is in force.
+func (a *app) usable(s council.SignedRoster) error {
+	if err := s.Roster.Fits(council.Millicent); err != nil {
+		return err
+	}
+	if err := s.Verify(); err != nil {
+		return err
+	}
+	return s.Roster.InForce(a.unix())
+}
+
+// walletsIn finds go-ethereum key files of the member's own wallet.
+func walletsIn(dir string, c configs.Config) []string {
+	if c.Approver == "" {
+		return nil
+	}
+	digits := strings.ToLower(strings.TrimPrefix(c.Approver, "0x"))
+	var out []string
+	for _, pattern := range []string{"UTC--*--" + digits, "*/UTC--*--" + digits} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err == nil { // the pattern is ours
+			out = append(out, found...)
+		}
+	}
+	return out
+}

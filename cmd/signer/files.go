@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/strict"
+)
+
+// readPublic reads a file that is no secret.
+func readPublic(path, what, hint string) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, council.WithHint(fmt.Errorf("no %s at %s", what, path), hint)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, strict.MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	return b, nil // the loader refuses one that is too large
+}
+
+// ask reads a secret: without echo from a terminal, else one line of standard
+// input.
+func (a *app) ask(prompt string) ([]byte, error) {
+	if fd := int(a.in.Fd()); term.IsTerminal(fd) {
+		fmt.Fprint(a.err, prompt+": ")
+		b, err := term.ReadPassword(fd)
+		fmt.Fprintln(a.err)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", prompt, err)
+		}
+		return b, nil
+	}
+	line, err := a.line()
+	if err != nil {
+		return nil, council.WithHint(fmt.Errorf("read %s: %w", prompt, err), "run it in a terminal, or give a file: see --help")
+	}
+	return []byte(line), nil
+}
+
+// line reads one line of standard input, byte by byte: what follows is for the
+// next question.
+func (a *app) line() (string, error) {
+	var b strings.Builder
+	one := make([]byte, 1)
+	for b.Len() < 4096 {
+		n, err := a.in.Read(one)
+		if n == 1 && one[0] == '\n' {
+			break
+		}
+		b.Write(one[:n])
+		if err != nil {
+			if errors.Is(err, io.EOF) && b.Len() > 0 {
+				break
+			}
+			return "", err
+		}
+	}
+	return strings.TrimSuffix(b.String(), "\r"), nil
+}
+
+// confirm asks a person to type yes.
+func (a *app) confirm(question string) error {
+	fmt.Fprintf(a.err, "%s Type yes to go on: ", question)
+	line, err := a.line()
+	if !term.IsTerminal(int(a.in.Fd())) {
+		fmt.Fprintln(a.err)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	if strings.TrimSpace(line) != "yes" {
+		return council.WithHint(errors.New("not confirmed; nothing was signed"), "type yes, or give --yes where no person can answer")
+	}
+	return nil
+}
+
+// table writes aligned columns.
+func table(w io.Writer, rows [][]string) {
+	b := bufio.NewWriter(w)
+	t := tabwriter.NewWriter(b, 0, 4, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintln(t, strings.TrimRight(strings.Join(r, "\t"), "\t "))
+	}
+	t.Flush()
+	b.Flush()
+}
+
+// day reads a date or a time; a date is midnight UTC.
+func day(s string) (uint64, error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, s); err == nil && t.Unix() > 0 {
+			return uint64(t.Unix()), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not a date; want 2026-01-31 or 2026-01-31T12:00:00Z", s)
+}
+
+func stamp(u uint64) string { return time.Unix(int64(u), 0).UTC().Format(time.DateOnly) }
+
+// clock is a time for people: short, in UTC.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05Z")
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func join[T ~string](list []T) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = string(v)
+	}
+	return strings.Join(words, ", ")
+}

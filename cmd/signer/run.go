@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/configs"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/rosterfile"
+	"github.com/millicent-one/signer/keystore"
+	"github.com/millicent-one/signer/policy"
+)
+
+func (a *app) runCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Start this node's daemon",
+		Long: `Start this node's daemon, in the foreground; an interrupt ends it in order. It
+refuses to start with a file that is broken, open to others, or not what the
+members signed for, and beside another daemon on the same directory.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			return a.runDaemon(cmd.Context(), c, newLog(a.err, c.Log))
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringSlice("listen", nil, "where this node listens")
+	fs.String("roster", "", "the signed roster")
+	fs.String("charter", "", "the council's charter")
+	fs.String("policy", "", "this member's own policy")
+	fs.String("passphrase-file", "", "unlock with the passphrase in this file")
+	fs.String("identity", "", "unlock with this age identity file")
+	for flag, key := range map[string]string{"listen": "listen", "roster": "roster", "charter": "charter", "policy": "policy",
+		"passphrase-file": "unlock.passphrase-file", "identity": "unlock.identity-file"} {
+		a.bind(fs, flag, key)
+	}
+	return cmd
+}
+
+// newLog makes the daemon's log as signer.yaml asks for it.
+func newLog(w io.Writer, l configs.Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
+		level = slog.LevelInfo // configs has checked it
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if l.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// parts are what a daemon needs and a person can get wrong: everything of them
+// is checked before anything of the node runs.
+type parts struct {
+	config   *configs.Loaded
+	store    *keystore.Store // locked against a second daemon
+	key      council.NodePrivate
+	roster   council.SignedRoster
+	charter  *policy.Charter
+	policy   *policy.Policy
+	warnings []string
+}
+
+// prepare reads and checks the daemon's files. The caller closes the store.
+func (a *app) prepare(c *configs.Loaded) (p *parts, err error) {
+	if err := api.CheckSocketPath(c.Socket); err != nil {
+		return nil, err
+	}
+	if err := looseDir(c.Data); err != nil {
+		return nil, err
+	}
+	p = &parts{config: c}
+	if p.charter, err = loadCharter(c.Charter, c.Actions); err != nil {
+		return nil, err
+	}
+	member, err := loadMember(c.Policy, p.charter)
+	if err != nil {
+		return nil, err
+	}
+	p.policy = policy.New(p.charter, member)
+	if p.roster, err = rosterfile.Read(c.Roster); err != nil {
+		return nil, err
+	}
+	if err := p.roster.Roster.Fits(council.Millicent); err != nil {
+		return nil, err
+	}
+	if err := p.roster.Verify(); err != nil {
+		return nil, err
+	}
+	if h := p.charter.Hash(); h != p.roster.Roster.Charter {
+		return nil, council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(p.roster.Roster.Charter), c.Charter, short(h)),
+			"get the charter that the members signed for")
+	}
+	me, ok := p.roster.Roster.Member(council.MemberID(c.Member))
+	if !ok {
+		return nil, council.WithHint(fmt.Errorf("member %s of signer.yaml is not in the roster, which has %s", c.Member, join(p.roster.Roster.IDs())), "set 'member' to the name of your seat")
+	}
+	if err := p.roster.Roster.InForce(a.unix()); err != nil {
+		// Terms end while a council works; a member outside its term can't
+		// decide, but the others still can.
+		if !me.Term.Holds(a.unix()) {
+			return nil, err
+		}
+		p.warnings = append(p.warnings, err.Error())
+	}
+	if c.Approver != "" && c.Approver != me.Approver.Hex() {
+		return nil, council.WithHint(fmt.Errorf("signer.yaml names wallet %s; the roster has %s for %s", c.Approver, me.Approver.Hex(), me.ID), "correct 'approver' in signer.yaml, or remove it")
+	}
+	if p.store, p.key, err = a.openKeys(c); err != nil {
+		return nil, err
+	}
+	id, err := peerID(p.key)
+	if err == nil && id != me.Peer {
+		err = council.WithHint(fmt.Errorf("this directory holds node %s; the roster has %s for %s", id, me.Peer, me.ID), "use the directory that the member card was made in")
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.store.Close())
+	}
+	return p, nil
+}
+
+// runDaemon runs the node until ctx ends.
+func (a *app) runDaemon(ctx context.Context, c *configs.Loaded, log *slog.Logger) (err error) {
+	p, err := a.prepare(c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.store.Close()) }()
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math/big"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millicent-one/signer/api"
+)
+
+func (a *app) statusCmd() *cobra.Command {
+	var ready bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how this node stands",
+		Long: `Show how this node stands. The exit code is 0 when the daemon answers and 3 when
+it does not, so that it can serve as a health check. With --ready it is 3 also
+while the node can't sign: before it has a key, and while it only watches.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			s, err := c.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := a.print(s, func(w io.Writer) { writeStatus(w, s, a.now()) }); err != nil {
+				return err
+			}
+			if ready && s.Phase != api.Ready {
+				return api.Failf(api.NotReady, "", "this node is not ready: %s", s.Phase)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&ready, "ready", false, "exit with 3 unless the node is ready to sign")
+	return cmd
+}
+
+func writeStatus(w io.Writer, s api.Status, now time.Time) {
+	line := fmt.Sprintf("%s: %s", s.Member, s.Phase)
+	if s.Detail != "" {
+		line += " (" + s.Detail + ")"
+	}
+	fmt.Fprintln(w, line)
+	rows := [][]string{{"up", now.Sub(s.Started).Round(time.Second).String()}}
+	if s.Council != nil {
+		rows = append(rows, []string{"council", s.Council.Address.Hex()}, []string{"council id", s.Council.ID.Hex()}, []string{"share epoch", fmt.Sprint(s.Council.ShareEpoch)})
+	}
+	if s.Roster != nil {
+		rows = append(rows, []string{"roster", fmt.Sprintf("%s, version %d, %d of %d, first term ends %s", s.Roster.Hash.Hex(), s.Roster.Version, s.Roster.Threshold, len(s.Roster.Members), s.Roster.TermEnds.UTC().Format(time.DateOnly))})
+	}
+	rows = append(rows, []string{"charter", s.Charter.Hex()}, []string{"policy", s.Policy.Hex()})
+	table(w, rows)
+
+	rows = [][]string{{"", "", ""}, {"PEER", "STATE", "SINCE", ""}}
+	for _, p := range s.Peers {
+		state, detail := "offline", p.Detail
+		if p.Online {
+			state = "online"
+		}
+		if p.RosterHash != nil {
+			detail = "another roster: " + short(*p.RosterHash)
+		}
+		rows = append(rows, []string{string(p.Member), state, clock(p.Since), detail})
+	}
+	table(w, rows)
+
+	rows = [][]string{{"", "", ""}, {"CHAIN", "RPC", "HEAD", "NONCE", "BALANCE", "EMERGENCIES", ""}}
+	for _, c := range s.Chains {
+		health, head, balance := "ok", "-", "unknown"
+		if !c.Healthy {
+			health = "bad"
+		}
+		if c.Head != 0 {
+			head = fmt.Sprintf("%d, %ds old", c.Head, c.LagSeconds)
+		}
+		if c.Balance != nil {
+			balance = ether(c.Balance.Int()) + " ETH"
+		}
+		rows = append(rows, []string{fmt.Sprint(c.ID), health, head, fmt.Sprint(c.Nonce), balance, fmt.Sprint(c.Emergencies), c.Detail})
+	}
+	table(w, rows)
+
+	if len(s.Ledger) > 0 {
+		rows = [][]string{{"", "", ""}, {"CHAIN", "NONCE", "PROPOSAL", "STATE", "ATTEMPT"}}
+		for _, r := range s.Ledger {
+			rows = append(rows, []string{fmt.Sprint(r.Chain), fmt.Sprint(r.Nonce), r.Proposal.Short(), r.State, fmt.Sprint(r.Attempt)})
+		}
+		table(w, rows)
+	}
+	if t := s.Attempt; t != nil {
+		fmt.Fprintf(w, "\nsigning %s, attempt %d: %s\n", t.Proposal.Short(), t.Number, attemptLine(*t))
+	}
+	for _, x := range s.Warnings {
+		fmt.Fprintf(w, "\nwarning: %s", x)
+	}
+	if len(s.Warnings) > 0 {
+		fmt.Fprintln(w)
+	}
+}
+
+// ether writes wei as ether with at most six decimals.
+func ether(wei *big.Int) string {
+	f := new(big.Rat).SetFrac(wei, big.NewInt(1_000_000_000_000_000_000))
+	return f.FloatString(6)
+}
+
+func (a *app) doctorCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Check everything, and say what to do about what is wrong",
+		Long:  "Check everything that can be checked from here: files, peers, RPCs, clocks, money.\nThe exit code is 1 when a check fails.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			own := a.ownChecks()
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			checks, err := c.Doctor(cmd.Context())
+			if err != nil {
+				own = append(own, api.Check{Name: "daemon", Outcome: api.Bad, Detail: err.Error(), Hint: hintOr(err, "start it with 'signer run'")})
+			}
+			checks = append(own, checks...)
+			bad := 0
+			for _, x := range checks {
+				if x.Outcome == api.Bad {
+					bad++
+				}
+			}
+			if err := a.print(checks, func(w io.Writer) { writeChecks(w, checks) }); err != nil {
+				return err
+			}
+			if bad > 0 {
+				return fmt.Errorf("%s failed", plural(bad, "check", "checks"))
+			}
+			return nil
+		},
+	}
+}
+
+func writeChecks(w io.Writer, checks []api.Check) {
+	for _, c := range checks {
+		fmt.Fprintf(w, "%-4s  %s: %s\n", c.Outcome, c.Name, c.Detail)
+		if c.Hint != "" && c.Outcome != api.OK {
+			fmt.Fprintf(w, "      hint: %s\n", c.Hint)
+		}
+	}
+}

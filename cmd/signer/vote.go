@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+)
+
+func (a *app) approveCmd() *cobra.Command {
+	return a.voteCmd(council.Approve, &cobra.Command{
+		Use:   "approve ID --keystore FILE | --clef URL | --signature 0x…",
+		Short: "Approve a proposal with your wallet",
+		Long: `Approve a proposal with your wallet. What your own node says it does is shown
+first; what the wallet signs is the whole transaction and that sentence. The word
+is worth what its signature is worth: any member's node takes and passes it on.`,
+	})
+}
+
+func (a *app) rejectCmd() *cobra.Command {
+	return a.voteCmd(council.Reject, &cobra.Command{
+		Use:   "reject ID --reason TEXT --keystore FILE | --clef URL | --signature 0x…",
+		Short: "Reject a proposal, or take your approval back",
+		Long: `Reject a proposal, or take your approval back; that counts until the transaction's
+nonce is reserved, which is when the signing begins.`,
+	})
+}
+
+func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
+	var w walletFlags
+	var member, reason string
+	var holds time.Duration
+	var yes bool
+	cmd.Args = cobra.ExactArgs(1)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if word == council.Reject && reason == "" {
+			return usagef("add --reason 'what speaks against it'", "no reason")
+		}
+		if !w.typedData && !w.given() {
+			return usagef(walletHint, "no wallet to sign with")
+		}
+		if holds < 0 || holds > 0 && holds < time.Second || holds > 0 && w.signature != "" {
+			return usagef("leave it out: the word then ends with the proposal", "--holds %s: want a second or more, and not together with --signature", holds)
+		}
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		u, err := c.Ballot(cmd.Context(), api.BallotRequest{Proposal: args[0], Decision: word, Member: council.MemberID(member), Reason: reason, Seconds: uint64(holds / time.Second)})
+		if err != nil {
+			return err
+		}
+		if w.typedData {
+			return a.document(u.Document)
+		}
+		p, err := c.Proposal(cmd.Context(), u.Approval.Proposal.Hex())
+		if err != nil {
+			return err
+		}
+		if p.Sentence != u.Approval.Action {
+			return council.WithHint(fmt.Errorf("the node shows %q, but asks to sign %q", p.Sentence, u.Approval.Action), "don't sign; report it")
+		}
+		wal, err := w.wallet(a)
+		if err != nil {
+			return err
+		}
+		if !yes {
+			writeProposal(a.err, p, a.now())
+			fmt.Fprintf(a.err, "\n%s\n\nCompare on a second device: %s\n", u.Approval.Action, u.Digest.Hex())
+			for _, v := range p.Verdicts {
+				if v.Member == u.Member && !v.Allow {
+					fmt.Fprintf(a.err, "Your own node denies it: %s (%s)\n", oneLine(v.Reason), v.Rule)
+				}
+			}
+			if err := a.confirm(fmt.Sprintf("%s as %s?", title(word), u.Member)); err != nil {
+				return err
+			}
+		}
+		if u.Approval.Sig, err = wal.SignTyped(cmd.Context(), u.Document, u.Wallet); err != nil {
+			return err
+		}
+		p, err = c.Vote(cmd.Context(), u.Approval)
+		if err != nil {
+			return err
+		}
+		return a.print(p, func(out io.Writer) {
+			done := "approved"
+			if word == council.Reject {
+				done = "rejected"
+			}
+			fmt.Fprintf(out, "%s %s %s: %s\n", u.Member, done, p.Short, p.Sentence)
+			fmt.Fprintf(out, "%s, %d of %d approvals\n", p.State, p.Have, p.Want)
+		})
+	}
+	w.add(cmd)
+	fs := cmd.Flags()
+	fs.StringVar(&member, "member", "", "whose word it is (default: this node's member)")
+	fs.StringVar(&reason, "reason", "", "why; it is signed, too")
+	fs.DurationVar(&holds, "holds", 0, "how long the word counts (default: as long as the proposal)")
+	fs.BoolVar(&yes, "yes", false, "don't ask")
+	return cmd
+}
+
+func title(c council.Choice) string {
+	if c == council.Reject {
+		return "Reject"
+	}
+	return "Approve"
+}
