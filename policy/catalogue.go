@@ -56,8 +56,9 @@ type fixed struct {
 }
 
 func (u use) holds(vals []value) bool {
-	for _, w := range u.where {
-		if !vals[w.index].equal(w.value) {
+	for i := range u.where {
+		w := &u.where[i]
+		if !vals[w.index].equal(&w.value) {
 			return false
 		}
 	}
@@ -68,7 +69,7 @@ func (u use) holds(vals []value) bool {
 func (u use) overlaps(o use) bool {
 	for _, a := range u.where {
 		for _, b := range o.where {
-			if a.index == b.index && !a.value.equal(b.value) {
+			if a.index == b.index && !a.value.equal(&b.value) {
 				return false
 			}
 		}
@@ -181,7 +182,7 @@ func (c *Catalogue) add(file, path string, a actionFile) error {
 	}
 	t, err := parseTemplate(a.Sentence.V)
 	if err != nil {
-		return at(file, a.Sentence.Pos, path+".sentence", err)
+		return at(file, a.Sentence.Pos, path+".sentence", council.WithHint(err, templateHint))
 	}
 	d.sentence = t
 	for i, s := range a.Functions {
@@ -213,7 +214,7 @@ func (c *Catalogue) addUse(file, path string, d *def, a actionFile, s strict.Val
 			"%s looks like a wrapper, and what it carries can't be unwrapped", f.Signature)
 	}
 	if err := d.sentence.fits(f); err != nil {
-		return at(file, a.Sentence.Pos, path, err)
+		return at(file, a.Sentence.Pos, path, council.WithHint(err, templateHint))
 	}
 	u := use{def: d, fn: f}
 	for _, name := range sortedKeys(a.Where) {

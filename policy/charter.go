@@ -187,8 +187,11 @@ func (c *Charter) contract(path string, f contractFile, ids map[string]uint64) (
 	if err := validName(f.Name.V); err != nil {
 		return nil, at(c.file, f.Name.Pos, path+".name", err)
 	}
-	if o := c.byName[f.Name.V]; o != nil || f.Name.V == councilName {
-		return nil, f.Name.Pos.Errorf(c.file, path+".name", "every contract needs a name of its own; council means the council's own address", "duplicate contract %q", f.Name.V)
+	if c.byName[f.Name.V] != nil {
+		return nil, f.Name.Pos.Errorf(c.file, path+".name", "every contract needs a name of its own", "duplicate contract %q", f.Name.V)
+	}
+	if f.Name.V == councilName {
+		return nil, f.Name.Pos.Errorf(c.file, path+".name", "rename it; under via, council means the council's own address", "the name %q is reserved", councilName)
 	}
 	chain, ok := ids[f.Chain.V]
 	if !ok {

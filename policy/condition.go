@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"bytes"
 	"fmt"
 	"math/big"
 
@@ -68,7 +67,7 @@ func (b *ruleCompiler) conditions(k *Contract, fn *Function) (out []condition, m
 func (c *condition) read(b *ruleCompiler, path string, f conditionFile, t *abiType) error {
 	path = b.path + "." + path
 	if t.kind >= kindList {
-		return f.Name.Pos.Errorf(b.file, path, "conditions take single values; a call with a list must be allowed or denied as a whole", "parameter %q is a %s", f.Name.V, t.text)
+		return f.Name.Pos.Errorf(b.file, path, "conditions take single values; a call with a list must be allowed or denied as a whole", "parameter %q is of type %s", f.Name.V, t.text)
 	}
 	one := func(s strict.Value[string]) (value, error) {
 		v, err := readValue(t, s.V, c.names)
@@ -108,7 +107,7 @@ func (c *condition) read(b *ruleCompiler, path string, f conditionFile, t *abiTy
 			continue
 		}
 		if t.kind != kindUint && t.kind != kindInt {
-			return l.from.Pos.Errorf(b.file, path+"."+l.name, "use equal, in or not_in", "%s can't be put on a %s", l.name, t.text)
+			return l.from.Pos.Errorf(b.file, path+"."+l.name, "use equal, in or not_in", "%s does not suit type %s", l.name, t.text)
 		}
 		v, err := one(l.from)
 		if err != nil {
@@ -121,7 +120,7 @@ func (c *condition) read(b *ruleCompiler, path string, f conditionFile, t *abiTy
 	}
 	for _, s := range f.Code {
 		if t.kind != kindAddress {
-			return s.Pos.Errorf(b.file, path+".code", "put it on an address", "code can't be put on a %s", t.text)
+			return s.Pos.Errorf(b.file, path+".code", "put it on an address", "code does not suit type %s", t.text)
 		}
 		h, err := parseHash(s.V)
 		if err != nil {
@@ -132,28 +131,33 @@ func (c *condition) read(b *ruleCompiler, path string, f conditionFile, t *abiTy
 	return nil
 }
 
-// test says why the argument does not pass, and what would, or "".
-func (c condition) test(vals []value) (reason, hint string) {
+// holds tests the argument. It says nothing, since of many rules only the one
+// that came closest is told of.
+func (c *condition) holds(vals []value) bool {
+	v := &vals[c.index]
+	return (len(c.in) == 0 || contains(c.in, v)) && !contains(c.notIn, v) &&
+		(c.min == nil || v.number().Cmp(c.min) >= 0) && (c.max == nil || v.number().Cmp(c.max) <= 0)
+}
+
+// explain says why the argument does not pass, and what would.
+func (c *condition) explain(vals []value) (reason, hint string) {
 	v := vals[c.index]
 	switch {
-	case len(c.in) > 0 && !contains(c.in, v):
-		if len(c.in) == 1 {
-			return fmt.Sprintf("%s is %s, not %s", c.name, v.show(c.names), c.in[0].show(c.names)), "propose it with the argument that the rule names"
-		}
+	case len(c.in) == 1 && !contains(c.in, &v):
+		return fmt.Sprintf("%s is %s, not %s", c.name, v.show(c.names), c.in[0].show(c.names)), "propose it with the argument that the rule names"
+	case len(c.in) > 1 && !contains(c.in, &v):
 		return fmt.Sprintf("%s is %s, which is not among the %d the rule names", c.name, v.show(c.names), len(c.in)), "propose it with an argument that the rule names"
-	case contains(c.notIn, v):
+	case contains(c.notIn, &v):
 		return fmt.Sprintf("%s is %s, which the rule excludes", c.name, v.show(c.names)), "propose it with another argument"
 	case c.min != nil && v.number().Cmp(c.min) < 0:
 		return fmt.Sprintf("%s is %s, below the least of %s", c.name, v.number(), c.min), "propose it with a larger argument"
-	case c.max != nil && v.number().Cmp(c.max) > 0:
-		return fmt.Sprintf("%s is %s, above the most of %s", c.name, v.number(), c.max), "propose it with a smaller argument"
 	}
-	return "", ""
+	return fmt.Sprintf("%s is %s, above the most of %s", c.name, v.number(), c.max), "propose it with a smaller argument"
 }
 
-func contains(list []value, v value) bool {
-	for _, o := range list {
-		if o.word == v.word && bytes.Equal(o.raw, v.raw) {
+func contains(list []value, v *value) bool {
+	for i := range list {
+		if list[i].equal(v) {
 			return true
 		}
 	}
@@ -161,7 +165,7 @@ func contains(list []value, v value) bool {
 }
 
 // queries are the facts that the condition looks at.
-func (c condition) queries(vals []value) []council.Query {
+func (c *condition) queries(vals []value) []council.Query {
 	if len(c.code) == 0 {
 		return nil
 	}

@@ -163,11 +163,15 @@ func (e *evaluation) never(c *Call) *Refusal {
 
 // denied looks for an explicit deny.
 func (e *evaluation) denied(c *Call) *Refusal {
+	defs := []*def{c.use.def}
+	if d := e.judged(c); d != c.use.def {
+		defs = append(defs, d)
+	}
 	for _, s := range e.p.sets() {
-		m := meaning{c.fn, c.use.def}
-		for _, m := range []meaning{m, {c.fn, e.judged(c)}} {
+		for _, d := range defs {
+			m := meaning{c.fn, d}
 			for _, r := range s.denies[m] {
-				if _, failed := r.static(c, m); failed == nil {
+				if _, ok := r.speaks(c, m); ok {
 					return &Refusal{r.label, "denied: " + c.Sentence, "the rule " + r.label + " would have to be changed"}
 				}
 			}
@@ -203,6 +207,11 @@ func (e *evaluation) cancels(c *Call) *Refusal {
 	return nil
 }
 
+// hold reports whether a transaction stays within the ceilings.
+func (l ceilings) hold(t council.Transaction, now uint64) bool {
+	return t.MaxGas <= l.gas && t.MaxFeePerGas.Cmp(l.fee) <= 0 && t.MaxTipPerGas.Cmp(l.tip) <= 0 && (t.ValidUntil <= now || t.ValidUntil-now <= l.validity+ClockSkew)
+}
+
 // exceeded says which ceiling a transaction is above, or "".
 func (l ceilings) exceeded(t council.Transaction, now uint64) (reason, hint string) {
 	switch {
@@ -222,22 +231,18 @@ func (l ceilings) exceeded(t council.Transaction, now uint64) (reason, hint stri
 // tells of the rule that came closest.
 func (e *evaluation) allowed(c *Call, s *ruleset, member bool) (*rule, *Refusal) {
 	m := meaning{c.fn, e.judged(c)}
-	var near *Refusal
-	nearStage := -1
+	var near *rule
+	nearest := -1
 	for _, r := range s.allows[m] {
-		stage, failed := r.static(c, m)
-		if failed == nil {
-			stage, failed = r.dynamic(e, c, m)
-		}
-		if failed == nil {
+		switch stage := r.passes(e, c, m); {
+		case stage == stagePassed:
 			return r, nil
-		}
-		if stage > nearStage {
-			near, nearStage = failed, stage
+		case stage > nearest:
+			near, nearest = r, stage
 		}
 	}
 	if near != nil {
-		return nil, near
+		return nil, near.explain(e, c, m, nearest)
 	}
 	by := ""
 	if c.caller != nil {

@@ -15,11 +15,47 @@ const (
 	stageCeiling
 	stageIncident
 	stageFacts
+	stagePassed
 )
 
-// static tests what follows from the calldata alone.
-func (r *rule) static(c *Call, m meaning) (stage int, failed *Refusal) {
+// speaks tests what follows from the calldata alone: who calls, with what.
+func (r *rule) speaks(c *Call, m meaning) (stage int, ok bool) {
 	if !r.anyCaller && !(c.caller == nil && r.direct) && !r.via[c.caller] {
+		return stageCaller, false
+	}
+	conds := r.bind[m]
+	for i := range conds {
+		cond := &conds[i]
+		if !cond.holds(c.values) {
+			return stageArgs, false
+		}
+	}
+	return stageCeiling, true
+}
+
+// passes tests all of an allow rule, and says how far it came.
+func (r *rule) passes(e *evaluation, c *Call, m meaning) (stage int) {
+	if stage, ok := r.speaks(c, m); !ok {
+		return stage
+	}
+	switch {
+	case !r.limits.hold(e.t, e.in.Now):
+		return stageCeiling
+	case r.incident && !hasIncident(e.t.Reason):
+		return stageIncident
+	}
+	for _, q := range r.queries(c, m) {
+		if a, failed := e.fact(r, q); failed != nil || r.answered(c, m, q, a) != nil {
+			return stageFacts
+		}
+	}
+	return stagePassed
+}
+
+// explain says why a rule did not pass the stage it came to.
+func (r *rule) explain(e *evaluation, c *Call, m meaning, stage int) *Refusal {
+	switch stage {
+	case stageCaller:
 		hint := "propose it directly, by the council itself"
 		if len(r.via) > 0 {
 			var by []string
@@ -29,35 +65,32 @@ func (r *rule) static(c *Call, m meaning) (stage int, failed *Refusal) {
 			slices.Sort(by)
 			hint = "propose it through " + listOf(by)
 		}
-		return stageCaller, &Refusal{r.label, fmt.Sprintf("the call is made by %s, which the rule does not name under via", c.Via), hint}
-	}
-	for _, cond := range r.bind[m] {
-		if reason, hint := cond.test(c.values); reason != "" {
-			return stageArgs, &Refusal{r.label, reason, hint}
+		return &Refusal{r.label, fmt.Sprintf("the call is made by %s, which the rule does not name under via", c.Via), hint}
+	case stageArgs:
+		conds := r.bind[m]
+		for i := range conds {
+			cond := &conds[i]
+			if !cond.holds(c.values) {
+				reason, hint := cond.explain(c.values)
+				return &Refusal{r.label, reason, hint}
+			}
 		}
-	}
-	return stageArgs, nil
-}
-
-// dynamic tests what depends on the transaction around the call, on time and on
-// facts. Only allow rules have any of it.
-func (r *rule) dynamic(e *evaluation, c *Call, m meaning) (stage int, failed *Refusal) {
-	if reason, hint := r.limits.exceeded(e.t, e.in.Now); reason != "" {
-		return stageCeiling, &Refusal{r.label, reason, hint}
-	}
-	if r.incident && !hasIncident(e.t.Reason) {
-		return stageIncident, &Refusal{r.label, "the reason names no incident", "propose it with the incident's number in the reason, such as INC-2031-07"}
+	case stageCeiling:
+		reason, hint := r.limits.exceeded(e.t, e.in.Now)
+		return &Refusal{r.label, reason, hint}
+	case stageIncident:
+		return &Refusal{r.label, "the reason names no incident", "propose it with the incident's number in the reason, such as INC-2031-07"}
 	}
 	for _, q := range r.queries(c, m) {
 		a, failed := e.fact(r, q)
-		if failed != nil {
-			return stageFacts, failed
+		if failed == nil {
+			failed = r.answered(c, m, q, a)
 		}
-		if failed := r.answered(c, m, q, a); failed != nil {
-			return stageFacts, failed
+		if failed != nil {
+			return failed
 		}
 	}
-	return stageFacts, nil
+	return &Refusal{r.label, "the rule does not hold", "compare the transaction with the rule"}
 }
 
 // queries are the facts that the rule looks at for this call.
@@ -66,7 +99,9 @@ func (r *rule) queries(c *Call, m meaning) []council.Query {
 	if r.code {
 		out = append(out, council.Query{Kind: council.QueryCodeHash, Address: c.To})
 	}
-	for _, cond := range r.bind[m] {
+	conds := r.bind[m]
+	for i := range conds {
+		cond := &conds[i]
 		out = append(out, cond.queries(c.values)...)
 	}
 	if r.simulate {
@@ -105,7 +140,9 @@ func (r *rule) answered(c *Call, m meaning, q council.Query, a council.Answer) *
 	if r.code && q.Address == c.To && a.Word != c.contract.CodeHash {
 		return &Refusal{r.label, fmt.Sprintf("the code of %s is %s, and the charter pins %s", c.Contract, a.Word.Hex(), c.contract.CodeHash.Hex()), "somebody changed the contract: find out who and why; if it is right, pin the new code in the charter"}
 	}
-	for _, cond := range r.bind[m] {
+	conds := r.bind[m]
+	for i := range conds {
+		cond := &conds[i]
 		if len(cond.code) == 0 || c.values[cond.index].address() != q.Address {
 			continue
 		}

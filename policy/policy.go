@@ -87,7 +87,7 @@ func (p *Policy) Needs(in council.Intent) []council.Query {
 		for _, def := range p.charter.readings(c) {
 			for _, s := range p.sets() {
 				for _, r := range s.allows[meaning{c.fn, def}] {
-					if _, failed := r.static(c, meaning{c.fn, def}); failed == nil {
+					if _, ok := r.speaks(c, meaning{c.fn, def}); ok {
 						for _, q := range r.queries(c, meaning{c.fn, def}) {
 							need[q] = true
 						}

@@ -26,9 +26,9 @@ func parseTemplate(s string) (template, error) {
 	if s == "" || len(s) > MaxTemplate {
 		return t, fmt.Errorf("sentence has %d bytes; want 1 to %d", len(s), MaxTemplate)
 	}
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] > 0x7e {
-			return t, fmt.Errorf("sentence holds %q; want printable ASCII, so that it reads the same on every screen", s[i])
+	for _, r := range s {
+		if r < 0x20 || r > 0x7e {
+			return t, fmt.Errorf("sentence holds %+q; want printable ASCII, so that it reads the same on every screen", r)
 		}
 	}
 	for rest := s; rest != ""; {
@@ -43,7 +43,7 @@ func parseTemplate(s string) (template, error) {
 			break
 		}
 		slot, next, closed := strings.Cut(after, "}")
-		if !closed {
+		if !closed || strings.Contains(slot, "{") {
 			return t, fmt.Errorf("sentence: {%s is not closed", clip(slot, 40))
 		}
 		name, form, _ := strings.Cut(slot, ":")
@@ -57,6 +57,8 @@ func parseTemplate(s string) (template, error) {
 	}
 	return t, nil
 }
+
+const templateHint = "write it in the manner of: Grant {role:role} to {account} on {contract}"
 
 // fits checks that every place can be filled from f.
 func (t template) fits(f *Function) error {

@@ -33,7 +33,7 @@ func (v value) number() *big.Int {
 	return n
 }
 
-func (v value) equal(o value) bool {
+func (v *value) equal(o *value) bool {
 	return v.word == o.word && bytes.Equal(v.raw, o.raw)
 }
 

@@ -1,0 +1,135 @@
+package policy
+
+import (
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/millicent-one/signer/configs"
+)
+
+// All that security councils are known to do, by class.
+func TestCatalogueIsComplete(t *testing.T) {
+	c := sampleActions(t)
+	for class, list := range map[Class][]string{
+		Restrictive: {"pause()", "pause(address)", "blacklist(address)", "freeze(address)", "cancel(bytes32)",
+			"cancel(address[],uint256[],bytes[],bytes32)", "cancel(uint256)", "revokeRole(bytes32,address)"},
+		Permissive: {"unpause()", "upgradeTo(address)", "upgradeToAndCall(address,bytes)", "upgrade(address,address)", "upgradeAndCall(address,address,bytes)",
+			"changeProxyAdmin(address,address)", "schedule(address,uint256,bytes,bytes32,bytes32,uint256)",
+			"scheduleBatch(address[],uint256[],bytes[],bytes32,bytes32,uint256)", "execute(address,uint256,bytes,bytes32,bytes32)",
+			"executeBatch(address[],uint256[],bytes[],bytes32,bytes32)", "updateDelay(uint256)", "grantRole(bytes32,address)", "grantRole(uint64,address,uint32)",
+			"setGuardian(address)", "transferOwnership(address)", "acceptOwnership()", "unBlacklist(address)"},
+	} {
+		for _, s := range list {
+			uses := c.bySig[s]
+			if len(uses) != 1 || uses[0].def.class != class {
+				t.Errorf("%s: %d uses", s, len(uses))
+			}
+		}
+	}
+	if uses := c.bySig["setTargetClosed(address,bool)"]; len(uses) != 2 || uses[0].def.class == uses[1].def.class {
+		t.Error("closing and opening a target are not told apart")
+	}
+	for _, s := range []string{"multicall(bytes[])", "aggregate3((address,bool,bytes)[])",
+		"execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", "multiSend(bytes)", "execute(address,bytes)", "relay(address,uint256,bytes)"} {
+		if uses := c.bySig[s]; len(uses) != 1 || uses[0].def.class != "" {
+			t.Errorf("%s is not a wrapper", s)
+		}
+	}
+}
+
+// Selectors from the contracts' own documentation, against a wrong derivation.
+func TestSelectors(t *testing.T) {
+	for s, want := range map[string][4]byte{
+		"pause()": {0x84, 0x56, 0xcb, 0x59}, "unpause()": {0x3f, 0x4b, 0xa8, 0x3a}, "transfer(address,uint256)": {0xa9, 0x05, 0x9c, 0xbb},
+		"upgradeToAndCall(address newImplementation, bytes data)": {0x4f, 0x1e, 0xf2, 0x86}, "many_msg_babbage(bytes1)": {0xa9, 0x05, 0x9c, 0xbb},
+		"aggregate3((address target, bool allowFailure, bytes callData)[] calls)": {0x82, 0xad, 0x56, 0xcb},
+	} {
+		if f := sig(s); f.Selector != want {
+			t.Errorf("%s has selector %x; want %x", s, f.Selector, want)
+		}
+	}
+}
+
+func TestNeverListHolds(t *testing.T) {
+	for _, s := range []string{"transfer(address,uint256)", "transferFrom(address,address,uint256)", "approve(address,uint256)", "increaseAllowance(address,uint256)",
+		"safeTransferFrom(address,address,uint256,bytes)", "setApprovalForAll(address,bool)", "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)",
+		"safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", "renounceRole(bytes32,address)", "renounceOwnership()"} {
+		if _, ok := never[sig(s).Selector]; !ok {
+			t.Errorf("%s is not on the never-list", s)
+		}
+	}
+}
+
+// A charter that names renouncing one by one allows it, and no wildcard does.
+func TestRenouncingMustBeNamed(t *testing.T) {
+	for _, k := range []struct {
+		rule             string
+		revoke, renounce bool
+	}{
+		{"", false, false},
+		{"  - {id: x, effect: allow, actions: [\"*\"], contracts: [protocol]}\n", false, false},
+		{"  - {id: x, effect: allow, actions: [renounce-role], contracts: [protocol]}\n", true, true},
+		{"  - {id: x, effect: allow, actions: [renounce-role], contracts: [protocol]}\n  - {id: y, effect: deny, actions: [revoke-role]}\n", false, true},
+		{"  - {id: x, effect: allow, actions: [renounce-role], contracts: [protocol]}\n  - {id: y, effect: deny, actions: [renounce-role]}\n", false, false},
+	} {
+		c, err := LoadCharter("charter.yaml", []byte(string(configs.Charter)+k.rule), sampleActions(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for signature, want := range map[string]bool{"revokeRole(bytes32,address)": k.revoke, "renounceRole(bytes32,address)": k.renounce} {
+			data := pack(t, scope{c, 1}, signature, "keccak:PAUSER_ROLE", caseFrom.Hex())
+			if d := New(c, nil).Evaluate(input(transaction(c.byName["protocol"].Address, data))); d.Allow != want {
+				t.Errorf("%q: %s: %v by %s: %s", k.rule, signature, d.Allow, d.Rule, d.Reason)
+			}
+		}
+	}
+}
+
+func TestHashes(t *testing.T) {
+	base := sampleCharter(t)
+	load := func(text string) *Charter {
+		c, err := LoadCharter("x.yaml", []byte(text), sampleActions(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	text := string(configs.Charter)
+	crlf := ""
+	for _, r := range text {
+		if r == '\n' {
+			crlf += "\r"
+		}
+		crlf += string(r)
+	}
+	if load(crlf).Hash() != base.Hash() {
+		t.Error("line endings change the charter's hash")
+	}
+	if load(edit(t, text, "fee: 200 gwei", "fee: 199 gwei")).Hash() == base.Hash() {
+		t.Error("a changed rule leaves the charter's hash")
+	}
+	actions, err := LoadActions("a.yaml", []byte(edit(t, string(configs.Actions), "Pause {contract}", "Halt {contract}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := LoadCharter("x.yaml", configs.Charter, actions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other.Hash() == base.Hash() {
+		t.Error("another catalogue leaves the charter's hash, though sentences differ")
+	}
+	actionsHash := sampleActions(t).Hash()
+	if want := crypto.Keccak256Hash([]byte("millicent/charter/1\x00"), crypto.Keccak256(configs.Charter), actionsHash[:]); base.Hash() != want {
+		t.Errorf("hash %s is not as documented: %s", base.Hash(), want)
+	}
+	m, err := LoadMember("m.yaml", configs.Policy, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if New(base, nil).Hash() == New(base, m).Hash() || m.Hash() == (common.Hash{}) {
+		t.Error("the member's policy leaves the policy's hash")
+	}
+}
