@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"slices"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	ecrypto "github.com/bnb-chain/tss-lib/v2/crypto"
@@ -23,10 +25,13 @@ const FormatVersion = 1
 // against, line by line.
 const EngineVersion = "v2.0.2"
 
-// envelope is what every secret of this package is stored in.
+// envelope is what every secret of this package is stored in. The sum finds
+// damage that no arithmetic would: another member's modulus with a wrong digit
+// is still a number.
 type envelope struct {
 	Kind    string
 	Version uint64
+	Sum     common.Hash // keccak256 of Body
 	Body    rlp.RawValue
 }
 
@@ -35,7 +40,7 @@ func seal(kind string, version uint64, body any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", kind, err)
 	}
-	return rlp.EncodeToBytes(envelope{kind, version, b})
+	return rlp.EncodeToBytes(envelope{kind, version, crypto.Keccak256Hash(b), b})
 }
 
 func unseal(kind string, version uint64, b []byte) ([]byte, error) {
@@ -49,6 +54,9 @@ func unseal(kind string, version uint64, b []byte) ([]byte, error) {
 	if e.Version != version {
 		return nil, council.WithHint(fmt.Errorf("%s has format version %d; this program reads version %d", kind, e.Version, version),
 			"use the version of the program that wrote it, or a newer one")
+	}
+	if e.Sum != crypto.Keccak256Hash(e.Body) {
+		return nil, fmt.Errorf("%s is damaged: its checksum is wrong", kind)
 	}
 	return e.Body, nil
 }
@@ -92,7 +100,10 @@ func (s *Share) MarshalBinary() ([]byte, error) {
 // Audit checks, but for primality.
 func UnmarshalShare(b []byte) (*Share, error) {
 	s, err := readShare(b)
-	if err != nil {
+	switch {
+	case err != nil && council.Hint(err) != "":
+		return nil, fmt.Errorf("read share: %w", err)
+	case err != nil:
 		return nil, council.WithHint(fmt.Errorf("read share: %w", err), "restore the share from its backup, or rotate the key without this member")
 	}
 	return s, nil

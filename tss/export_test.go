@@ -5,6 +5,8 @@ import (
 	"io"
 	"math/big"
 
+	"github.com/ethereum/go-ethereum/rlp"
+
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
 
@@ -48,6 +50,20 @@ func (p *PreParams) Secrets() *keygen.LocalPreParams { return &p.data }
 func SafePrimes(ctx context.Context, random io.Reader, bits, count int) ([]*big.Int, error) {
 	return safePrimes(ctx, PreParamsOptions{Rand: &lockedReader{r: random}, Workers: 2, Progress: func(int, int) {}}, bits, count)
 }
+
+// Seal puts a body that may be anything into a valid envelope.
+func Seal(kind string, version uint64, body []byte) ([]byte, error) {
+	return seal(kind, version, rlp.RawValue(body))
+}
+
+// Unseal is the body of an envelope.
+func Unseal(kind string, version uint64, b []byte) ([]byte, error) { return unseal(kind, version, b) }
+
+// The kinds of envelope.
+const (
+	ShareKind     = shareKind
+	PreParamsKind = preParamsKind
+)
 
 // Guard is the guard on its own.
 type Guard struct{ g *guard }

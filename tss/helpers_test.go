@@ -34,19 +34,22 @@ type entry struct {
 
 var pairOnce struct {
 	sync.Once
-	shares []*tss.Share
-	keygen []entry
-	sign   []entry
-	err    error
+	session council.SessionID
+	shares  []*tss.Share
+	keygen  []entry
+	sign    []entry
+	err     error
 }
 
-// pair are two shares of a 2-of-2 key, made once per test run.
+// pair are two shares of a 2-of-2 key, made once per test run, in the middle of
+// all the noise there can be. Shared keys are what makes this cheap: the primes
+// come from the test council.
 func pair(t testing.TB) []*tss.Share {
 	t.Helper()
 	pairOnce.Do(func() {
-		sessions := pairKeygen(t, council.SessionID{1}, nil)
-		var n network
-		results, err := n.run(sessions)
+		pairOnce.session = council.SessionID{1}
+		n := network{noise: noise(t)}
+		results, err := n.run(pairKeygen(t, pairOnce.session, nil))
 		if err != nil {
 			pairOnce.err = err
 			return
@@ -55,11 +58,11 @@ func pair(t testing.TB) []*tss.Share {
 		for _, r := range results {
 			pairOnce.shares = append(pairOnce.shares, r.Share)
 		}
-		var signing network
-		if _, err := signing.run(signers(t, pairOnce.shares, two, common.Hash{9})); err != nil {
-			pairOnce.err = err
+		n = network{noise: noise(t)}
+		if _, pairOnce.err = n.run(signers(t, pairOnce.shares, two, common.Hash{9})); err != nil {
+			return
 		}
-		pairOnce.sign = signing.log
+		pairOnce.sign = n.log
 	})
 	if pairOnce.err != nil {
 		t.Fatal(pairOnce.err)
@@ -117,6 +120,7 @@ type network struct {
 	change func(m *tss.Message, to council.MemberID) // what the wire does to a message
 	pick   func(waiting int) int                     // which one of the waiting comes next
 	noise  func(s *tss.Session, m tss.Message) error // called before each delivery
+	liar   council.MemberID                          // stamps its messages with what the receiver wants to see
 	errs   map[council.MemberID]error                // how sessions died; with it, run goes on without them
 	log    []entry
 }
@@ -182,6 +186,9 @@ func (n *network) run(sessions []*tss.Session) ([]testcouncil.Result, error) {
 			if err := n.noise(s, p.m); err != nil {
 				return nil, err
 			}
+		}
+		if p.m.From == n.liar {
+			p.m.Transcript = s.TranscriptBefore(p.m.Round)
 		}
 		r, err := s.Step(p.m)
 		if err := take(p.to, r, err); err != nil {

@@ -1,0 +1,116 @@
+package tss_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"math/big"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+
+	"github.com/millicent-one/signer/tss"
+)
+
+// TestGeneratePreParams makes one real set and checks it by its definition.
+func TestGeneratePreParams(t *testing.T) {
+	t.Parallel()
+	var steps []int
+	pre, err := tss.GeneratePreParams(t.Context(), tss.PreParamsOptions{Progress: func(done, total int) {
+		if total != 4 {
+			t.Errorf("progress of %d", total)
+		}
+		steps = append(steps, done)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(steps, []int{0, 1, 2, 3, 4}) {
+		t.Errorf("progress %v", steps)
+	}
+	d := pre.Secrets()
+	half := func(p *big.Int) *big.Int { return new(big.Int).Rsh(p, 1) }
+	halves := []*big.Int{d.P, d.Q, half(d.PaillierSK.P), half(d.PaillierSK.Q)}
+	for i, q := range halves {
+		p := new(big.Int).Lsh(q, 1)
+		p.SetBit(p, 0, 1)
+		if p.BitLen() != 1024 || q.BitLen() != 1023 || !q.ProbablyPrime(10) || !p.ProbablyPrime(10) {
+			t.Errorf("prime %d is no safe prime of 1024 bits", i)
+		}
+		for _, other := range halves[:i] {
+			if new(big.Int).Sub(q, other).BitLen() < 900 {
+				t.Errorf("prime %d is close to another", i)
+			}
+		}
+	}
+	if d.PaillierSK.P.Bit(0) == 0 || d.PaillierSK.Q.Bit(0) == 0 {
+		t.Error("even Paillier prime")
+	}
+	if d.PaillierSK.N.BitLen() != 2048 || d.NTildei.BitLen() != 2048 {
+		t.Errorf("moduli of %d and %d bits", d.PaillierSK.N.BitLen(), d.NTildei.BitLen())
+	}
+	if !d.ValidateWithProof() {
+		t.Error("the engine doesn't take them")
+	}
+
+	b, err := pre.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := tss.UnmarshalPreParams(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := got.MarshalBinary()
+	if err != nil || !slices.Equal(b, again) {
+		t.Errorf("another form after a round trip: %v", err)
+	}
+	if got.Secrets().H2i.Cmp(d.H2i) != 0 || got.Secrets().PaillierSK.LambdaN.Cmp(d.PaillierSK.LambdaN) != 0 {
+		t.Error("other numbers after a round trip")
+	}
+	for i := 0; i < len(b); i += 31 {
+		bad := slices.Clone(b)
+		bad[i] ^= 4
+		if _, err := tss.UnmarshalPreParams(bad); err == nil {
+			t.Errorf("byte %d is not checked", i)
+		}
+	}
+}
+
+// TestSafePrimes looks at many small ones, for which the definition is quickly
+// checked and every residue comes up.
+func TestSafePrimes(t *testing.T) {
+	t.Parallel()
+	qs, err := tss.SafePrimes(t.Context(), rand.Reader, 160, 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, q := range qs {
+		p := new(big.Int).Lsh(q, 1)
+		p.SetBit(p, 0, 1)
+		if p.BitLen() != 160 || p.Bit(158) != 1 || !q.ProbablyPrime(20) || !p.ProbablyPrime(20) {
+			t.Errorf("%s is no safe prime's half", q)
+		}
+		if slices.ContainsFunc(qs[:i], func(o *big.Int) bool { return o.Cmp(q) == 0 }) {
+			t.Errorf("%s twice", q)
+		}
+	}
+}
+
+func TestPreParamsCancel(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var calls atomic.Int32
+	_, err := tss.GeneratePreParams(ctx, tss.PreParamsOptions{Progress: func(done, total int) { calls.Add(1); cancel() }})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if n := calls.Load(); n != 1 {
+		t.Errorf("%d calls after cancelling in the first", n)
+	}
+	broken := errors.New("no more randomness")
+	if _, err := tss.GeneratePreParams(t.Context(), tss.PreParamsOptions{Rand: iotest.ErrReader(broken)}); !errors.Is(err, broken) {
+		t.Errorf("broken source: %v", err)
+	}
+}
