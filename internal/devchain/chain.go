@@ -113,6 +113,7 @@ func ethConfig(c Config) *ethconfig.Config {
 	cfg := ethconfig.Defaults
 	cfg.Genesis = &core.Genesis{
 		Config:     &rules,
+		Timestamp:  uint64(time.Now().Unix()), // a head from 1970 would look like a stuck RPC
 		GasLimit:   gasLimit,
 		BaseFee:    big.NewInt(params.InitialBaseFee),
 		Difficulty: new(big.Int),
