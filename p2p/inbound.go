@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -133,40 +132,5 @@ func (l *link) misbehave(err error) {
 	if n := l.bad.one(); n > 0 {
 		l.host.log.Warn("member misbehaved", "member", l.member, "err", err, "count", n)
 		l.host.events.tell(Misbehaved{Member: l.member, Err: err, Count: n})
-	}
-}
-
-// answer is the other end of serve: it greets back and returns the beat.
-func (l *link) answer(s network.Stream) {
-	s.SetDeadline(time.Now().Add(greetTimeout))
-	g, err := readGreeting(s)
-	if err != nil {
-		if r := new(brokenRule); errors.As(err, &r) {
-			l.misbehave(fmt.Errorf("%s: %w", l.member, err))
-		}
-		return
-	}
-	if err := l.host.greeting().write(s); err != nil {
-		return
-	}
-	if g.Roster != l.host.seal.hash {
-		s.SetDeadline(time.Now().Add(greetTimeout))
-		io.ReadFull(s, make([]byte, 1)) // lets the answer arrive before the stream goes
-		return
-	}
-	l.met(g, s.Conn())
-	l.poke()
-	var b [1]byte
-	for {
-		s.SetDeadline(time.Now().Add(4 * l.host.tune.pulseLost))
-		if _, err := io.ReadFull(s, b[:]); err != nil {
-			return
-		}
-		if l.beats.Wait(l.host.ctx) != nil {
-			return
-		}
-		if _, err := s.Write(b[:]); err != nil {
-			return
-		}
 	}
 }

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"time"
-
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/rlp"
 )
 
 // prefixed is the form on the wire: four bytes of length, then the bytes.
@@ -52,7 +49,7 @@ func readPrefixed(r io.Reader, limit int, deadline func(time.Time) error) ([]byt
 		return nil, &brokenRule{fmt.Errorf("%w: %d bytes announced; at most %d", ErrTooLarge, n, limit)}
 	}
 	var buf bytes.Buffer
-	buf.Grow(int(min(n, 16<<10)))
+	buf.Grow(int(min(n, 64<<10)))
 	if _, err := io.CopyN(&buf, r, int64(n)); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
@@ -60,31 +57,4 @@ func readPrefixed(r io.Reader, limit int, deadline func(time.Time) error) ([]byt
 		return nil, err
 	}
 	return buf.Bytes(), nil
-}
-
-// greeting opens a pulse stream, in both directions.
-type greeting struct {
-	Instance [16]byte    // drawn when the node starts
-	Roster   common.Hash // the roster in force at the node
-}
-
-func (g greeting) write(w io.Writer) error {
-	b, err := rlp.EncodeToBytes(g)
-	if err != nil {
-		return fmt.Errorf("encode greeting: %w", err)
-	}
-	_, err = w.Write(prefixed(b))
-	return err
-}
-
-func readGreeting(r io.Reader) (greeting, error) {
-	b, err := readPrefixed(r, maxGreeting, nil)
-	if err != nil {
-		return greeting{}, fmt.Errorf("read greeting: %w", err)
-	}
-	var g greeting
-	if err := rlp.DecodeBytes(b, &g); err != nil {
-		return greeting{}, &brokenRule{fmt.Errorf("decode greeting: %w", err)}
-	}
-	return g, nil
 }

@@ -1,0 +1,235 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multistream"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// greeting opens a pulse stream, in both directions.
+type greeting struct {
+	Instance [16]byte    // drawn when the node starts
+	Roster   common.Hash // the roster in force at the node
+}
+
+func (g greeting) write(w io.Writer) error {
+	b, err := rlp.EncodeToBytes(g)
+	if err != nil {
+		return fmt.Errorf("encode greeting: %w", err)
+	}
+	_, err = w.Write(prefixed(b))
+	return err
+}
+
+func readGreeting(r io.Reader) (greeting, error) {
+	b, err := readPrefixed(r, maxGreeting, nil)
+	if err != nil {
+		return greeting{}, fmt.Errorf("read greeting: %w", err)
+	}
+	var g greeting
+	if err := rlp.DecodeBytes(b, &g); err != nil {
+		return greeting{}, &brokenRule{fmt.Errorf("decode greeting: %w", err)}
+	}
+	return g, nil
+}
+
+// greet opens the pulse stream and checks that the other node speaks our
+// protocols and holds our roster.
+func (l *link) greet(ctx context.Context) (network.Stream, greeting, error) {
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	h := l.host
+	s, err := h.stack.NewStream(network.WithNoDial(ctx, "connected"), l.peer, h.protocol("pulse"))
+	if err != nil {
+		err = l.misfit(err)
+		h.stack.Network().ClosePeer(l.peer)
+		return nil, greeting{}, err
+	}
+	fail := func(err error) (network.Stream, greeting, error) {
+		s.Reset()
+		s.Conn().Close()
+		return nil, greeting{}, err
+	}
+	if missing := l.missing(); missing {
+		return fail(l.refuse(s.Conn(), l.versionError()))
+	}
+	s.SetDeadline(time.Now().Add(greetTimeout))
+	if err := h.greeting().write(s); err != nil {
+		return fail(fmt.Errorf("greet %s: %w", l.member, err))
+	}
+	g, err := readGreeting(s)
+	if err != nil {
+		if b := new(brokenRule); errors.As(err, &b) {
+			l.misbehave(err)
+		}
+		return fail(fmt.Errorf("greet %s: %w", l.member, err))
+	}
+	if g.Roster != h.seal.hash {
+		return fail(l.refuse(s.Conn(), &RosterError{Member: l.member, Ours: h.seal.hash, Theirs: g.Roster}))
+	}
+	s.SetDeadline(time.Time{})
+	return s, g, nil
+}
+
+func (h *Host) greeting() greeting { return greeting{Instance: h.instance, Roster: h.seal.hash} }
+
+// misfit turns libp2p's refusal of a protocol into a *VersionError.
+func (l *link) misfit(err error) error {
+	if !errors.Is(err, multistream.ErrNotSupported[protocol.ID]{}) {
+		return fmt.Errorf("greet %s: %w", l.member, err)
+	}
+	var c network.Conn
+	if cs := l.host.stack.Network().ConnsToPeer(l.peer); len(cs) > 0 {
+		c = cs[0]
+	}
+	return l.refuse(c, l.versionError())
+}
+
+// missing reports whether the other node has told its protocols and ours are
+// not all among them.
+func (l *link) missing() bool {
+	known, err := l.host.stack.Peerstore().GetProtocols(l.peer)
+	if err != nil || len(known) == 0 {
+		return false
+	}
+	for _, p := range l.host.protocols() {
+		if !slices.Contains(known, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *link) versionError() *VersionError {
+	e := &VersionError{Member: l.member}
+	for _, p := range l.host.protocols() {
+		e.Ours = append(e.Ours, string(p))
+	}
+	known, _ := l.host.stack.Peerstore().GetProtocols(l.peer)
+	for _, p := range known {
+		if strings.HasPrefix(string(p), "/millicent/") && len(p) <= 64 && len(e.Theirs) < maxTheirs {
+			e.Theirs = append(e.Theirs, string(p))
+		}
+	}
+	slices.Sort(e.Theirs)
+	return e
+}
+
+// refuse counts and reports a member whose node does not fit this one.
+func (l *link) refuse(c network.Conn, why error) error {
+	hint := "agree on one version of the signer; the older node is to be updated"
+	if r := new(RosterError); errors.As(why, &r) {
+		hint = "compare 'signer roster show' on both nodes; the one that is behind takes the roster in force"
+	}
+	l.host.refused.Add(1)
+	if n := l.no.one(); n > 0 {
+		addr := ""
+		if c != nil {
+			addr = c.RemoteMultiaddr().String()
+		}
+		l.host.log.Warn("refused a member's node", "member", l.member, "err", why)
+		l.host.events.tell(Refused{Member: l.member, Peer: l.peer.String(), Addr: addr, Reason: council.WithHint(why, hint), Count: n})
+	}
+	return council.WithHint(why, hint)
+}
+
+// met is told of every greeting that comes in. A new instance while the old one
+// counts as up means that the node was killed and is back, before the beat could
+// tell.
+func (l *link) met(g greeting, on network.Conn) {
+	l.mu.Lock()
+	end, stale := l.end, l.end != nil && l.instance != g.Instance
+	l.mu.Unlock()
+	if !stale {
+		return
+	}
+	end(errRestarted)
+	for _, c := range l.host.stack.Network().ConnsToPeer(l.peer) {
+		if c.ID() != on.ID() {
+			c.Close()
+		}
+	}
+}
+
+// beat sends one byte at a time; listen expects them back.
+func (l *link) beat(ctx context.Context, s network.Stream) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		s.SetWriteDeadline(time.Now().Add(l.host.tune.pulseLost))
+		if _, err := s.Write([]byte{1}); err != nil {
+			return l.lost(err)
+		}
+		timer.Reset(l.host.tune.pulseEvery)
+	}
+}
+
+func (l *link) listen(ctx context.Context, s network.Stream) error {
+	var b [1]byte
+	for ctx.Err() == nil {
+		s.SetReadDeadline(time.Now().Add(l.host.tune.pulseLost))
+		if _, err := io.ReadFull(s, b[:]); err != nil {
+			return l.lost(err)
+		}
+	}
+	return nil
+}
+
+func (l *link) lost(err error) error {
+	if t := interface{ Timeout() bool }(nil); errors.As(err, &t) && t.Timeout() {
+		return fmt.Errorf("no sign of life of %s for %s", l.member, l.host.tune.pulseLost)
+	}
+	return fmt.Errorf("connection to %s ended: %w", l.member, root(err))
+}
+
+// answer is the other end of serve: it greets back and returns the beat.
+func (l *link) answer(s network.Stream) {
+	s.SetDeadline(time.Now().Add(greetTimeout))
+	g, err := readGreeting(s)
+	if err != nil {
+		if r := new(brokenRule); errors.As(err, &r) {
+			l.misbehave(fmt.Errorf("%s: %w", l.member, err))
+		}
+		return
+	}
+	if err := l.host.greeting().write(s); err != nil {
+		return
+	}
+	if g.Roster != l.host.seal.hash {
+		s.SetDeadline(time.Now().Add(greetTimeout))
+		io.ReadFull(s, make([]byte, 1)) // lets the answer arrive before the stream goes
+		return
+	}
+	l.met(g, s.Conn())
+	l.poke()
+	var b [1]byte
+	for {
+		s.SetDeadline(time.Now().Add(4 * l.host.tune.pulseLost))
+		if _, err := io.ReadFull(s, b[:]); err != nil {
+			return
+		}
+		if l.beats.Wait(l.host.ctx) != nil {
+			return
+		}
+		if _, err := s.Write(b[:]); err != nil {
+			return
+		}
+	}
+}
