@@ -159,7 +159,7 @@ func TestLaggingRPCIsReportedAndLeft(t *testing.T) {
 	w := newWorld(t)
 	slow := w.proxy()
 	c := w.dial(slow.URL, w.URL())
-	slow.set(func(p *proxy) { p.frozen = "0x0" })
+	slow.set(func(p *proxy) { p.frozen = "0x1" })
 	w.mine(DefaultMaxGap)
 	if hs := c.Survey(t.Context()); hs[0].Lagging {
 		t.Errorf("lags within the gap: %+v", hs[0])
@@ -170,7 +170,7 @@ func TestLaggingRPCIsReportedAndLeft(t *testing.T) {
 		t.Errorf("%+v, %v", h, h.Warning())
 	}
 	head, err := c.Head(t.Context())
-	if err != nil || head.Number != DefaultMaxGap+1 {
+	if err != nil || head.Number != DefaultMaxGap+2 {
 		t.Errorf("the lagging one was asked: head %d, %v", head.Number, err)
 	}
 	slow.set(func(p *proxy) { p.frozen = "" })
@@ -295,12 +295,12 @@ func TestWatchTellsNewHeads(t *testing.T) {
 			}
 		})
 	}()
-	if h := <-heads; h.Number != 0 {
+	if h := <-heads; h.Number != 1 {
 		t.Errorf("first head %d", h.Number)
 	}
 	w.mine(1)
 	one := <-heads
-	if one.Number != 1 {
+	if one.Number != 2 {
 		t.Errorf("head %d", one.Number)
 	}
 	if err := w.Reorg(1); err != nil {
@@ -311,7 +311,7 @@ func TestWatchTellsNewHeads(t *testing.T) {
 		if h.Hash == one.Hash {
 			t.Error("the same head twice")
 		}
-		if h.Number == 2 {
+		if h.Number == 3 {
 			break
 		}
 	}

@@ -100,8 +100,11 @@ func (e *endpoint) look(ctx context.Context, tx common.Hash) (Sighting, error) {
 		Status    *hexutil.Uint64 `json:"status"`
 		GasUsed   hexutil.Uint64  `json:"gasUsed"`
 	}
-	if err := e.rpc.CallContext(ctx, &r, "eth_getTransactionReceipt", tx); err != nil {
-		return s, err
+	// go-ethereum answers with an error as long as its index is not complete. The
+	// pool can be asked all the same.
+	noReceipt := e.rpc.CallContext(ctx, &r, "eth_getTransactionReceipt", tx)
+	if noReceipt != nil && e.unreachable(noReceipt) {
+		return s, noReceipt
 	}
 	if r != nil && r.BlockHash != nil {
 		if r.Tx != tx || r.Block == nil || r.Status == nil {
@@ -117,11 +120,12 @@ func (e *endpoint) look(ctx context.Context, tx common.Hash) (Sighting, error) {
 	if err := e.rpc.CallContext(ctx, &t, "eth_getTransactionByHash", tx); err != nil {
 		return s, err
 	}
-	if t != nil {
-		if t.Hash != tx {
-			return s, errors.New("it answered with another transaction")
-		}
-		s.State = Pending // or mined just now: the next look has the receipt
+	if t == nil {
+		return s, noReceipt
 	}
+	if t.Hash != tx {
+		return s, errors.New("it answered with another transaction")
+	}
+	s.State = Pending // or mined just now: the next look has the receipt
 	return s, nil
 }

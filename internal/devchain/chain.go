@@ -51,7 +51,8 @@ type Chain struct {
 	done chan struct{}
 }
 
-// Start assembles and starts a chain. Close ends it.
+// Start assembles and starts a chain, which then has one empty block on its
+// genesis. Close ends it.
 func Start(c Config) (*Chain, error) {
 	if c.ChainID == 0 {
 		c.ChainID = DefaultChainID
@@ -100,7 +101,25 @@ func (c *Chain) assemble(cfg Config) error {
 	}
 	// The pool takes transactions only once the node thinks it is in sync.
 	backend.SetSynced()
-	return nil
+	return c.first()
+}
+
+// first seals block 1. On a chain that has only its genesis, go-ethereum's
+// index of transactions never gets ready, and every question for an unknown
+// transaction is an error instead of a "no".
+func (c *Chain) first() error {
+	if _, err := c.seal(); err != nil {
+		return err
+	}
+	t := time.NewTicker(time.Millisecond) // the index tells nobody when it is done
+	defer t.Stop()
+	for range indexTries {
+		if c.eth.BlockChain().TxIndexDone() {
+			return nil
+		}
+		<-t.C
+	}
+	return errors.New("the index of transactions did not get ready")
 }
 
 func ethConfig(c Config) *ethconfig.Config {

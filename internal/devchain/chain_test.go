@@ -118,11 +118,11 @@ func TestReorgForgetsTransactions(t *testing.T) {
 	if _, err := ec.TransactionReceipt(t.Context(), tx.Hash()); err == nil {
 		t.Error("the receipt outlived the reorg")
 	}
-	if n := ch.Head().Number.Uint64(); n != 3 {
-		t.Errorf("head %d; want 3", n)
+	if n := ch.Head().Number.Uint64(); n != 4 {
+		t.Errorf("head %d; want 4", n)
 	}
-	if now := ch.eth.BlockChain().GetCanonicalHash(2); now == lost {
-		t.Error("block 2 is still the old one")
+	if now := ch.eth.BlockChain().GetCanonicalHash(3); now == lost {
+		t.Error("block 3 is still the old one")
 	}
 	// The same transaction can be mined again.
 	if err := ec.SendTransaction(t.Context(), tx); err != nil {
@@ -131,7 +131,7 @@ func TestReorgForgetsTransactions(t *testing.T) {
 	if _, err := ch.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := ec.TransactionReceipt(t.Context(), tx.Hash()); err != nil || r.BlockNumber.Uint64() != 4 {
+	if r, err := ec.TransactionReceipt(t.Context(), tx.Hash()); err != nil || r.BlockNumber.Uint64() != 5 {
 		t.Errorf("receipt %+v, %v", r, err)
 	}
 	if err := ch.Reorg(9); err == nil {
@@ -147,12 +147,12 @@ func TestFinalizedMoves(t *testing.T) {
 		}
 	}
 	h, err := ec.HeaderByNumber(t.Context(), big.NewInt(int64(rpc.FinalizedBlockNumber)))
-	if err != nil || h.Number.Uint64() != 2 {
+	if err != nil || h.Number.Uint64() != 3 {
 		t.Fatalf("finalized %v, %v", h, err)
 	}
 
 	epochs, ec := start(t, Config{})
-	for range 33 {
+	for range 32 {
 		if _, err := epochs.Commit(); err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +167,7 @@ func TestPeriodMinesByItself(t *testing.T) {
 	ch, _ := start(t, Config{Period: time.Second})
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
-	if err := ch.Wait(ctx, 2); err != nil {
+	if err := ch.Wait(ctx, 3); err != nil {
 		t.Fatal(err)
 	}
 	if err := ch.Close(); err != nil {
