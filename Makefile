@@ -16,9 +16,10 @@ JOBS        ?= 2
 CONCURRENT  := ./p2p/... ./node/... ./journal/... ./keystore/... ./chain/... \
                ./api/... ./agenda/... ./tss/...
 
-# The version comes in by the linker, so the build needs no VCS stamp, and two
-# builds of one commit give the same bytes.
-GOBUILD     := CGO_ENABLED=0 go build -trimpath -buildvcs=false
+# For builds and tests alike, so that they share what is compiled. The version
+# comes in by the linker, so the build needs no VCS stamp, and two builds of one
+# commit give the same bytes.
+export GOFLAGS := $(GOFLAGS) -trimpath -buildvcs=false
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 
 .PHONY: help need build demo test test-short lint race audit bench fuzz \
@@ -33,7 +34,7 @@ need:
 build: need ## bin/signer and bin/devnet
 	@echo "building $(VERSION) (the first build takes some minutes)"
 	@mkdir -p $(BIN)
-	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+	CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 
 demo: build ## a whole council on this machine signs its first transaction (KEEP=1 leaves it running)
 	KEEP='$(KEEP)' $(BIN)/devnet demo
@@ -51,7 +52,7 @@ lint: need ## gofmt, go vet, the import arrows, staticcheck
 	CGO_ENABLED=0 go vet ./...
 	CGO_ENABLED=0 go test ./internal/arrows
 	@mkdir -p $(BIN)
-	$(GOBUILD) -C tools/lint -o ../../$(BIN)/ honnef.co/go/tools/cmd/staticcheck
+	CGO_ENABLED=0 go build -C tools/lint -o ../../$(BIN)/ honnef.co/go/tools/cmd/staticcheck
 	CGO_ENABLED=0 $(BIN)/staticcheck ./...
 
 race: need ## the packages with goroutines, under the race detector
@@ -64,7 +65,7 @@ race: need ## the packages with goroutines, under the race detector
 
 audit: need ## govulncheck, where its database can be reached
 	@mkdir -p $(BIN)
-	$(GOBUILD) -C tools/lint -o ../../$(BIN)/ golang.org/x/vuln/cmd/govulncheck
+	CGO_ENABLED=0 go build -C tools/lint -o ../../$(BIN)/ golang.org/x/vuln/cmd/govulncheck
 	@sh tools/audit.sh $(BIN)/govulncheck
 
 bench: build ## benchmarks: the engine's and the council's, into docs/benchmarks.md
@@ -78,8 +79,13 @@ peers:
 	@sh tools/need.sh go git npm
 	@mkdir -p $(BIN)
 	@echo "building geth (the first build takes some minutes)"
-	$(GOBUILD) -C tools/geth -o ../../$(BIN)/ github.com/ethereum/go-ethereum/cmd/geth
-	cd tools/anvil && npm ci --no-audit --no-fund
+	CGO_ENABLED=0 go build -C tools/geth -o ../../$(BIN)/ github.com/ethereum/go-ethereum/cmd/geth
+	cd tools/anvil && npm ci --ignore-scripts --no-audit --no-fund
+	@if [ -e tools/anvil/node_modules/.bin/anvil ]; then \
+		ln -sf ../tools/anvil/node_modules/.bin/anvil $(BIN)/anvil; \
+	elif ! command -v anvil >/dev/null 2>&1; then \
+		echo "npm has no anvil for this kind of machine here; put one on the PATH" >&2; exit 1; \
+	fi
 
 test-peers: build peers ## the demo's story against geth --dev and against anvil
 	$(BIN)/devnet demo --chain geth
