@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -247,5 +249,53 @@ func TestMeta(t *testing.T) {
 	}
 	if err := j.PutMeta("x", make([]byte, MaxMetaValue+1)); err == nil {
 		t.Error("a long value was taken")
+	}
+}
+
+// A killed process does not show a missing fsync, only a lost machine does; so
+// look at the switch itself.
+func TestJournalSyncs(t *testing.T) {
+	j := open(t, filepath.Join(t.TempDir(), "journal.db"), options(t, "core-1"))
+	if j.db.NoSync || j.db.NoGrowSync {
+		t.Error("commits are not synced")
+	}
+}
+
+// The journal is used from several goroutines: what each was told is there.
+func TestManyAtOnce(t *testing.T) {
+	a, b := fresh(t, "core-1"), fresh(t, "core-2")
+	var theirs []Entry
+	for range 20 {
+		theirs = append(theirs, mustAppend(t, b, "theirs"))
+	}
+	var won atomic.Int32
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i, e := range theirs {
+				if _, err := a.Merge(e); err != nil {
+					t.Error(err)
+				}
+				if _, err := a.Append(council.WordJudged, fmt.Append(nil, g, i), t0); err != nil {
+					t.Error(err)
+				}
+				if err := a.Reserve(row(uint64(i), fmt.Sprint(g, "/", i), 1)); err == nil {
+					won.Add(1)
+				}
+				if _, err := a.Heads(); err != nil {
+					t.Error(err)
+				}
+				if err := a.Trust(options(t, "core-1").Roster); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n, err := a.Len(); n != 100 || err != nil {
+		t.Errorf("%d entries, %v", n, err)
+	}
+	if won.Load() != 20 {
+		t.Errorf("%d proposals got 20 nonces", won.Load())
 	}
 }
