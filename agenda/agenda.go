@@ -1,0 +1,205 @@
+package agenda
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/policy"
+)
+
+// Config is what an agenda is made from.
+type Config struct {
+	Self   council.MemberID
+	Roster council.Roster
+	Policy *policy.Policy
+	Timing Timing
+}
+
+// Agenda is the state of the council's business as one node sees it. It is not
+// safe for concurrent use: one goroutine owns it.
+type Agenda struct {
+	self    council.MemberID
+	roster  council.Roster
+	hash    common.Hash // of the roster
+	policy  *policy.Policy
+	timing  Timing
+	genesis *council.Genesis
+
+	online    map[council.MemberID]bool
+	proposals map[council.ProposalID]*Proposal
+	order     []council.ProposalID // as they were taken up
+	orphans   map[council.ProposalID][]Recorded
+	orphaned  int
+	lanes     map[uint64]*lane
+	ceremony  *ceremony
+	staged    *council.Genesis // a share that waits for its birth record
+	watching  string           // why this node only watches; empty when it may sign
+
+	out  []Effect
+	now  time.Time
+	wake time.Time
+	// replaying is set while Load folds the journal: what is read is not news.
+	replaying bool
+}
+
+// New makes an agenda without a past.
+func New(c Config) (*Agenda, error) {
+	hash, err := c.Roster.Hash()
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := c.Roster.Member(c.Self); !ok {
+		return nil, council.WithHint(fmt.Errorf("agenda: %s is not in the roster", c.Self), "check member: in signer.yaml against the roster")
+	}
+	if c.Timing == (Timing{}) {
+		c.Timing = Defaults()
+	}
+	return &Agenda{
+		self: c.Self, roster: c.Roster, hash: hash, policy: c.Policy, timing: c.Timing,
+		online:    map[council.MemberID]bool{c.Self: true},
+		proposals: map[council.ProposalID]*Proposal{},
+		orphans:   map[council.ProposalID][]Recorded{},
+		lanes:     map[uint64]*lane{},
+	}, nil
+}
+
+// Past is what a restarted node knows: the birth record whose share it holds,
+// the staged one, the entries of all feeds in arrival order, and the ledger.
+type Past struct {
+	Genesis *council.Genesis
+	Staged  *council.Genesis
+	Entries []Recorded
+	Rows    []Ledger
+}
+
+// Load folds the past into a fresh agenda. It asks for nothing; the first Step
+// does.
+func (a *Agenda) Load(p Past) {
+	a.replaying = true
+	a.genesis, a.staged = p.Genesis, p.Staged
+	for _, e := range p.Entries {
+		a.record(e)
+	}
+	for _, r := range p.Rows {
+		a.row(r)
+	}
+	a.replaying = false
+	a.out = nil
+}
+
+// Step takes one event and returns what is to be done, in order.
+func (a *Agenda) Step(ev Event, now time.Time) []Effect {
+	a.now, a.wake, a.out = now, time.Time{}, nil
+	switch ev := ev.(type) {
+	case Tick:
+	case Recorded:
+		a.record(ev)
+	case PeerUp:
+		a.online[ev.Member] = true
+		a.ceremonyPeer(ev.Member)
+	case PeerDown:
+		delete(a.online, ev.Member)
+		a.peerGone(ev.Member)
+	case Said:
+		a.said(ev)
+	case Fetched:
+		a.fetched(ev)
+	case Head:
+		a.head(ev)
+	case Planned:
+		a.planned(ev)
+	case Ledger:
+		a.row(ev)
+	case Enlisted:
+		a.enlisted(ev)
+	case Signed:
+		a.signed(ev)
+	case Failed:
+		a.failed(ev)
+	case Seen:
+		a.seen(ev)
+	case KeygenWanted, ParamsMade, KeyDrawn, Staged, Confirmed, Committed:
+		a.ceremonyEvent(ev)
+	}
+	a.reconcile()
+	out := a.out
+	a.out = nil
+	return out
+}
+
+// Wake is when the next Tick is due; zero when nothing waits for time alone.
+func (a *Agenda) Wake() time.Time { return a.wake }
+
+// Genesis is the birth record of the key in force, or nil.
+func (a *Agenda) Genesis() *council.Genesis { return a.genesis }
+
+// Watch keeps this node from signing, for a reason that people can read; empty
+// lets it sign again.
+func (a *Agenda) Watch(why string) { a.watching = why }
+
+// Watching says why this node only watches, or "".
+func (a *Agenda) Watching() string { return a.watching }
+
+// Online lists the members whose nodes can be reached, this one included.
+func (a *Agenda) Online() []council.MemberID {
+	var ids []council.MemberID
+	for _, m := range a.roster.Members {
+		if a.online[m.ID] {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
+}
+
+func (a *Agenda) do(e ...Effect) { a.out = append(a.out, e...) }
+
+// at asks for a Tick not later than t.
+func (a *Agenda) at(t time.Time) {
+	if a.wake.IsZero() || t.Before(a.wake) {
+		a.wake = t
+	}
+}
+
+// due reports whether d has passed since t, and asks for a Tick when it has not.
+func (a *Agenda) due(t time.Time, d time.Duration) bool {
+	if t.IsZero() {
+		return true
+	}
+	end := t.Add(d)
+	if a.now.Before(end) {
+		a.at(end)
+		return false
+	}
+	return true
+}
+
+// reconcile looks at the whole state and asks for what is missing.
+func (a *Agenda) reconcile() {
+	a.ceremonyStep()
+	if a.genesis == nil || a.watching != "" {
+		return
+	}
+	for _, id := range a.order {
+		a.tend(a.proposals[id])
+	}
+	for _, chain := range a.chains() {
+		a.drive(a.lanes[chain])
+	}
+}
+
+func (a *Agenda) said(ev Said) {
+	if _, ok := a.roster.Member(ev.From); !ok {
+		return
+	}
+	switch m := ev.Message.(type) {
+	case BeginMessage:
+		a.begin(ev.From, m.Begin)
+	case Refusal:
+		a.refusal(ev.From, m)
+	case Ready, ConfirmMessage, Proof:
+		a.ceremonySaid(ev.From, m)
+	}
+}

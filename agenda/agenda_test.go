@@ -1,0 +1,315 @@
+package agenda_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
+)
+
+var everyone = []council.MemberID{"community-1", "community-2", "community-3", "core-1", "core-2", "core-3", "core-4"}
+
+func (w *world) known(id council.ProposalID) func() bool {
+	return func() bool {
+		for _, m := range w.nodes {
+			if !m.up {
+				continue
+			}
+			p, ok := m.agenda.Proposal(id)
+			if !ok {
+				return false
+			}
+			up := 0
+			for _, o := range w.nodes {
+				if _, judged := p.Verdicts[o.id]; judged && o.up {
+					up++
+				}
+			}
+			if up < 4 {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func (w *world) minedBy(id council.ProposalID) func() bool {
+	return func() bool { return w.runs(id) > 0 }
+}
+
+func TestFourApprovalsBecomeOneTransaction(t *testing.T) {
+	w := newWorld(t, 1)
+	id := w.propose("core-1", "pause", "protocol")
+	if !w.run(10*time.Second, w.known(id)) {
+		t.Fatal("the proposal did not reach everyone")
+	}
+	for _, m := range everyone[:3] {
+		w.approve(m, id)
+	}
+	if w.run(20*time.Second, w.minedBy(id)) || w.attempts > 0 {
+		t.Fatal("three approvals were enough")
+	}
+	w.approve("core-4", id)
+	if !w.run(30*time.Second, w.minedBy(id)) {
+		w.fail(id)
+	}
+	if w.attempts != 1 {
+		p, _ := w.nodes["core-1"].agenda.Proposal(id)
+		t.Errorf("%d attempts for one signature: %s", w.attempts, lastOf(p.Attempts))
+	}
+	w.run(20*time.Second, func() bool { return false })
+	if w.runs(id) != 1 || len(w.mined) != 1 {
+		t.Errorf("ran %d times, %d transactions", w.runs(id), len(w.mined))
+	}
+	for _, m := range everyone {
+		if s := w.state(m, id); s != agenda.StateFinal {
+			t.Errorf("%s says %s", m, s)
+		}
+	}
+}
+
+func TestAssistantTakesThePlaceOfADeadApprover(t *testing.T) {
+	w := newWorld(t, 2)
+	id := w.propose("core-1", "unpause", "protocol")
+	w.run(10*time.Second, w.known(id))
+	for _, m := range everyone[:4] {
+		w.approve(m, id)
+	}
+	w.stop("community-2")
+	if !w.run(60*time.Second, w.minedBy(id)) {
+		w.fail(id)
+	}
+	p, _ := w.nodes["core-1"].agenda.Proposal(id)
+	for _, s := range p.Signed.Signers {
+		if s == "community-2" {
+			t.Error("the dead node signed")
+		}
+	}
+}
+
+func TestDeathInMidSessionKeepsTheNonce(t *testing.T) {
+	w := newWorld(t, 3)
+	id := w.propose("core-2", "pause", "bridge")
+	w.run(10*time.Second, w.known(id))
+	for _, m := range everyone[3:] {
+		w.approve(m, id)
+	}
+	if !w.run(10*time.Second, func() bool { return w.attempts == 1 }) {
+		t.Fatal("no attempt")
+	}
+	var first council.Begin
+	for _, s := range w.sessions {
+		first = s.begin
+	}
+	w.run(time.Second, func() bool { return false })
+	w.stop(first.Signers[1])
+	if !w.run(60*time.Second, w.minedBy(id)) {
+		t.Fatalf("not mined; state %s", w.state(first.Signers[0], id))
+	}
+	if w.mined[0].Nonce() != first.Nonce || w.attempts < 2 {
+		t.Errorf("nonce %d after %d attempts; the first was for %d", w.mined[0].Nonce(), w.attempts, first.Nonce)
+	}
+	w.start(first.Signers[1])
+	if !w.run(30*time.Second, func() bool { return w.state(first.Signers[1], id) == agenda.StateFinal }) {
+		t.Errorf("the dead node came back and says %s", w.state(first.Signers[1], id))
+	}
+}
+
+func TestStricterMemberIsLeftOut(t *testing.T) {
+	w := newWorld(t, 4, "core-1", "core-2")
+	id := w.propose("core-3", "pause", "protocol")
+	w.run(10*time.Second, w.known(id))
+	for _, m := range []council.MemberID{"core-1", "core-2", "core-3", "core-4"} {
+		w.approve(m, id)
+	}
+	if !w.run(30*time.Second, w.minedBy(id)) {
+		t.Fatalf("not mined; state %s", w.state("core-3", id))
+	}
+	p, _ := w.nodes["core-3"].agenda.Proposal(id)
+	for _, s := range p.Signed.Signers {
+		if s == "core-1" || s == "core-2" {
+			t.Errorf("%s signed against its own policy", s)
+		}
+	}
+}
+
+func TestFourStrictNodesAreTheEndOfIt(t *testing.T) {
+	w := newWorld(t, 5, "core-1", "core-2", "core-3", "core-4")
+	id := w.propose("community-1", "pause", "protocol")
+	w.run(10*time.Second, w.known(id))
+	for _, m := range everyone {
+		w.approve(m, id)
+	}
+	if w.run(60*time.Second, w.minedBy(id)) || w.attempts > 0 {
+		t.Fatal("signed although only three nodes allow it")
+	}
+	if s := w.state("community-1", id); s != agenda.StateRefused {
+		t.Errorf("state %s", s)
+	}
+}
+
+func TestRejectionWithdraws(t *testing.T) {
+	w := newWorld(t, 6)
+	id := w.propose("core-1", "pause", "protocol")
+	w.run(10*time.Second, w.known(id))
+	for _, m := range everyone[:3] {
+		w.approve(m, id)
+	}
+	w.run(time.Second, func() bool { return false })
+	w.say("community-1", id, council.Reject)
+	w.run(time.Second, func() bool { return false })
+	w.approve("core-1", id)
+	if w.run(30*time.Second, w.minedBy(id)) || w.attempts > 0 {
+		t.Fatal("a withdrawn approval counted")
+	}
+	w.approve("core-2", id)
+	if !w.run(30*time.Second, w.minedBy(id)) {
+		w.fail(id)
+	}
+	p, _ := w.nodes["core-1"].agenda.Proposal(id)
+	for _, s := range p.Signed.Signers {
+		if s == "community-1" {
+			t.Error("the node of the member that rejected signed")
+		}
+	}
+}
+
+func TestRestrictiveGoesFirst(t *testing.T) {
+	w := newWorld(t, 7)
+	a := w.propose("core-1", "unpause", "bridge")
+	w.run(3*time.Second, w.known(a))
+	b := w.propose("core-2", "pause", "protocol")
+	w.run(3*time.Second, w.known(b))
+	// Both get their fourth approval while nobody can sign.
+	for _, m := range []council.MemberID{"community-1", "community-2", "community-3", "core-4"} {
+		w.stop(m)
+	}
+	for _, m := range []council.MemberID{"core-1", "core-2", "core-3"} {
+		w.approve(m, a)
+		w.approve(m, b)
+	}
+	w.start("core-4")
+	w.run(200*time.Millisecond, func() bool { return false })
+	n := w.nodes["core-4"]
+	for _, id := range []council.ProposalID{a, b} {
+		if _, ok := n.agenda.Proposal(id); ok {
+			w.approve("core-4", id)
+		}
+	}
+	if !w.run(60*time.Second, func() bool { return w.runs(a) > 0 && w.runs(b) > 0 }) {
+		t.Fatalf("states %s and %s", w.state("core-1", a), w.state("core-1", b))
+	}
+	if p, _ := n.agenda.Proposal(b); w.mined[0].Hash() != p.Tx.Hash() && w.attempts == 2 {
+		t.Error("the unpause went before the pause")
+	}
+}
+
+// Random faults, then peace: whatever happened, each approved proposal runs
+// exactly once, and no ledger ever gives a nonce to two of them (see reserve).
+func TestNothingRunsTwiceAndNothingIsLost(t *testing.T) {
+	for seed := range uint64(12) {
+		w := newWorld(t, 1000+seed)
+		w.loss = w.rnd.Float64() * 0.4
+		var ids []council.ProposalID
+		books := [][2]string{{"pause", "protocol"}, {"unpause", "bridge"}, {"pause", "bridge"}, {"unpause", "protocol"}}
+		for i := range 4 {
+			up := w.running()
+			m := up[w.rnd.IntN(len(up))]
+			id := w.propose(m, books[i][0], books[i][1])
+			ids = append(ids, id)
+			w.run(time.Duration(w.rnd.IntN(3000))*time.Millisecond, func() bool { return false })
+			for range w.rnd.IntN(4) {
+				x := everyone[w.rnd.IntN(7)]
+				if w.nodes[x].up && len(w.running()) > 3 {
+					w.stop(x)
+				} else if !w.nodes[x].up {
+					w.start(x)
+				}
+				w.run(time.Duration(w.rnd.IntN(2500))*time.Millisecond, func() bool { return false })
+			}
+			for _, m := range w.running() {
+				if _, ok := w.nodes[m].agenda.Proposal(id); ok {
+					w.approve(m, id)
+				}
+			}
+			w.run(time.Duration(w.rnd.IntN(4000))*time.Millisecond, func() bool { return false })
+		}
+		w.loss = 0
+		for _, m := range everyone {
+			if !w.nodes[m].up {
+				w.start(m)
+			}
+		}
+		for i, m := range everyone {
+			w.exchange(m, everyone[(i+1)%7])
+		}
+		for _, m := range everyone {
+			w.exchange("core-1", m)
+		}
+		for _, m := range everyone {
+			for _, id := range ids {
+				if p, ok := w.nodes[m].agenda.Proposal(id); ok && p.Tx == nil {
+					if _, voted := p.Ballots[m]; !voted {
+						w.approve(m, id)
+					}
+				}
+			}
+		}
+		all := func() bool {
+			for _, id := range ids {
+				if w.runs(id) == 0 {
+					return false
+				}
+			}
+			return true
+		}
+		if !w.run(10*time.Minute, all) {
+			for _, id := range ids {
+				t.Errorf("seed %d: %s ran %d times; %s", seed, id.Short(), w.runs(id), w.state("core-1", id))
+				p, _ := w.nodes["core-1"].agenda.Proposal(id)
+				t.Logf("  %s; %s", w.nodes["core-1"].agenda.Blocked(p), lastOf(p.Attempts))
+			}
+			t.Fatal("stuck")
+		}
+		w.run(30*time.Second, func() bool { return false })
+		for _, id := range ids {
+			if w.runs(id) != 1 {
+				t.Fatalf("seed %d: %s ran %d times", seed, id.Short(), w.runs(id))
+			}
+		}
+		if len(w.mined) != len(ids) {
+			t.Fatalf("seed %d: %d transactions for %d proposals", seed, len(w.mined), len(ids))
+		}
+	}
+}
+
+func (w *world) running() []council.MemberID {
+	var out []council.MemberID
+	for _, m := range everyone {
+		if w.nodes[m].up {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// fail ends a test with what every node thinks of the proposal.
+func (w *world) fail(id council.ProposalID) {
+	w.t.Helper()
+	for _, m := range w.running() {
+		if p, ok := w.nodes[m].agenda.Proposal(id); ok {
+			w.t.Logf("%s: %s; %s; %s", m, w.state(m, id), w.nodes[m].agenda.Blocked(p), lastOf(p.Attempts))
+		}
+	}
+	w.t.Fatalf("%s is not mined after %d attempts", id.Short(), w.attempts)
+}
+
+func lastOf(all []agenda.Attempt) string {
+	if len(all) == 0 {
+		return "no attempt"
+	}
+	x := all[len(all)-1]
+	return fmt.Sprintf("attempt %d at nonce %d by %v: %q", x.Number, x.Nonce, x.Signers, x.Failed)
+}

@@ -1,0 +1,446 @@
+package agenda
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/policy"
+)
+
+// FirstEpoch is the share epoch of a new key.
+const FirstEpoch = 1
+
+// ceremony is a key generation under way at this node. Its order is the
+// safety: every node has the share on disk before it signs the birth record,
+// and makes it current only with the signatures of all.
+type ceremony struct {
+	random   common.Hash
+	params   bool
+	ready    map[council.MemberID]Ready
+	id       common.Hash // set once all stand ready
+	session  council.SessionID
+	drawn    bool
+	staged   bool
+	genesis  council.Genesis
+	confirms map[council.MemberID]council.NodeSignature
+	early    map[council.MemberID]ConfirmMessage // came before this node was so far
+	proving  bool
+	proofs   map[int][]byte
+	commit   bool
+	began    time.Time
+	said     time.Time // last word to the others
+	reminded time.Time
+	waiting  string
+}
+
+// Ceremony is what people are shown of a key generation.
+type Ceremony struct {
+	Stage   string
+	Waiting []council.MemberID
+}
+
+// Ceremony tells where the key generation stands; ok is false when none runs.
+func (a *Agenda) Ceremony() (c Ceremony, ok bool) {
+	if a.ceremony == nil {
+		return Ceremony{}, false
+	}
+	c.Stage, c.Waiting = a.ceremonyStage()
+	return c, true
+}
+
+func (a *Agenda) ceremonyStage() (string, []council.MemberID) {
+	c := a.ceremony
+	missing := func(have func(council.MemberID) bool) []council.MemberID {
+		var out []council.MemberID
+		for _, m := range a.roster.IDs() {
+			if !have(m) {
+				out = append(out, m)
+			}
+		}
+		return out
+	}
+	switch {
+	case !c.params:
+		return "making pre-parameters", nil
+	case c.id == (common.Hash{}):
+		return "gathering", missing(func(m council.MemberID) bool { _, ok := c.ready[m]; return ok })
+	case !c.drawn:
+		return "generating", nil
+	case !c.staged:
+		return "staging", nil
+	case len(c.confirms) < len(a.roster.Members):
+		return "confirming", missing(func(m council.MemberID) bool { _, ok := c.confirms[m]; return ok })
+	case len(c.proofs) < len(a.subsets()):
+		return "proving", nil
+	}
+	return "committing", nil
+}
+
+// subsets covers all members with groups of signers, for test signatures.
+func (a *Agenda) subsets() [][]council.MemberID {
+	ids, t := a.roster.IDs(), a.roster.Threshold
+	var out [][]council.MemberID
+	for i := 0; i < len(ids); i += t {
+		start := min(i, len(ids)-t)
+		out = append(out, ids[start:start+t])
+	}
+	return out
+}
+
+func (a *Agenda) ceremonyEvent(ev Event) {
+	if k, ok := ev.(KeygenWanted); ok {
+		a.ceremonyStart(k)
+		return
+	}
+	c := a.ceremony
+	switch ev := ev.(type) {
+	case ParamsMade:
+		if c == nil {
+			return
+		}
+		if ev.Err != nil {
+			a.ceremonyEnd(fmt.Sprintf("pre-parameters: %v", ev.Err))
+			return
+		}
+		c.params = true
+		c.ready[a.self] = Ready{Roster: a.hash, Charter: a.roster.Charter, Random: c.random}
+	case KeyDrawn:
+		if c == nil || ev.Session != c.session {
+			return
+		}
+		c.drawn = true
+		c.genesis = council.Genesis{Roster: a.hash, ShareEpoch: FirstEpoch, Key: ev.Key, Transcript: ev.Transcript}
+		a.do(Stage{Epoch: FirstEpoch, Genesis: c.genesis})
+	case Staged:
+		if c == nil || !c.drawn {
+			return
+		}
+		if ev.Err != nil {
+			a.ceremonyEnd(fmt.Sprintf("stage the share: %v", ev.Err))
+			return
+		}
+		c.staged = true
+		g := c.genesis
+		a.staged = &g
+		a.do(Confirm{Genesis: g})
+	case Confirmed:
+		if c == nil || !c.staged {
+			return
+		}
+		c.confirms[a.self] = ev.Signature
+		c.said = time.Time{}
+		for _, m := range a.roster.IDs() {
+			if e, ok := c.early[m]; ok {
+				a.confirm(m, e)
+			}
+			if a.ceremony == nil {
+				return
+			}
+		}
+	case Committed:
+		a.committed(ev)
+	}
+}
+
+func (a *Agenda) ceremonyStart(k KeygenWanted) {
+	if a.genesis != nil || a.ceremony != nil {
+		return
+	}
+	a.ceremony = &ceremony{
+		random: k.Random, ready: map[council.MemberID]Ready{}, confirms: map[council.MemberID]council.NodeSignature{},
+		early: map[council.MemberID]ConfirmMessage{}, proofs: map[int][]byte{}, began: a.now,
+	}
+	a.do(MakeParams{})
+}
+
+// ceremonyStep says again what others may have missed, names who is waited
+// for, and goes on when all is there.
+func (a *Agenda) ceremonyStep() {
+	c := a.ceremony
+	if c == nil {
+		return
+	}
+	if c.id != (common.Hash{}) && a.due(c.began, a.timing.Ceremony) {
+		a.ceremonyEnd("the ceremony took longer than its time limit")
+		return
+	}
+	if c.params && c.id == (common.Hash{}) && len(c.ready) == len(a.roster.Members) {
+		a.draw()
+	}
+	if c.staged && !c.proving && len(c.confirms) == len(a.roster.Members) {
+		c.proving = true
+		for _, set := range a.subsets() {
+			if slices.Contains(set, a.self) {
+				a.do(Prove{Permit: policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id), Signers: set})
+			}
+		}
+	}
+	if c.proving && !c.commit && len(c.proofs) == len(a.subsets()) {
+		c.commit = true
+		g := c.genesis
+		for _, m := range a.roster.IDs() {
+			g.Sigs = append(g.Sigs, c.confirms[m])
+		}
+		a.do(Commit{Epoch: FirstEpoch, Genesis: g})
+	}
+	a.ceremonyTell()
+	stage, waiting := a.ceremonyStage()
+	if key := fmt.Sprint(stage, waiting); key != c.waiting || a.due(c.reminded, a.timing.Remind) {
+		c.waiting, c.reminded = key, a.now
+		a.due(c.reminded, a.timing.Remind)
+		a.do(Notify{What: "ceremony", Text: stage, Waiting: waiting})
+	}
+}
+
+// ceremonyTell repeats this node's words until the others have no use for them.
+func (a *Agenda) ceremonyTell() {
+	c := a.ceremony
+	if !c.params || !a.due(c.said, a.timing.Retry) {
+		return
+	}
+	c.said = a.now
+	a.due(c.said, a.timing.Retry)
+	if !c.drawn {
+		a.do(Send{Message: c.ready[a.self]})
+	}
+	if sig, ok := c.confirms[a.self]; ok {
+		a.do(Send{Message: ConfirmMessage{Ceremony: c.id, Genesis: c.genesis, Signature: sig}})
+	}
+	for i, set := range a.subsets() {
+		if sig, ok := c.proofs[i]; ok && slices.Contains(set, a.self) {
+			a.do(Send{Message: Proof{Ceremony: c.id, Signers: set, Signature: sig}})
+		}
+	}
+}
+
+// draw starts the engine once all stand ready. The ceremony's id takes a random
+// part from each, so nobody can make a ceremony repeat.
+func (a *Agenda) draw() {
+	c := a.ceremony
+	var parts []byte
+	for _, m := range a.roster.IDs() {
+		r := c.ready[m].Random
+		parts = append(parts, r[:]...)
+	}
+	c.id = crypto.Keccak256Hash([]byte("millicent/ceremony/1\x00"), a.hash[:], parts)
+	c.began = a.now
+	c.session = council.CeremonySession(council.PurposeKeygen, FirstEpoch, a.hash, a.roster.IDs(), c.id)
+	if a.staged != nil {
+		// All seven are ready to make a key, so none has made the staged one
+		// its own: a node that has would not say Ready.
+		a.do(Discard{Epoch: FirstEpoch})
+		a.staged = nil
+	}
+	a.do(Send{Message: c.ready[a.self]}, DrawKey{Session: c.session, Members: a.roster.IDs(), Epoch: FirstEpoch})
+}
+
+func (a *Agenda) ceremonySaid(from council.MemberID, m Message) {
+	c := a.ceremony
+	if c == nil {
+		return
+	}
+	switch m := m.(type) {
+	case Ready:
+		a.readySaid(from, m)
+	case ConfirmMessage:
+		if c.id == (common.Hash{}) || m.Ceremony != c.id {
+			return
+		}
+		if !c.staged || len(c.confirms) == 0 {
+			c.early[from] = m
+			return
+		}
+		a.confirm(from, m)
+	case Proof:
+		if m.Ceremony == c.id && c.staged {
+			a.proof(m)
+		}
+	}
+}
+
+func (a *Agenda) readySaid(from council.MemberID, m Ready) {
+	c := a.ceremony
+	switch {
+	case m.Roster != a.hash:
+		if a.once(c, "roster", from) {
+			a.do(Notify{What: "ceremony", Waiting: []council.MemberID{from}, Text: fmt.Sprintf("%s has another roster: %s, here it is %s", from, m.Roster.Hex(), a.hash.Hex())})
+		}
+	case m.Charter != a.roster.Charter:
+		if a.once(c, "charter", from) {
+			a.do(Notify{What: "ceremony", Waiting: []council.MemberID{from}, Text: fmt.Sprintf("%s has another charter: %s, here it is %s", from, m.Charter.Hex(), a.roster.Charter.Hex())})
+		}
+	default:
+		if c.id != (common.Hash{}) {
+			if old := c.ready[from]; old.Random != m.Random && !c.staged {
+				a.ceremonyEnd(fmt.Sprintf("%s has started the ceremony anew", from))
+			}
+			return
+		}
+		if _, ok := c.ready[from]; !ok {
+			c.said = time.Time{} // it may not have heard us, either
+		}
+		c.ready[from] = m
+	}
+}
+
+// once keeps a complaint from being repeated with every word of the other.
+func (a *Agenda) once(c *ceremony, what string, who council.MemberID) bool {
+	key := what + " of " + string(who)
+	if c.waiting == key {
+		return false
+	}
+	c.waiting = key
+	return true
+}
+
+func (a *Agenda) confirm(from council.MemberID, m ConfirmMessage) {
+	c := a.ceremony
+	if m.Genesis.ID() != c.genesis.ID() {
+		a.ceremonyEnd(fmt.Sprintf("%s computed another birth record: key %s, transcript %s; here it is key %s, transcript %s",
+			from, m.Genesis.Key.Hex(), m.Genesis.Transcript.Hex(), c.genesis.Key.Hex(), c.genesis.Transcript.Hex()))
+		return
+	}
+	if m.Signature.Member != from {
+		return
+	}
+	if err := c.genesis.VerifySignature(a.roster, m.Signature); err != nil {
+		return
+	}
+	c.confirms[from] = m.Signature
+}
+
+// proof takes up a test signature from anyone: it proves itself.
+func (a *Agenda) proof(m Proof) {
+	c := a.ceremony
+	for i, set := range a.subsets() {
+		if !slices.Equal(set, m.Signers) || c.proofs[i] != nil {
+			continue
+		}
+		digest := policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id).Digest()
+		if who, err := council.Recover(digest, m.Signature); err == nil && who == c.genesis.Key {
+			c.proofs[i] = bytes.Clone(m.Signature)
+		}
+	}
+}
+
+func (a *Agenda) ceremonySigned(ev Signed) bool {
+	c := a.ceremony
+	if c == nil || !c.proving {
+		return false
+	}
+	for _, set := range a.subsets() {
+		permit := policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id)
+		if permit.Session() == ev.Session {
+			a.proof(Proof{Ceremony: c.id, Signers: set, Signature: ev.Signature})
+			c.said = time.Time{}
+			return true
+		}
+	}
+	return false
+}
+
+func (a *Agenda) ceremonyFailed(ev Failed) bool {
+	c := a.ceremony
+	if c == nil || c.id == (common.Hash{}) {
+		return false
+	}
+	if ev.Session == c.session {
+		a.ceremonyEnd(fmt.Sprintf("key generation: %v%s", ev.Err, blame(ev)))
+		return true
+	}
+	for _, set := range a.subsets() {
+		if policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id).Session() == ev.Session {
+			a.ceremonyEnd(fmt.Sprintf("test signature of %v: %v%s", set, ev.Err, blame(ev)))
+			return true
+		}
+	}
+	return false
+}
+
+func blame(ev Failed) string {
+	switch {
+	case len(ev.Suspects) == 0:
+		return ""
+	case ev.Proven:
+		return fmt.Sprintf(" (by %v)", ev.Suspects)
+	}
+	return fmt.Sprintf(" (suspects: %v)", ev.Suspects)
+}
+
+func (a *Agenda) ceremonyPeer(council.MemberID) {
+	if a.ceremony != nil {
+		a.ceremony.said = time.Time{}
+	}
+}
+
+func (a *Agenda) ceremonyPeerGone(m council.MemberID) {
+	c := a.ceremony
+	if c == nil {
+		return
+	}
+	if c.id == (common.Hash{}) {
+		delete(c.ready, m)
+		return
+	}
+	if !c.drawn {
+		a.ceremonyEnd(fmt.Sprintf("the node of %s went away during key generation", m))
+	}
+}
+
+// ceremonyEnd gives the ceremony up. What was staged stays staged: another node
+// may have all it needs to make the key, and then brings us the birth record.
+func (a *Agenda) ceremonyEnd(why string) {
+	c := a.ceremony
+	a.ceremony = nil
+	if c.id != (common.Hash{}) {
+		a.do(Abort{Session: c.session})
+		for _, set := range a.subsets() {
+			a.do(Abort{Session: policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id).Session()})
+		}
+	}
+	a.do(Notify{What: "ceremony-failed", Text: why})
+}
+
+// keyMade takes up a birth record from anyone's feed: the signatures of all
+// nodes prove it. A node whose share is still staged makes it current now.
+func (a *Agenda) keyMade(g council.Genesis) {
+	if a.genesis != nil || g.Verify(a.roster) != nil {
+		return
+	}
+	if a.staged != nil && a.staged.ID() == g.ID() {
+		if c := a.ceremony; c == nil || !c.commit {
+			if c != nil {
+				c.commit = true
+			}
+			a.do(Commit{Epoch: g.ShareEpoch, Genesis: g})
+		}
+		return
+	}
+	a.genesis = &g
+	a.watching = "this node holds no share of the council's key"
+}
+
+func (a *Agenda) committed(ev Committed) {
+	c := a.ceremony
+	if ev.Err != nil {
+		if c != nil {
+			a.ceremonyEnd(fmt.Sprintf("make the share current: %v", ev.Err))
+		}
+		return
+	}
+	if a.genesis != nil {
+		return
+	}
+	g := ev.Genesis
+	a.genesis = &g
+	a.staged = nil
+	a.ceremony = nil
+	a.do(Append{council.WordKeyMade, council.KeyMade{Genesis: g}},
+		Notify{What: "key-made", Text: g.Key.Hex()})
+}

@@ -1,0 +1,20 @@
+// Package agenda decides what the council is busy with: which proposals are
+// open, who has judged and approved them, which one holds the nonce of a chain,
+// which four nodes sign it, when an attempt has failed and who tries next; and,
+// before there is a key, how the ceremony that makes it goes on.
+//
+// It is a machine without hands. Step takes one event and the time, changes the
+// agenda, and returns effects: things for the node to do. The results come back
+// as events. There is no I/O, no clock and no goroutine here, so every decision
+// can be replayed, tested and read.
+//
+// The machine is level-triggered: after each event it looks at the whole state
+// and asks for what is missing. A restart therefore needs no special road: Load
+// folds the journal into the state, and the first Step asks for the rest.
+//
+// Rooms inside: event.go (what comes in), effect.go (what goes out), message.go
+// (what nodes tell each other besides feeds and engine frames), proposal.go and
+// feed.go (what the feeds say), lane.go (one nonce in flight for each chain),
+// rank.go (who signs, computed, not negotiated), attempt.go (one signing
+// attempt), ceremony.go (key generation).
+package agenda

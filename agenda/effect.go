@@ -1,0 +1,153 @@
+package agenda
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/policy"
+)
+
+// Effect is something for the node to do. An effect that can take long is
+// answered by the event its comment names; the others are done before the next
+// event is taken.
+type Effect interface{ effect() }
+
+// Append writes an entry to the own feed, durably, then sends it to all. It is
+// answered by Recorded.
+type Append struct {
+	Word council.Word
+	Body any
+}
+
+// Send says something to one member's node, or to all when To is empty. A node
+// that is away misses it: whoever needs the answer asks again.
+type Send struct {
+	To      council.MemberID
+	Message Message
+}
+
+// Fetch asks the own RPC for facts; answered by Fetched.
+type Fetch struct {
+	Proposal council.ProposalID
+	Intent   council.Intent
+	Queries  []council.Query
+}
+
+// Plan asks the own RPC for fees; answered by Planned. Replaces is the
+// transaction whose fees must be outbid, if any.
+type Plan struct {
+	Proposal council.ProposalID
+	Deed     council.Transaction
+	Nonce    uint64
+	Attempt  uint64
+	Replaces *types.Transaction
+}
+
+// Enlist writes the ledger's `reserved` row, durably, records Begun, and then
+// starts the session; answered by Enlisted, later by Signed or Failed.
+type Enlist struct {
+	Begin   council.Begin
+	Session council.SessionID
+	Permit  policy.Permit
+}
+
+// Abort ends a session of this node, if it still runs.
+type Abort struct{ Session council.SessionID }
+
+// Note writes a `revealed` row for a signature that exists, though this node
+// had no part in it; answered by Ledger.
+type Note struct {
+	Chain    uint64
+	Nonce    uint64
+	Proposal council.ProposalID
+	Digest   common.Hash
+}
+
+// Free gives back a reserved nonce; answered by Ledger.
+type Free struct {
+	Chain    uint64
+	Nonce    uint64
+	Proposal council.ProposalID
+}
+
+// Settle writes what a finalised block says about a row: consumed or displaced;
+// or, after a reorg, reopens it. Answered by Ledger.
+type Settle struct {
+	Chain    uint64
+	Nonce    uint64
+	Proposal council.ProposalID
+	Tx       common.Hash
+	Block    uint64
+	State    RowState
+}
+
+// Broadcast sends a signed transaction to all RPCs of its chain and follows it
+// to finality; answered by Seen.
+type Broadcast struct {
+	Chain uint64
+	Tx    *types.Transaction
+}
+
+// Notify tells the outside world: hooks, API subscribers, the log.
+type Notify struct {
+	What     string // "proposed", "third-approval", "signed", "stuck", "waiting", ...
+	Proposal council.ProposalID
+	Text     string
+	Waiting  []council.MemberID
+}
+
+// MakeParams makes fresh pre-parameters; answered by ParamsMade.
+type MakeParams struct{}
+
+// DrawKey starts the key generation rounds; answered by KeyDrawn or Failed.
+type DrawKey struct {
+	Session council.SessionID
+	Members []council.MemberID
+	Epoch   uint64
+}
+
+// Stage writes the new share, sealed and durable; answered by Staged.
+type Stage struct {
+	Epoch   uint64
+	Genesis council.Genesis // without signatures
+}
+
+// Confirm asks for this node's signature over the birth record; answered by
+// Confirmed.
+type Confirm struct{ Genesis council.Genesis }
+
+// Prove starts a test signature with the staged share; answered by Signed or
+// Failed.
+type Prove struct {
+	Permit  policy.CeremonyPermit
+	Signers []council.MemberID
+}
+
+// Commit makes the staged share current; answered by Committed.
+type Commit struct {
+	Epoch   uint64
+	Genesis council.Genesis
+}
+
+// Discard removes the staged share of a ceremony that has failed for everyone.
+type Discard struct{ Epoch uint64 }
+
+func (Append) effect()     {}
+func (Send) effect()       {}
+func (Fetch) effect()      {}
+func (Plan) effect()       {}
+func (Enlist) effect()     {}
+func (Abort) effect()      {}
+func (Note) effect()       {}
+func (Free) effect()       {}
+func (Settle) effect()     {}
+func (Broadcast) effect()  {}
+func (Notify) effect()     {}
+func (MakeParams) effect() {}
+func (DrawKey) effect()    {}
+func (Stage) effect()      {}
+func (Confirm) effect()    {}
+func (Prove) effect()      {}
+func (Commit) effect()     {}
+func (Discard) effect()    {}

@@ -1,0 +1,162 @@
+package agenda
+
+import (
+	"math/big"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// Event is what happened. Each type says who reports it.
+type Event interface{ event() }
+
+// Tick reports nothing but the time.
+type Tick struct{}
+
+// Recorded reports that an entry of a member's feed is in the journal.
+type Recorded struct {
+	Author council.MemberID
+	Seq    uint64
+	At     uint64 // unix seconds, by the author's clock
+	Word   council.Word
+	Body   any // as council.DecodeBody gives it
+}
+
+// PeerUp and PeerDown report that a member's node can or can't be reached.
+type PeerUp struct{ Member council.MemberID }
+
+// PeerDown reports that a member's node can't be reached.
+type PeerDown struct{ Member council.MemberID }
+
+// Said reports a message from another member's node; From is authenticated.
+type Said struct {
+	From    council.MemberID
+	Message Message
+}
+
+// Fetched answers a Fetch.
+type Fetched struct {
+	Proposal council.ProposalID
+	Facts    council.Facts
+	Err      error
+}
+
+// Head reports the state of a chain as this node's own RPC sees it.
+type Head struct {
+	Chain     uint64
+	Block     uint64
+	BlockTime uint64
+	Nonce     uint64 // of the council's address, at the newest block
+	Balance   *big.Int
+}
+
+// Planned answers a Plan: the fees that this node would offer now.
+type Planned struct {
+	Proposal council.ProposalID
+	Nonce    uint64
+	Attempt  uint64
+	Fees     council.Fees
+	Err      error
+}
+
+// Ledger reports a row of the sign ledger as it stands after a change.
+type Ledger struct {
+	Chain    uint64
+	Nonce    uint64
+	Proposal council.ProposalID
+	State    RowState
+}
+
+// RowState mirrors the state of a ledger row.
+type RowState int
+
+// The states of a ledger row. Freed means the row is gone.
+const (
+	RowFreed RowState = iota
+	RowReserved
+	RowRevealed
+	RowConsumed
+	RowDisplaced
+)
+
+// Enlisted answers an Enlist: the session runs, or why it does not.
+type Enlisted struct {
+	Session council.SessionID
+	Err     error
+}
+
+// Signed reports the signature (65 bytes r || s || v) of a session.
+type Signed struct {
+	Session   council.SessionID
+	Signature []byte
+}
+
+// Failed reports a session that ended without a signature.
+type Failed struct {
+	Session  council.SessionID
+	Suspects []council.MemberID
+	Proven   bool
+	Err      error
+}
+
+// Seen reports what became of a tracked transaction on its chain.
+type Seen struct {
+	Chain     uint64
+	Tx        common.Hash
+	What      council.Word // WordBroadcast, WordMined, WordReverted, WordReorged, WordFinal or WordDisplaced
+	Block     uint64
+	BlockHash common.Hash
+	GasUsed   uint64
+	Err       error // of a broadcast
+}
+
+// KeygenWanted reports that this node's operator takes part in the ceremony.
+// Random is this node's contribution to the ceremony's id.
+type KeygenWanted struct{ Random common.Hash }
+
+// ParamsMade answers MakeParams.
+type ParamsMade struct{ Err error }
+
+// KeyDrawn reports the end of the key generation rounds.
+type KeyDrawn struct {
+	Session    council.SessionID
+	Key        common.Address
+	Transcript common.Hash
+}
+
+// Staged answers Stage: the share is durable.
+type Staged struct{ Err error }
+
+// Confirmed carries this node's own signature over the birth record.
+type Confirmed struct{ Signature council.NodeSignature }
+
+// Committed answers Commit.
+type Committed struct {
+	Genesis council.Genesis
+	Err     error
+}
+
+func (Tick) event()         {}
+func (Recorded) event()     {}
+func (PeerUp) event()       {}
+func (PeerDown) event()     {}
+func (Said) event()         {}
+func (Fetched) event()      {}
+func (Head) event()         {}
+func (Planned) event()      {}
+func (Ledger) event()       {}
+func (Enlisted) event()     {}
+func (Signed) event()       {}
+func (Failed) event()       {}
+func (Seen) event()         {}
+func (KeygenWanted) event() {}
+func (ParamsMade) event()   {}
+func (KeyDrawn) event()     {}
+func (Staged) event()       {}
+func (Confirmed) event()    {}
+func (Committed) event()    {}
+
+// unix is the time as the council's types count it.
+func unix(t time.Time) uint64 { return uint64(max(t.Unix(), 0)) }

@@ -1,0 +1,302 @@
+package agenda
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/policy"
+)
+
+// lane is one chain's queue: the council's address has one nonce in flight.
+type lane struct {
+	chain   uint64
+	known   bool // the own RPC has reported
+	block   uint64
+	time    uint64
+	nonce   uint64 // next on chain, at the newest block
+	balance *big.Int
+	rows    map[uint64]row
+	byID    map[council.ProposalID]uint64
+	last    map[uint64]uint64 // highest attempt heard of, by nonce
+	over    map[uint64]uint64 // highest attempt known to have ended, by nonce
+	try     *try
+	plan    *Plan
+	planned time.Time
+	turn    turn
+	held    []heldBegin
+}
+
+type row struct {
+	proposal council.ProposalID
+	state    RowState
+}
+
+// turn is since when the same attempt has been possible: the ranks of
+// coordinators count from there.
+type turn struct {
+	proposal council.ProposalID
+	attempt  uint64
+	set      string
+	since    time.Time
+}
+
+type heldBegin struct {
+	from  council.MemberID
+	begin council.Begin
+	until time.Time
+}
+
+func (a *Agenda) lane(chain uint64) *lane {
+	l, ok := a.lanes[chain]
+	if !ok {
+		l = &lane{chain: chain, rows: map[uint64]row{}, byID: map[council.ProposalID]uint64{}, last: map[uint64]uint64{}, over: map[uint64]uint64{}}
+		a.lanes[chain] = l
+	}
+	return l
+}
+
+func (a *Agenda) chains() []uint64 { return slices.Sorted(maps.Keys(a.lanes)) }
+
+// row mirrors a change of the ledger.
+func (a *Agenda) row(ev Ledger) {
+	l := a.lane(ev.Chain)
+	if ev.State == RowFreed {
+		if r, ok := l.rows[ev.Nonce]; ok && r.proposal == ev.Proposal {
+			delete(l.rows, ev.Nonce)
+		}
+		delete(l.byID, ev.Proposal)
+		return
+	}
+	if ev.State == RowDisplaced {
+		// The displaced proposal is void for ever; the nonce may be another's.
+		l.byID[ev.Proposal] = ev.Nonce
+		if p, ok := a.proposals[ev.Proposal]; ok {
+			p.Over = council.WordDisplaced
+		}
+		if r, ok := l.rows[ev.Nonce]; ok && r.proposal != ev.Proposal {
+			return
+		}
+	}
+	l.rows[ev.Nonce] = row{ev.Proposal, ev.State}
+	l.byID[ev.Proposal] = ev.Nonce
+}
+
+// counted remembers the highest attempt heard of at a nonce.
+func (l *lane) counted(nonce, attempt uint64) {
+	l.last[nonce] = max(l.last[nonce], attempt)
+}
+
+// ended remembers that an attempt is over: nobody can be called to it again.
+func (l *lane) ended(nonce, attempt uint64) {
+	l.counted(nonce, attempt)
+	l.over[nonce] = max(l.over[nonce], attempt)
+}
+
+// live finds the lowest nonce, not yet mined, that belongs to a proposal.
+func (l *lane) live() (uint64, row, bool) {
+	for _, n := range slices.Sorted(maps.Keys(l.rows)) {
+		r := l.rows[n]
+		if n >= l.nonce && (r.state == RowReserved || r.state == RowRevealed) {
+			return n, r, true
+		}
+	}
+	return 0, row{}, false
+}
+
+// holder is the proposal that has the nonce in flight; zero for none.
+func (l *lane) holder() council.ProposalID {
+	_, r, _ := l.live()
+	return r.proposal
+}
+
+// nonceFor derives the nonce that a proposal would be signed at, or says why it
+// can't be signed now.
+func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
+	if !l.known {
+		return 0, fmt.Errorf("this node's RPC for chain %d has not answered yet", l.chain)
+	}
+	if n, ok := l.byID[p.ID]; ok {
+		switch r := l.rows[n]; {
+		case r.proposal != p.ID || r.state == RowDisplaced:
+			return 0, fmt.Errorf("proposal %s was displaced at nonce %d and is void", p.ID.Short(), n)
+		case r.state == RowConsumed || n < l.nonce:
+			return 0, fmt.Errorf("proposal %s has already run at nonce %d", p.ID.Short(), n)
+		}
+		return n, nil
+	}
+	n, r, held := l.live()
+	if deed, ok := p.Intent.(council.Transaction); ok && deed.Replaces != (council.ProposalID{}) {
+		if !held || r.proposal != deed.Replaces {
+			return 0, fmt.Errorf("proposal %s replaces %s, which holds no nonce", p.ID.Short(), deed.Replaces.Short())
+		}
+		return n, nil
+	}
+	if held {
+		return 0, fmt.Errorf("nonce %d belongs to proposal %s until it is mined or replaced", n, r.proposal.Short())
+	}
+	return l.nonce, nil
+}
+
+// next picks the proposal whose turn it is on the lane: the one that holds the
+// nonce, or what replaces it; else of those approved the restrictive first, then
+// the oldest.
+func (a *Agenda) next(l *lane) (*Proposal, uint64, bool) {
+	var best *Proposal
+	var at uint64
+	for _, id := range a.order {
+		p := a.proposals[id]
+		if p.Intent.ChainID() != l.chain || p.Unread != nil || p.Over != "" || p.done() {
+			continue
+		}
+		if _, ok := p.Intent.(council.Transaction); !ok {
+			continue
+		}
+		if p.Tx != nil && !a.needsBump(p) {
+			continue
+		}
+		n, err := a.nonceFor(l, p)
+		if err != nil {
+			continue
+		}
+		if !a.enough(p) {
+			continue
+		}
+		if best == nil || a.before(p, best) {
+			best, at = p, n
+		}
+	}
+	return best, at, best != nil
+}
+
+// before orders approved proposals. What replaces goes before what is replaced.
+func (a *Agenda) before(x, y *Proposal) bool {
+	xr, yr := x.Action.Class == policy.Restrictive, y.Action.Class == policy.Restrictive
+	switch {
+	case replaces(x, y):
+		return true
+	case replaces(y, x):
+		return false
+	case xr != yr:
+		return xr
+	case x.At != y.At:
+		return x.At < y.At
+	}
+	return bytes.Compare(x.ID[:], y.ID[:]) < 0
+}
+
+func replaces(x, y *Proposal) bool {
+	deed, ok := x.Intent.(council.Transaction)
+	return ok && deed.Replaces == y.ID
+}
+
+func (p *Proposal) done() bool {
+	switch p.Fate {
+	case council.WordMined, council.WordReverted, council.WordFinal:
+		return true
+	}
+	return false
+}
+
+// needsBump reports whether a signed transaction has waited so long that it is
+// worth signing it again with higher fees.
+func (a *Agenda) needsBump(p *Proposal) bool {
+	return p.Tx != nil && !p.done() && !p.SignedAt.IsZero() && a.due(p.SignedAt, a.timing.Bump)
+}
+
+// head takes up what the own RPC says about a chain.
+func (a *Agenda) head(ev Head) {
+	l := a.lane(ev.Chain)
+	l.known, l.block, l.time, l.nonce, l.balance = true, ev.Block, ev.BlockTime, ev.Nonce, ev.Balance
+}
+
+// Lane is what people are shown of a chain.
+type Lane struct {
+	Chain    uint64
+	Known    bool
+	Block    uint64
+	Time     uint64
+	Nonce    uint64
+	Balance  *big.Int
+	Holder   council.ProposalID
+	Attempt  uint64
+	Signers  []council.MemberID
+	Running  bool
+	Proposal council.ProposalID
+}
+
+// Lanes lists the chains that this node follows.
+func (a *Agenda) Lanes() []Lane {
+	var out []Lane
+	for _, c := range a.chains() {
+		l := a.lanes[c]
+		v := Lane{Chain: c, Known: l.known, Block: l.block, Time: l.time, Nonce: l.nonce, Balance: l.balance, Holder: l.holder()}
+		if l.try != nil {
+			v.Attempt, v.Signers, v.Proposal, v.Running = l.try.begin.Attempt, l.try.begin.Signers, l.try.begin.Proposal, true
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// drive moves a lane on: it ends an attempt that takes too long, or finds the
+// next proposal and, when it is this node's turn, opens an attempt.
+func (a *Agenda) drive(l *lane) {
+	a.heldBegins(l)
+	if l.try != nil {
+		if a.due(l.try.since, a.timing.Deadline) {
+			a.giveUp(l, l.try.begin.Signers, "no signature before the deadline")
+		}
+		return
+	}
+	if !l.known || a.watching != "" {
+		return
+	}
+	if n, r, ok := l.live(); ok && r.state == RowReserved {
+		// No session runs, so nothing was revealed: the reservation is left
+		// over from an attempt or a process that died.
+		a.do(Free{Chain: l.chain, Nonce: n, Proposal: r.proposal})
+		return
+	}
+	p, nonce, ok := a.next(l)
+	if !ok {
+		l.turn = turn{}
+		return
+	}
+	attempt := l.last[nonce] + 1
+	set, short := a.signers(p, nonce, attempt)
+	if len(set) < a.roster.Threshold {
+		l.turn = turn{}
+		if p.once(fmt.Sprintf("short %d %v", attempt, short)) {
+			a.do(Notify{What: "waiting", Proposal: p.ID, Waiting: short,
+				Text: fmt.Sprintf("%s is approved; %d of %d signers are ready", p.Action.Sentence, len(set), a.roster.Threshold)})
+		}
+		return
+	}
+	me := slices.Index(set, a.self)
+	key := fmt.Sprint(set)
+	if l.turn.proposal != p.ID || l.turn.attempt != attempt || l.turn.set != key {
+		l.turn = turn{p.ID, attempt, key, a.now}
+	}
+	if me < 0 || !a.due(l.turn.since, time.Duration(me)*a.timing.Grace+backoff(attempt)) {
+		return
+	}
+	if l.plan != nil && !a.due(l.planned, a.timing.Retry*5) {
+		return
+	}
+	plan := Plan{Proposal: p.ID, Deed: p.Intent.(council.Transaction), Nonce: nonce, Attempt: attempt, Replaces: p.Tx}
+	l.plan, l.planned = &plan, a.now
+	a.do(plan)
+}
+
+// backoff spaces out attempts that keep failing.
+func backoff(attempt uint64) time.Duration {
+	if attempt <= 3 {
+		return 0
+	}
+	return min(time.Duration(attempt-3)*500*time.Millisecond, 10*time.Second)
+}

@@ -1,0 +1,327 @@
+package agenda
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/policy"
+)
+
+// Proposal is one proposal as this node knows it.
+type Proposal struct {
+	ID       council.ProposalID
+	Intent   council.Intent
+	Proposer council.MemberID
+	At       uint64 // when it was proposed, unix seconds by the proposer's clock
+	Action   policy.Action
+	Unread   error // why the intent could not be described
+
+	Verdict  *policy.Decision // this node's own
+	Verdicts map[council.MemberID]council.Judged
+	Ballots  map[council.MemberID]council.Approval
+
+	Attempts []Attempt
+	Signed   *council.Signed
+	Tx       *types.Transaction
+	Fate     council.Word // the last sighting of Tx by this node, or ""
+	Where    council.Sighted
+	Over     council.Word // WordExpired or WordDisplaced once it can't be signed any more
+
+	// When this node, by its own clock, first knew; zero for what it read back
+	// from its journal.
+	ReadAt, JudgedAt, QuorumAt, SignedAt, MinedAt, FinalAt time.Time
+	// Spoken is when this node read each member's word.
+	Spoken map[council.MemberID]time.Time
+
+	needs    []council.Query // what the policy must know; a function of the intent
+	count    *count
+	facts    *council.Facts
+	fetching time.Time
+	fetched  time.Time
+	sent     time.Time // last broadcast
+	told     map[string]bool
+	doubt    map[council.MemberID]int // attempts in which the member was suspected
+}
+
+// Attempt is one try at a signature, as the feeds report it.
+type Attempt struct {
+	Number   uint64
+	Nonce    uint64
+	Begin    common.Hash
+	Signers  []council.MemberID
+	Failed   string // why it ended without a signature; "" while open or signed
+	Suspects []council.MemberID
+}
+
+// State is where a proposal stands.
+type State string
+
+// The states of a proposal.
+const (
+	StateJudging   State = "judging"   // this node has not judged it yet
+	StateOpen      State = "open"      // waits for approvals
+	StateApproved  State = "approved"  // has its quorum, waits for the nonce or for signers
+	StateSigning   State = "signing"   // an attempt runs
+	StateSigned    State = "signed"    // the signature exists, not yet mined
+	StateMined     State = "mined"     // mined, not yet final
+	StateFinal     State = "final"     // in a finalised block
+	StateReverted  State = "reverted"  // mined, and the call failed
+	StateRefused   State = "refused"   // too few nodes allow it for four to sign
+	StateExpired   State = "expired"   // its validity ended unsigned
+	StateDisplaced State = "displaced" // another transaction took its nonce
+)
+
+// State computes where the proposal stands.
+func (a *Agenda) State(p *Proposal) State {
+	switch {
+	case p.Fate == council.WordFinal:
+		return StateFinal
+	case p.Fate == council.WordMined:
+		return StateMined
+	case p.Fate == council.WordReverted:
+		return StateReverted
+	case p.Over == council.WordDisplaced:
+		return StateDisplaced
+	case p.Tx != nil:
+		return StateSigned
+	case p.Over == council.WordExpired:
+		return StateExpired
+	}
+	if l := a.lanes[p.Intent.ChainID()]; l != nil && l.try != nil && l.try.begin.Proposal == p.ID {
+		return StateSigning
+	}
+	if a.hopeless(p) {
+		return StateRefused
+	}
+	if a.enough(p) {
+		return StateApproved
+	}
+	if p.Verdict == nil {
+		return StateJudging
+	}
+	return StateOpen
+}
+
+// hopeless reports whether so many nodes deny that no four could sign.
+func (a *Agenda) hopeless(p *Proposal) bool {
+	deny := 0
+	for _, v := range p.Verdicts {
+		if !v.Allow {
+			deny++
+		}
+	}
+	return deny > len(a.roster.Members)-a.roster.Threshold
+}
+
+// count is the result of counting the approvals, which takes a signature check
+// for each of them. It holds until a member says something else or a time
+// passes at which a word lapses or a term begins or ends.
+type count struct {
+	quorum council.Quorum
+	err    error
+	from   uint64 // unix seconds, both
+	until  uint64
+}
+
+// Quorum counts the approvals that this node knows.
+func (a *Agenda) Quorum(p *Proposal) (council.Quorum, error) {
+	if p.Unread != nil {
+		return council.Quorum{}, p.Unread
+	}
+	now := unix(a.now)
+	if c := p.count; c != nil && c.from <= now && now < c.until {
+		return c.quorum, c.err
+	}
+	c := &count{from: now, until: math.MaxUint64}
+	turn := func(t uint64) {
+		if t > now {
+			c.until = min(c.until, t)
+		}
+	}
+	turn(p.Intent.Expires())
+	for m, b := range p.Ballots {
+		turn(b.Expires)
+		if who, ok := a.roster.Member(m); ok {
+			turn(who.Term.Start)
+			turn(who.Term.End)
+		}
+	}
+	c.quorum, c.err = council.VerifyQuorum(a.ballot(p), a.approvals(p), now)
+	p.count = c
+	return c.quorum, c.err
+}
+
+// enough reports whether the approvals suffice for the threshold, and for what
+// the charter asks for beyond it.
+func (a *Agenda) enough(p *Proposal) bool {
+	q, err := a.Quorum(p)
+	return err == nil && (p.Verdict == nil || len(q.Members()) >= p.Verdict.Approvals)
+}
+
+// Missing lists who has not approved, in roster order.
+func (a *Agenda) Missing(p *Proposal) []council.MemberID {
+	var out []council.MemberID
+	for _, m := range a.roster.IDs() {
+		if b, ok := p.Ballots[m]; !ok || b.Decision != council.Approve {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (a *Agenda) ballot(p *Proposal) council.Ballot {
+	return council.Ballot{Council: a.genesis.ID(), Roster: a.roster, Intent: p.Intent, Sentence: p.Action.Sentence}
+}
+
+func (a *Agenda) approvals(p *Proposal) []council.Approval {
+	out := make([]council.Approval, 0, len(p.Ballots))
+	for _, m := range slices.Sorted(maps.Keys(p.Ballots)) {
+		out = append(out, p.Ballots[m])
+	}
+	return out
+}
+
+// Proposals lists all proposals as they were taken up.
+func (a *Agenda) Proposals() []*Proposal {
+	out := make([]*Proposal, len(a.order))
+	for i, id := range a.order {
+		out[i] = a.proposals[id]
+	}
+	return out
+}
+
+// Proposal finds one by id.
+func (a *Agenda) Proposal(id council.ProposalID) (*Proposal, bool) {
+	p, ok := a.proposals[id]
+	return p, ok
+}
+
+// ErrNoKey is returned while the council has no key yet.
+var ErrNoKey = council.WithHint(errors.New("the council has no key yet"), "every member runs 'signer keygen' once")
+
+// ErrTooLate is returned for a word that can't change anything any more.
+var ErrTooLate = errors.New("too late")
+
+// Admit checks an intent that a person at this node wants to propose, and gives
+// the body to append.
+func (a *Agenda) Admit(in council.Intent, now time.Time) (council.Proposed, council.ProposalID, error) {
+	if a.genesis == nil {
+		return council.Proposed{}, council.ProposalID{}, ErrNoKey
+	}
+	if in.Expires() <= unix(now) {
+		return council.Proposed{}, council.ProposalID{}, council.WithHint(errors.New("the proposal would already be expired"), "give it a later end of validity; and compare this machine's clock")
+	}
+	if open := a.openBy(a.self); open >= MaxOpenPerMember {
+		return council.Proposed{}, council.ProposalID{}, council.WithHint(fmt.Errorf("%d proposals of %s are open, which is the most", open, a.self), "wait until some have ended")
+	}
+	if m, _ := a.roster.Member(a.self); !m.Term.Holds(unix(now)) {
+		return council.Proposed{}, council.ProposalID{}, council.WithHint(fmt.Errorf("the term of %s does not hold now", a.self), "a member outside its term can't propose; rotate the seat")
+	}
+	id, err := council.Propose(a.genesis.ID(), in)
+	if err != nil {
+		return council.Proposed{}, id, err
+	}
+	b, err := council.EncodeIntent(in)
+	if err != nil {
+		return council.Proposed{}, id, err
+	}
+	return council.Proposed{Council: a.genesis.ID(), Intent: b}, id, nil
+}
+
+// Ballot prepares the approval or rejection that a member would sign now.
+func (a *Agenda) Ballot(p *Proposal, who council.MemberID, c council.Choice, reason string, now time.Time) (council.Approval, council.Document, error) {
+	if p.Unread != nil {
+		return council.Approval{}, council.Document{}, council.WithHint(fmt.Errorf("proposal %s can't be read, so it can't be approved: %w", p.ID.Short(), p.Unread), "reject it, or ask the proposer for a call that the charter names")
+	}
+	if p.Intent.Expires() <= unix(now) {
+		return council.Approval{}, council.Document{}, council.WithHint(fmt.Errorf("proposal %s expired %d seconds ago", p.ID.Short(), unix(now)-p.Intent.Expires()), "propose it again with a later end of validity")
+	}
+	ap := council.Approval{
+		Proposal: p.ID, Decision: c, Action: p.Action.Sentence, Roster: a.hash, Charter: a.roster.Charter,
+		Policy: a.policy.Hash(), Sequence: 1, Expires: p.Intent.Expires(), Reason: reason,
+	}
+	if prev, ok := p.Ballots[who]; ok {
+		ap.Sequence = prev.Sequence + 1
+	}
+	return ap, ap.Document(a.genesis.ID(), p.Intent), nil
+}
+
+// Vote checks an approval or rejection that was handed to this node and gives
+// the word to append it under.
+func (a *Agenda) Vote(ap council.Approval, now time.Time) (council.MemberID, council.Word, error) {
+	if a.genesis == nil {
+		return "", "", ErrNoKey
+	}
+	p, ok := a.proposals[ap.Proposal]
+	if !ok {
+		return "", "", council.WithHint(fmt.Errorf("no proposal %s here", ap.Proposal.Short()), "'signer list' shows those this node knows")
+	}
+	if p.Unread != nil {
+		return "", "", p.Unread
+	}
+	if p.Intent.Expires() <= unix(now) {
+		return "", "", council.WithHint(fmt.Errorf("proposal %s expired %d seconds ago", p.ID.Short(), unix(now)-p.Intent.Expires()), "propose it again with a later end of validity")
+	}
+	m, err := a.ballot(p).Verify(ap, unix(now))
+	if err != nil {
+		return "", "", err
+	}
+	if prev, ok := p.Ballots[m.ID]; ok && !ap.Supersedes(prev) {
+		return "", "", council.WithHint(fmt.Errorf("%w: %s has already said %q with sequence %d", ErrTooLate, m.ID, prev.Decision, prev.Sequence),
+			"nothing to do; to change the decision, sign one with a higher sequence")
+	}
+	if ap.Decision == council.Reject {
+		if p.Tx != nil {
+			return "", "", council.WithHint(fmt.Errorf("%w: proposal %s is already signed", ErrTooLate, p.ID.Short()), "a signature can't be withdrawn; propose cancel-nonce while it is unmined, or the opposite action")
+		}
+		if l := a.lanes[p.Intent.ChainID()]; l != nil && l.holder() == p.ID {
+			return "", "", council.WithHint(fmt.Errorf("%w: the nonce of proposal %s is already reserved", ErrTooLate, p.ID.Short()), "a rejection withdraws an approval only until then; propose cancel-nonce or the opposite action")
+		}
+		return m.ID, council.WordRejected, nil
+	}
+	return m.ID, council.WordApproved, nil
+}
+
+func (a *Agenda) openBy(m council.MemberID) int {
+	n := 0
+	for _, p := range a.proposals {
+		if p.Proposer == m && p.Tx == nil && p.Over == "" && p.Intent.Expires() > unix(a.now) {
+			n++
+		}
+	}
+	return n
+}
+
+// once reports whether this is the first time that word is told of p.
+func (p *Proposal) once(word string) bool {
+	if p.told[word] {
+		return false
+	}
+	p.told[word] = true
+	return true
+}
+
+// Blocked says what an approved proposal waits for.
+func (a *Agenda) Blocked(p *Proposal) string {
+	l, ok := a.lanes[p.Intent.ChainID()]
+	if !ok || !l.known {
+		return fmt.Sprintf("this node's RPC for chain %d has not answered yet", p.Intent.ChainID())
+	}
+	nonce, err := a.nonceFor(l, p)
+	if err != nil {
+		return err.Error()
+	}
+	set, short := a.signers(p, nonce, l.last[nonce]+1)
+	if len(set) < a.roster.Threshold {
+		return fmt.Sprintf("%d of %d signers are ready; offline: %v", len(set), a.roster.Threshold, short)
+	}
+	return fmt.Sprintf("an attempt is about to begin: %v", set)
+}

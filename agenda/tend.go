@@ -1,0 +1,214 @@
+package agenda
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/policy"
+)
+
+// tend looks after one proposal: its verdict, its expiry, its facts when it is
+// about to be signed, and its transaction until that is final.
+func (a *Agenda) tend(p *Proposal) {
+	if p.Over != "" || p.Fate == council.WordFinal {
+		return
+	}
+	if p.once("proposed") {
+		a.do(Notify{What: "proposed", Proposal: p.ID, Text: p.Action.Sentence})
+	}
+	if p.Tx != nil {
+		a.deliver(p)
+		return
+	}
+	if p.Intent.Expires() <= unix(a.now) {
+		a.expire(p)
+		return
+	}
+	a.judge(p)
+	l, ok := a.lanes[p.Intent.ChainID()]
+	if !ok || !l.known || p.Unread != nil {
+		return
+	}
+	n := a.spoken(p)
+	if n >= a.roster.Threshold-1 {
+		if n == a.roster.Threshold-1 && p.once("third-approval") {
+			a.do(Notify{What: "third-approval", Proposal: p.ID, Waiting: a.Missing(p), Text: fmt.Sprintf("%s: %d of %d approvals", p.Action.Sentence, n, a.roster.Threshold)})
+		}
+		// The last approval should find the facts ready.
+		if !a.fresh(p, l) {
+			a.fetch(p)
+		}
+	}
+}
+
+// spoken is the number of approvals that this node knows, lapsed ones included:
+// good enough for looking ahead, never for signing.
+func (a *Agenda) spoken(p *Proposal) int {
+	n := 0
+	for _, b := range p.Ballots {
+		if b.Decision == council.Approve {
+			n++
+		}
+	}
+	return n
+}
+
+// judge publishes this node's verdict, and looks again at what it denies: a
+// denial may rest on a fact that changes.
+func (a *Agenda) judge(p *Proposal) {
+	if p.Verdict != nil && (p.Verdict.Allow || !a.due(p.fetched, a.timing.Rejudge)) {
+		return
+	}
+	if len(p.needs) > 0 {
+		a.fetch(p)
+		return
+	}
+	p.fetched = a.now
+	a.verdict(p, nil)
+}
+
+// fetch asks for facts, once at a time.
+func (a *Agenda) fetch(p *Proposal) {
+	if !a.due(p.fetching, a.timing.Retry) {
+		return
+	}
+	p.fetching = a.now
+	a.do(Fetch{Proposal: p.ID, Intent: p.Intent, Queries: p.needs})
+}
+
+// fetched takes up the facts, judges by them, and goes on with an attempt that
+// waited for them.
+func (a *Agenda) fetched(ev Fetched) {
+	p, ok := a.proposals[ev.Proposal]
+	if !ok {
+		return
+	}
+	p.fetched = a.now
+	if ev.Err == nil {
+		p.fetching = p.fetching.Add(-a.timing.Retry) // the next may follow at once
+		p.facts = &ev.Facts
+		if l := a.lanes[p.Intent.ChainID()]; l != nil && ev.Facts.Block > l.block {
+			l.block, l.time = ev.Facts.Block, ev.Facts.Time
+		}
+	}
+	if p.Tx == nil {
+		a.verdict(p, ev.Err)
+	}
+	l := a.lanes[p.Intent.ChainID()]
+	if l == nil || l.try == nil || l.try.enlisted || l.try.begin.Proposal != p.ID {
+		return
+	}
+	if ev.Err != nil {
+		a.refuse(l, l.try.begin, "facts", ev.Err.Error())
+		l.try = nil
+		return
+	}
+	a.authorize(p, l)
+}
+
+// verdict evaluates the policy and publishes what changed.
+func (a *Agenda) verdict(p *Proposal, missing error) {
+	l := a.lane(p.Intent.ChainID())
+	d := a.policy.Evaluate(a.input(p, l))
+	if missing != nil {
+		d = policy.Decision{Rule: "facts", Reason: missing.Error(), Hint: council.Hint(missing)}
+	}
+	p.Verdict = &d
+	if p.JudgedAt.IsZero() {
+		p.JudgedAt = a.now
+	}
+	j := council.Judged{
+		Proposal: p.ID, Allow: d.Allow, Rule: d.Rule, Reason: clip(d.Reason),
+		Sentence: p.Action.Sentence, Policy: a.policy.Hash(),
+	}
+	if p.facts != nil {
+		j.Block = p.facts.Block
+	}
+	if old, ok := p.Verdicts[a.self]; ok && old.Allow == j.Allow && old.Rule == j.Rule && old.Policy == j.Policy {
+		return
+	}
+	a.do(Append{council.WordJudged, j})
+}
+
+func (a *Agenda) expire(p *Proposal) {
+	if l := a.lanes[p.Intent.ChainID()]; l != nil {
+		if l.try != nil && l.try.begin.Proposal == p.ID {
+			a.giveUp(l, nil, "the proposal has expired")
+		}
+		if n, ok := l.byID[p.ID]; ok && l.rows[n].state == RowRevealed && l.rows[n].proposal == p.ID {
+			// Three others may still hold what makes a signature: the nonce
+			// lives until it is mined or replaced.
+			if p.once("stuck") {
+				a.do(Notify{What: "stuck", Proposal: p.ID, Text: fmt.Sprintf("%s has expired, but nonce %d may still be signed; propose cancel-nonce with --replaces %s", p.Action.Sentence, n, p.ID.Short())})
+			}
+			return
+		}
+	}
+	if p.once("expired") {
+		a.do(Append{council.WordExpired, council.Sighted{Proposal: p.ID, Chain: p.Intent.ChainID()}})
+	}
+}
+
+// deliver sends a signed transaction until it is seen in a block. Signers send
+// at once; the others give them a moment.
+func (a *Agenda) deliver(p *Proposal) {
+	if p.done() {
+		return
+	}
+	if p.SignedAt.IsZero() {
+		p.SignedAt = a.now
+	}
+	if p.Signed != nil && !slices.Contains(p.Signed.Signers, a.self) && !a.due(p.SignedAt, a.timing.Hold) {
+		return
+	}
+	if a.due(p.sent, a.timing.Rebroadcast) {
+		p.sent = a.now
+		a.due(p.sent, a.timing.Rebroadcast)
+		a.do(Broadcast{Chain: p.Tx.ChainId().Uint64(), Tx: p.Tx})
+	}
+	if a.due(p.SignedAt, a.timing.Bump) && p.once("stuck") {
+		a.do(Notify{What: "stuck", Proposal: p.ID, Text: p.Action.Sentence + " is signed but not mined"})
+	}
+}
+
+// seen takes up what the chain says about a transaction of ours.
+func (a *Agenda) seen(ev Seen) {
+	var p *Proposal
+	for _, q := range a.proposals {
+		if q.Tx != nil && q.Tx.Hash() == ev.Tx {
+			p = q
+		}
+	}
+	if p == nil || p.Fate == ev.What || p.Fate == council.WordFinal {
+		return
+	}
+	if ev.Err != nil {
+		if p.once("broadcast: " + ev.Err.Error()) {
+			a.do(Notify{What: "stuck", Proposal: p.ID, Text: ev.Err.Error()})
+		}
+		return
+	}
+	s := council.Sighted{
+		Proposal: p.ID, Chain: ev.Chain, Nonce: p.Tx.Nonce(), Tx: ev.Tx,
+		Block: ev.Block, BlockHash: ev.BlockHash, GasUsed: ev.GasUsed,
+	}
+	settle := Settle{Chain: ev.Chain, Nonce: s.Nonce, Proposal: p.ID, Tx: ev.Tx, Block: ev.Block}
+	switch ev.What {
+	case council.WordBroadcast:
+		if p.Fate != "" || !p.once("broadcast") {
+			return
+		}
+	case council.WordFinal:
+		settle.State = RowConsumed
+		a.do(settle)
+	case council.WordDisplaced:
+		settle.State = RowDisplaced
+		a.do(settle)
+	case council.WordReorged:
+		settle.State = RowRevealed
+		a.do(settle)
+		p.sent = a.now.Add(-a.timing.Rebroadcast)
+	}
+	a.do(Append{ev.What, s})
+}

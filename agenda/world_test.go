@@ -1,0 +1,504 @@
+package agenda_test
+
+import (
+	"container/heap"
+	"crypto/ecdsa"
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/configs"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
+	"github.com/millicent-one/signer/policy"
+)
+
+// world is seven agendas, a chain and a clock. It does what a node does with
+// effects, one thing after another, in an order that a seed decides; so every
+// failure can be played again.
+type world struct {
+	t       *testing.T
+	rnd     *rand.Rand
+	now     time.Time
+	queue   events
+	seq     int
+	council *testcouncil.Council
+	key     *ecdsa.PrivateKey
+	genesis council.Genesis
+	nodes   map[council.MemberID]*member
+
+	loss     float64 // of messages between nodes
+	sessions map[council.SessionID]*session
+	block    uint64
+	nonce    uint64
+	pool     map[uint64]*types.Transaction
+	mined    []*types.Transaction
+	minedAt  []uint64
+	attempts int
+}
+
+type member struct {
+	id     council.MemberID
+	agenda *agenda.Agenda
+	policy *policy.Policy
+	up     bool
+	feed   []agenda.Recorded // all entries known, in arrival order
+	have   map[string]bool
+	seq    uint64
+	ledger map[uint64]*row
+	timer  int // the one that is set; earlier ones are void
+	life   int // counts restarts; what a dead process asked for is not answered
+}
+
+type row struct {
+	proposal council.ProposalID
+	state    agenda.RowState
+}
+
+type session struct {
+	begin  council.Begin
+	joined map[council.MemberID]bool
+	dead   bool
+}
+
+type event struct {
+	at  time.Time
+	seq int
+	do  func()
+}
+
+type events []event
+
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	return e[i].at.Before(e[j].at) || e[i].at.Equal(e[j].at) && e[i].seq < e[j].seq
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)   { *e = append(*e, x.(event)) }
+func (e *events) Pop() any {
+	old := *e
+	x := old[len(old)-1]
+	*e = old[:len(old)-1]
+	return x
+}
+
+const chainID = 1
+
+func newWorld(t *testing.T, seed uint64, strict ...council.MemberID) *world {
+	t.Helper()
+	actions, err := policy.LoadActions("actions.yaml", configs.Actions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	charter, err := policy.LoadCharter("charter.yaml", configs.Charter, actions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := testcouncil.New(t)
+	c.Roster.Charter = charter.Hash()
+	key, err := crypto.ToECDSA(crypto.Keccak256([]byte("millicent test council key")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{
+		t: t, rnd: rand.New(rand.NewPCG(seed, 7)), now: time.Unix(1_800_000_000, 0), council: c, key: key,
+		nodes: map[council.MemberID]*member{}, sessions: map[council.SessionID]*session{}, pool: map[uint64]*types.Transaction{}, block: 100,
+	}
+	h, err := c.Roster.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.genesis = council.Genesis{Roster: h, ShareEpoch: 1, Key: crypto.PubkeyToAddress(key.PublicKey)}
+	for _, m := range c.Roster.IDs() {
+		sig, err := w.genesis.Sign(m, c.NodeKeys[m])
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.genesis.Sigs = append(w.genesis.Sigs, sig)
+	}
+	for _, m := range c.Roster.IDs() {
+		text := "version: 1\nname: own\nrules: []\n"
+		if slices.Contains(strict, m) {
+			text = "version: 1\nname: own\nrules:\n  - id: nothing\n    effect: deny\n    actions: [pause, unpause]\n"
+		}
+		own, err := policy.LoadMember("policy.yaml", []byte(text), charter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.nodes[m] = &member{id: m, policy: policy.New(charter, own), have: map[string]bool{}, ledger: map[uint64]*row{}}
+		w.start(m)
+	}
+	w.after(time.Second, w.tickChain)
+	return w
+}
+
+func (w *world) after(d time.Duration, do func()) {
+	w.seq++
+	heap.Push(&w.queue, event{w.now.Add(d), w.seq, do})
+}
+
+func (w *world) delay() time.Duration { return time.Duration(1+w.rnd.IntN(80)) * time.Millisecond }
+
+// run plays until done or until d has passed.
+func (w *world) run(d time.Duration, done func() bool) bool {
+	w.t.Helper()
+	end := w.now.Add(d)
+	for len(w.queue) > 0 && !w.queue[0].at.After(end) {
+		if done() {
+			return true
+		}
+		e := heap.Pop(&w.queue).(event)
+		w.now = e.at
+		e.do()
+	}
+	w.now = end
+	return done()
+}
+
+func (w *world) start(m council.MemberID) {
+	n := w.nodes[m]
+	a, err := agenda.New(agenda.Config{Self: m, Roster: w.council.Roster, Policy: n.policy})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var rows []agenda.Ledger
+	for nonce, r := range n.ledger {
+		rows = append(rows, agenda.Ledger{Chain: chainID, Nonce: nonce, Proposal: r.proposal, State: r.state})
+	}
+	a.Load(agenda.Past{Genesis: &w.genesis, Entries: n.feed, Rows: rows})
+	n.agenda, n.up = a, true
+	n.life++
+	w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce, Balance: big.NewInt(1e18)})
+	for id, o := range w.nodes {
+		if id != m && o.up {
+			w.step(id, agenda.PeerUp{Member: m})
+			w.step(m, agenda.PeerUp{Member: id})
+			w.exchange(id, m)
+		}
+	}
+	w.wake(m)
+}
+
+func (w *world) stop(m council.MemberID) {
+	w.nodes[m].up = false
+	w.nodes[m].life++
+	for _, s := range w.sessions {
+		if s.joined[m] {
+			s.dead = true
+		}
+	}
+	for id, o := range w.nodes {
+		if o.up {
+			w.step(id, agenda.PeerDown{Member: m})
+		}
+	}
+}
+
+// exchange is the comparison of feeds, both ways.
+func (w *world) exchange(x, y council.MemberID) {
+	for _, pair := range [][2]*member{{w.nodes[x], w.nodes[y]}, {w.nodes[y], w.nodes[x]}} {
+		for _, e := range slices.Clone(pair[0].feed) {
+			w.deliver(pair[1].id, e)
+		}
+	}
+}
+
+func (w *world) deliver(to council.MemberID, e agenda.Recorded) {
+	n := w.nodes[to]
+	key := fmt.Sprintf("%s %d", e.Author, e.Seq)
+	if n.have[key] || !n.up {
+		return
+	}
+	n.have[key] = true
+	n.feed = append(n.feed, e)
+	w.step(to, e)
+}
+
+func (w *world) wake(m council.MemberID) {
+	n := w.nodes[m]
+	if at := n.agenda.Wake(); !at.IsZero() {
+		life := n.life
+		n.timer++
+		timer := n.timer
+		w.after(max(at.Sub(w.now), time.Millisecond), func() {
+			if n.life == life && n.up && n.timer == timer {
+				w.step(m, agenda.Tick{})
+			}
+		})
+	}
+}
+
+func (w *world) step(m council.MemberID, ev agenda.Event) {
+	n := w.nodes[m]
+	queue := []agenda.Event{ev}
+	for len(queue) > 0 {
+		effects := n.agenda.Step(queue[0], w.now)
+		queue = queue[1:]
+		var now []agenda.Event
+		for _, e := range effects {
+			now = append(now, w.execute(n, e)...)
+		}
+		queue = append(now, queue...)
+	}
+	w.wake(m)
+}
+
+// later answers an effect after a while, if the process still lives.
+func (w *world) later(n *member, ev agenda.Event) {
+	life := n.life
+	w.after(w.delay(), func() {
+		if n.life == life {
+			w.step(n.id, ev)
+		}
+	})
+}
+
+func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
+	switch e := e.(type) {
+	case agenda.Append:
+		return []agenda.Event{w.append(n, e.Word, e.Body)}
+	case agenda.Send:
+		for id := range w.nodes {
+			if id != n.id && (e.To == "" || e.To == id) && w.rnd.Float64() >= w.loss {
+				w.after(w.delay(), func() {
+					if w.nodes[id].up {
+						w.step(id, agenda.Said{From: n.id, Message: e.Message})
+					}
+				})
+			}
+		}
+	case agenda.Fetch:
+		f := council.Facts{Chain: chainID, Block: w.block, Time: uint64(w.now.Unix()), Answers: map[council.Query]council.Answer{}}
+		for _, q := range e.Queries {
+			f.Answers[q] = council.Answer{OK: true}
+		}
+		w.later(n, agenda.Fetched{Proposal: e.Proposal, Facts: f})
+	case agenda.Plan:
+		fees := council.Fees{Gas: 50_000, MaxFeePerGas: big.NewInt(2e9), MaxTipPerGas: big.NewInt(1e9)}
+		if e.Replaces != nil {
+			fees.MaxFeePerGas = new(big.Int).Mul(e.Replaces.GasFeeCap(), big.NewInt(2))
+		}
+		w.later(n, agenda.Planned{Proposal: e.Proposal, Nonce: e.Nonce, Attempt: e.Attempt, Fees: fees})
+	case agenda.Enlist:
+		return w.enlist(n, e)
+	case agenda.Abort:
+		if s := w.sessions[e.Session]; s != nil && s.joined[n.id] {
+			delete(s.joined, n.id)
+			s.dead = true
+		}
+	case agenda.Free:
+		r := n.ledger[e.Nonce]
+		if r != nil && r.proposal == e.Proposal && r.state == agenda.RowReserved {
+			delete(n.ledger, e.Nonce)
+		}
+		return w.row(n, e.Nonce, e.Proposal)
+	case agenda.Note:
+		if r := n.ledger[e.Nonce]; r == nil || r.proposal == e.Proposal || r.state == agenda.RowDisplaced {
+			w.reserve(n, e.Nonce, e.Proposal)
+			n.ledger[e.Nonce].state = agenda.RowRevealed
+		} else if r.state == agenda.RowReserved {
+			w.t.Fatalf("%s notes a signature over its own reservation", n.id)
+		}
+		return w.row(n, e.Nonce, e.Proposal)
+	case agenda.Settle:
+		if r := n.ledger[e.Nonce]; r != nil && r.proposal == e.Proposal {
+			r.state = e.State
+		}
+		return w.row(n, e.Nonce, e.Proposal)
+	case agenda.Broadcast:
+		if old, ok := w.pool[e.Tx.Nonce()]; !ok || e.Tx.GasFeeCap().Cmp(old.GasFeeCap()) > 0 {
+			w.pool[e.Tx.Nonce()] = e.Tx
+		}
+		w.later(n, agenda.Seen{Chain: chainID, Tx: e.Tx.Hash(), What: council.WordBroadcast})
+	}
+	return nil
+}
+
+func (w *world) append(n *member, word council.Word, body any) agenda.Recorded {
+	raw, err := council.EncodeBody(body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	back, err := council.DecodeBody(word, raw)
+	if err != nil {
+		w.t.Fatalf("%s does not survive its encoding: %v", word, err)
+	}
+	n.seq++
+	e := agenda.Recorded{Author: n.id, Seq: n.seq, At: uint64(w.now.Unix()), Word: word, Body: back}
+	n.have[fmt.Sprintf("%s %d", n.id, n.seq)] = true
+	n.feed = append(n.feed, e)
+	for id := range w.nodes {
+		if id != n.id && w.rnd.Float64() >= w.loss {
+			w.after(w.delay(), func() { w.deliver(id, e) })
+		}
+	}
+	return e
+}
+
+// reserve holds the ledger's first rule: no nonce serves two proposals, no
+// proposal two nonces.
+func (w *world) reserve(n *member, nonce uint64, p council.ProposalID) {
+	for have, r := range n.ledger {
+		switch {
+		case have == nonce && r.proposal != p && r.state != agenda.RowDisplaced:
+			w.t.Fatalf("%s gives nonce %d of %s to %s", n.id, nonce, r.proposal.Short(), p.Short())
+		case have != nonce && r.proposal == p:
+			w.t.Fatalf("%s gives %s the nonces %d and %d", n.id, p.Short(), have, nonce)
+		}
+	}
+	if n.ledger[nonce] == nil || n.ledger[nonce].proposal != p {
+		n.ledger[nonce] = &row{p, agenda.RowReserved}
+	}
+}
+
+func (w *world) row(n *member, nonce uint64, p council.ProposalID) []agenda.Event {
+	r := n.ledger[nonce]
+	if r == nil || r.proposal != p {
+		return []agenda.Event{agenda.Ledger{Chain: chainID, Nonce: nonce, Proposal: p, State: agenda.RowFreed}}
+	}
+	return []agenda.Event{agenda.Ledger{Chain: chainID, Nonce: nonce, Proposal: p, State: r.state}}
+}
+
+func (w *world) enlist(n *member, e agenda.Enlist) []agenda.Event {
+	if err := e.Permit.Check(e.Session, e.Begin.Signers, uint64(w.now.Unix())); err != nil || e.Permit.Digest() != e.Begin.Digest {
+		w.t.Fatalf("%s starts a session without a good permit: %v", n.id, err)
+	}
+	w.reserve(n, e.Begin.Nonce, e.Begin.Proposal)
+	s := w.sessions[e.Session]
+	if s == nil {
+		w.attempts++
+		s = &session{begin: e.Begin, joined: map[council.MemberID]bool{}}
+		w.sessions[e.Session] = s
+	}
+	s.joined[n.id] = true
+	if len(s.joined) == len(e.Begin.Signers) {
+		w.after(2*time.Second, func() { w.finish(e.Session, s) })
+	}
+	begun := w.append(n, council.WordBegun, council.Begun{Proposal: e.Begin.Proposal, Chain: chainID, Nonce: e.Begin.Nonce, Attempt: e.Begin.Attempt, Begin: e.Begin.Hash(), Signers: e.Begin.Signers})
+	return append(w.row(n, e.Begin.Nonce, e.Begin.Proposal), begun, agenda.Enlisted{Session: e.Session})
+}
+
+// finish ends a session in which all four took part. Any of them may die after
+// it has revealed: then those that are left may or may not have the signature.
+func (w *world) finish(id council.SessionID, s *session) {
+	if s.dead || len(s.joined) < len(s.begin.Signers) {
+		return
+	}
+	sig, err := crypto.Sign(s.begin.Digest[:], w.key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, m := range s.begin.Signers {
+		n := w.nodes[m]
+		n.ledger[s.begin.Nonce].state = agenda.RowRevealed
+		for _, ev := range w.row(n, s.begin.Nonce, s.begin.Proposal) {
+			w.step(m, ev)
+		}
+		w.later(n, agenda.Signed{Session: id, Signature: sig})
+	}
+}
+
+func (w *world) tickChain() {
+	w.block++
+	if tx, ok := w.pool[w.nonce]; ok {
+		w.mined, w.minedAt = append(w.mined, tx), append(w.minedAt, w.block)
+		delete(w.pool, w.nonce)
+		w.nonce++
+	}
+	for _, m := range w.council.Roster.IDs() {
+		n := w.nodes[m]
+		if !n.up {
+			continue
+		}
+		w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce, Balance: big.NewInt(1e18)})
+		for i, tx := range w.mined {
+			what := council.WordMined
+			if w.block >= w.minedAt[i]+3 {
+				what = council.WordFinal
+			}
+			w.step(m, agenda.Seen{Chain: chainID, Tx: tx.Hash(), What: what, Block: w.block})
+		}
+	}
+	if w.block%7 == 0 {
+		ids := w.council.Roster.IDs()
+		x, y := ids[w.rnd.IntN(7)], ids[w.rnd.IntN(7)]
+		if x != y && w.nodes[x].up && w.nodes[y].up {
+			w.exchange(x, y)
+		}
+	}
+	w.after(time.Second, w.tickChain)
+}
+
+// propose puts a playbook before the council through one member's node.
+func (w *world) propose(m council.MemberID, playbook, target string) council.ProposalID {
+	w.t.Helper()
+	n := w.nodes[m]
+	deed, seconds, err := n.policy.Charter().Playbook(playbook, target, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	deed.ValidUntil = uint64(w.now.Unix()) + seconds
+	w.seq++
+	deed.Salt = common.BigToHash(big.NewInt(int64(w.seq)))
+	body, id, err := n.agenda.Admit(deed, w.now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.step(m, w.append(n, council.WordProposed, body))
+	return id
+}
+
+// approve has a member approve at its own node.
+func (w *world) approve(m council.MemberID, id council.ProposalID) {
+	w.t.Helper()
+	w.say(m, id, council.Approve)
+}
+
+func (w *world) say(m council.MemberID, id council.ProposalID, c council.Choice) {
+	w.t.Helper()
+	n := w.nodes[m]
+	p, ok := n.agenda.Proposal(id)
+	if !ok {
+		w.t.Fatalf("%s does not know %s", m, id.Short())
+	}
+	ap, doc, err := n.agenda.Ballot(p, m, c, "", w.now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ap.Sig = testcouncil.Sign(w.t, doc, w.council.Wallets[m])
+	_, word, err := n.agenda.Vote(ap, w.now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.step(m, w.append(n, word, council.Voted{Approval: ap}))
+}
+
+func (w *world) state(m council.MemberID, id council.ProposalID) agenda.State {
+	p, ok := w.nodes[m].agenda.Proposal(id)
+	if !ok {
+		return ""
+	}
+	return w.nodes[m].agenda.State(p)
+}
+
+// minedOnce counts how often a proposal's call has run.
+func (w *world) runs(id council.ProposalID) int {
+	n := 0
+	for _, tx := range w.mined {
+		for _, m := range w.nodes {
+			if p, ok := m.agenda.Proposal(id); ok && p.Tx != nil && p.Tx.Hash() == tx.Hash() {
+				n++
+				break
+			}
+		}
+	}
+	return n
+}
