@@ -70,7 +70,7 @@ func owners() map[string][]string {
 		"github.com/libp2p/go-libp2p/core/record":   in("p2p", "council"),
 		"go.etcd.io/bbolt":                          in("journal"),
 		"golang.org/x/mod/sumdb/tlog":               in("journal"),
-		"filippo.io/age":                            in("keystore"),
+		"filippo.io/age":                            in("keystore", "cmd/signer", "cmd/devnet"),
 		"go.yaml.in/yaml":                           in("internal/strict", "configs", "policy"),
 		"github.com/spf13/viper":                    in("configs"),
 		"github.com/spf13/cobra":                    in("cmd/signer", "cmd/devnet"),
