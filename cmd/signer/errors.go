@@ -79,7 +79,7 @@ func (a *app) fail(ctx context.Context, err error) int {
 
 // unknownCommand recognises cobra's own complaints, which have no type.
 func unknownCommand(err error) bool {
-	for _, s := range []string{"unknown command", "required flag(s)", "accepts ", "requires at least", "if any flags in the group", "at least one of the flags in the group"} {
+	for _, s := range []string{"unknown command", "required flag(s)", "accepts ", "invalid argument", "requires at least", "if any flags in the group", "at least one of the flags in the group"} {
 		if strings.HasPrefix(err.Error(), s) {
 			return true
 		}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"math/big"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
+)
+
+// fakeNode is a node of core-1 with one open proposal. It checks votes as a
+// node does, and signs nothing.
+type fakeNode struct {
+	t      *testing.T
+	roster council.Roster
+
+	mu      sync.Mutex
+	ballots map[council.ProposalID]council.Ballot
+	order   []council.ProposalID
+	votes   map[council.ProposalID][]council.Approval
+}
+
+func newFakeNode(t *testing.T) *fakeNode {
+	n := &fakeNode{t: t, roster: testcouncil.New(t).Roster, ballots: map[council.ProposalID]council.Ballot{}, votes: map[council.ProposalID][]council.Approval{}}
+	n.add(n.intent(1, []byte{0x84, 0x56, 0xcb, 0x59}, "a forged\nmessage"), "On main net: pause the protocol")
+	return n
+}
+
+func (n *fakeNode) intent(salt byte, data []byte, reason string) council.Transaction {
+	return council.Transaction{Chain: 1, To: common.HexToAddress("0x52908400098527886E0F7030069857D2E4169EE7"), Value: new(big.Int), Data: data, MaxGas: 100_000,
+		MaxFeePerGas: big.NewInt(50_500_000_000), MaxTipPerGas: big.NewInt(1), ValidUntil: 4_000_000_000, Salt: [32]byte{salt}, Reason: reason}
+}
+
+func (n *fakeNode) add(in council.Transaction, sentence string) council.ProposalID {
+	b := council.Ballot{Council: common.Hash{7}, Roster: n.roster, Intent: in, Sentence: sentence}
+	id, err := council.Propose(b.Council, in)
+	if err != nil {
+		n.t.Error(err)
+	}
+	n.ballots[id] = b
+	n.order = append(n.order, id)
+	return id
+}
+
+func (n *fakeNode) view(id council.ProposalID) api.Proposal {
+	b := n.ballots[id]
+	in := b.Intent.(council.Transaction)
+	p := api.Proposal{ID: id, Short: id.Short(), State: api.Open, Sentence: b.Sentence, Class: "restrictive", Proposer: "core-2", Proposed: time.Unix(1_700_000_000, 0),
+		Expires: time.Unix(int64(in.ValidUntil), 0), Reason: in.Reason, Intent: api.NewIntent(in), Want: 4,
+		Call:     &api.Call{To: in.To, Label: "protocol", Signature: "pause()"},
+		Verdicts: []api.Verdict{{Member: "core-1", Allow: true, Rule: "charter/pause", Reason: "allowed"}, {Member: "core-2", Rule: "member/quiet-hours", Reason: "not at\nnight"}}}
+	last := map[council.MemberID]council.Approval{}
+	for _, a := range n.votes[id] {
+		m, err := b.Verify(a, 1_900_000_000)
+		if err != nil {
+			n.t.Error(err)
+		}
+		last[m.ID] = a
+	}
+	for _, m := range n.roster.IDs() {
+		a, ok := last[m]
+		if !ok {
+			p.Missing = append(p.Missing, m)
+			continue
+		}
+		p.Approvals = append(p.Approvals, api.Word{Member: m, Decision: a.Decision, Reason: a.Reason, Sequence: a.Sequence, At: time.Unix(1_800_000_000, 0)})
+		if a.Decision == council.Approve {
+			p.Have++
+		}
+	}
+	return p
+}
+
+func (n *fakeNode) find(prefix string) (council.ProposalID, error) {
+	var found []council.ProposalID
+	for _, id := range n.order {
+		if strings.HasPrefix(id.Hex(), prefix) {
+			found = append(found, id)
+		}
+	}
+	if len(found) != 1 {
+		return council.ProposalID{}, api.Failf(api.NotFound, "'signer list' shows the ids", "no proposal begins with %s", prefix)
+	}
+	return found[0], nil
+}
+
+func (n *fakeNode) Status(context.Context) (api.Status, error) {
+	return api.Status{Member: "core-1", Phase: api.AwaitingKeygen, Detail: "waiting for core-4", Started: time.Now(),
+		Peers:    []api.Peer{{Member: "core-2", Online: true}, {Member: "core-3", RosterHash: &common.Hash{0xab}}},
+		Chains:   []api.Chain{{ID: 1, Detail: "RPC 1 serves chain 5", Balance: api.NewWei(big.NewInt(1_500_000_000_000_000_000))}},
+		Warnings: []string{"the balance pays for no emergency"}}, nil
+}
+
+func (n *fakeNode) Doctor(context.Context) ([]api.Check, error) {
+	return []api.Check{{Name: "rpc 1", Outcome: api.Bad, Detail: "serves chain 5, not 1", Hint: "correct its URL"}, {Name: "clock", Outcome: api.OK, Detail: "40 ms off"}}, nil
+}
+
+func (n *fakeNode) Propose(_ context.Context, r api.ProposeRequest) (api.Proposal, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case r.Raw != nil && r.Raw.Value.Int() != nil && r.Raw.Value.Int().Sign() > 0:
+		return api.Proposal{}, api.Fail(api.Denied, "never/value", council.WithHint(context.Canceled, "the treasury is governed on chain"))
+	case r.Raw != nil:
+		return n.view(n.add(n.intent(2, r.Raw.Data, r.Reason), "On main net: an unknown call")), nil
+	case r.Playbook != "pause":
+		return api.Proposal{}, api.Failf(api.NotFound, "the charter knows pause", "no playbook %q", r.Playbook)
+	}
+	return n.view(n.add(n.intent(3, nil, r.Reason), "On main net: pause "+r.Target+" "+r.Params["who"])), nil
+}
+
+func (n *fakeNode) Proposals(context.Context) (out []api.Proposal, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, id := range slices.Backward(n.order) {
+		out = append(out, n.view(id))
+	}
+	return out, nil
+}
+
+func (n *fakeNode) Proposal(_ context.Context, prefix string) (api.Proposal, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	id, err := n.find(prefix)
+	if err != nil {
+		return api.Proposal{}, err
+	}
+	return n.view(id), nil
+}
+
+func (n *fakeNode) Ballot(_ context.Context, r api.BallotRequest) (api.UnsignedApproval, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	id, err := n.find(r.Proposal)
+	if err != nil {
+		return api.UnsignedApproval{}, err
+	}
+	if r.Member == "" {
+		r.Member = "core-1"
+	}
+	m, ok := n.roster.Member(r.Member)
+	if !ok {
+		return api.UnsignedApproval{}, api.Failf(api.NotFound, "", "%s is not a member", r.Member)
+	}
+	b := n.ballots[id]
+	roster, err := n.roster.Hash()
+	if err != nil {
+		return api.UnsignedApproval{}, err
+	}
+	seq := uint64(1)
+	for _, a := range n.votes[id] {
+		if who, err := b.Verify(a, 1_900_000_000); err == nil && who.ID == r.Member {
+			seq = a.Sequence + 1
+		}
+	}
+	return api.NewUnsignedApproval(b.Council, m, council.Approval{Proposal: id, Decision: r.Decision, Action: b.Sentence, Roster: roster,
+		Charter: n.roster.Charter, Sequence: seq, Expires: b.Intent.Expires(), Reason: r.Reason}, b.Intent)
+}
+
+func (n *fakeNode) Vote(_ context.Context, a council.Approval) (api.Proposal, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	b, ok := n.ballots[a.Proposal]
+	if !ok {
+		return api.Proposal{}, api.Failf(api.NotFound, "", "no such proposal")
+	}
+	if _, err := b.Verify(a, 1_900_000_000); err != nil {
+		return api.Proposal{}, api.Fail(api.Invalid, "", err)
+	}
+	n.votes[a.Proposal] = append(n.votes[a.Proposal], a)
+	return n.view(a.Proposal), nil
+}
+
+func (n *fakeNode) Keygen(_ context.Context, p func(api.Progress)) (council.Genesis, error) {
+	p(api.Progress{Stage: "waiting for members", WaitingFor: []council.MemberID{"core-3", "core-4"}, Why: "offline"})
+	p(api.Progress{Stage: "round 1", Done: 1, Total: 5})
+	p(api.Progress{Stage: "round 1", Done: 1, Total: 5})
+	h, err := n.roster.Hash()
+	return council.Genesis{Roster: h, Key: common.HexToAddress("0x8617E340B3D01FA5F11F306F4090FD50E238070D")}, err
+}
+
+func (n *fakeNode) Events(ctx context.Context, _ uint64, _ func(api.Event) error) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
