@@ -75,7 +75,9 @@ func (j *Journal) Free(key common.Address, chain, nonce uint64, p council.Propos
 
 // Displace gives the nonce of old to by, which the council approved as its
 // replacement: old is void for ever and by is reserved. It may be called again
-// for by's later attempts.
+// for by's later attempts. Old need not be revealed here, nor known at all: this
+// node may have had no part in its signature. If by is freed, the nonce stays
+// closed to all but another replacement of old.
 func (j *Journal) Displace(old council.ProposalID, by Row) error {
 	if err := by.complete(); err != nil {
 		return fmt.Errorf("displace: %w", err)
@@ -99,7 +101,8 @@ func (j *Journal) Displace(old council.ProposalID, by Row) error {
 // Consume records that the chain mined proposal p with this nonce, in tx at
 // block. The zero proposal stands for a transaction that no proposal explains. A
 // reservation of another proposal for the nonce is freed by it. Calling it again
-// for the same proposal updates tx and block.
+// for the same proposal updates tx and block. *ConflictError if p holds another
+// nonce here: free that row first, if it is only reserved.
 func (j *Journal) Consume(key common.Address, chain, nonce uint64, p council.ProposalID, txHash common.Hash, block uint64) error {
 	r := Row{Key: key, Chain: chain, Nonce: nonce, Proposal: p}
 	return j.update("consume", func(tx *bolt.Tx) error {
