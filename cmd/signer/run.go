@@ -130,13 +130,3 @@ func (a *app) prepare(c *configs.Loaded) (p *parts, err error) {
 	return p, nil
 }
 
-// runDaemon runs the node until ctx ends.
-func (a *app) runDaemon(ctx context.Context, c *configs.Loaded, log *slog.Logger) (err error) {
-	p, err := a.prepare(c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.store.Close()) }()
-	<-ctx.Done()
-	return nil
-}

@@ -1,0 +1,101 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"slices"
+	"time"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
+)
+
+// Hook tells a program or a web address about what happens. Either Exec or
+// Webhook is set.
+type Hook struct {
+	On      []string // proposed, third-approval, signed, stuck
+	Exec    []string // program and arguments; the notice comes as JSON on its standard input
+	Webhook string   // the notice is posted as JSON
+}
+
+// Notice is what a hook is given.
+type Notice struct {
+	Event    string             `json:"event"`
+	Member   council.MemberID   `json:"member"` // whose node tells
+	Proposal council.ProposalID `json:"proposal"`
+	Text     string             `json:"text"`
+	Waiting  []council.MemberID `json:"waiting,omitempty"`
+	Time     time.Time          `json:"time"`
+}
+
+// hook runs the hooks that want the notice. They have no say in anything: one
+// that fails or hangs is reported and forgotten.
+func (n *Node) hook(e agenda.Notify) {
+	for i, h := range n.hooks {
+		if !slices.Contains(h.On, e.What) {
+			continue
+		}
+		select {
+		case n.hookSlots <- struct{}{}:
+		default:
+			n.tell("hook-failed", e.Proposal, n.self, fmt.Sprintf("hook %d: %d hooks are running already", i+1, maxHooks))
+			continue
+		}
+		notice := Notice{Event: e.What, Member: n.self, Proposal: e.Proposal, Text: e.Text, Waiting: e.Waiting, Time: n.now().UTC()}
+		n.children.Go(func() {
+			defer func() { <-n.hookSlots }()
+			ctx, cancel := context.WithTimeout(n.ctx, hookTimeout)
+			defer cancel()
+			if err := h.run(ctx, notice); err != nil {
+				n.log.Warn("hook", "number", i+1, "event", e.What, "err", err)
+				n.tell("hook-failed", e.Proposal, n.self, fmt.Sprintf("hook %d: %v", i+1, err))
+			}
+		})
+	}
+}
+
+func (h Hook) run(ctx context.Context, notice Notice) error {
+	body, err := json.Marshal(notice)
+	if err != nil {
+		return err
+	}
+	if len(h.Exec) > 0 {
+		cmd := exec.CommandContext(ctx, h.Exec[0], h.Exec[1:]...)
+		cmd.Stdin = bytes.NewReader(body)
+		cmd.WaitDelay = time.Second
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("run %s: %w", h.Exec[0], err)
+		}
+		return nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.Webhook, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("webhook: %w", redact(err))
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("webhook: %w", redact(err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("webhook: answered %s", resp.Status)
+	}
+	return nil
+}
+
+// redact drops the address from an error of the HTTP client: webhook addresses
+// carry secrets.
+func redact(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return errors.New("the address is not valid")
+}

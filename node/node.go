@@ -1,0 +1,294 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/chain"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/keystore"
+	"github.com/millicent-one/signer/p2p"
+	"github.com/millicent-one/signer/policy"
+	"github.com/millicent-one/signer/tss"
+)
+
+// Config is what a node is made from. Transport, Journal, Keystore and the
+// chains stay the caller's: it closes them after Run has returned.
+type Config struct {
+	Self      council.MemberID
+	Roster    council.Roster
+	Charter   *policy.Charter
+	Policy    *policy.Policy
+	Transport p2p.Transport
+	Journal   *journal.Journal
+	Keystore  *keystore.Store
+	Chains    []*chain.Client
+	Key       council.NodeSigner
+	Hooks     []Hook
+	Timing    agenda.Timing
+	Gas       GasMoney
+	Warnings  []string // found while starting, shown in the status
+	Version   string
+	Log       *slog.Logger
+	Now       func() time.Time // nil: the system's clock
+}
+
+// GasMoney is when the council's balance counts as low: when it pays for fewer
+// than Transactions of Gas at MaxFee (wei).
+type GasMoney struct {
+	Transactions uint64
+	Gas          uint64
+	MaxFee       *big.Int
+}
+
+// Node is one member's daemon.
+type Node struct {
+	self      council.MemberID
+	roster    council.Roster
+	charter   *policy.Charter
+	policy    *policy.Policy
+	transport p2p.Transport
+	journal   *journal.Journal
+	keystore  *keystore.Store
+	chains    map[uint64]*chainWork
+	hooks     []Hook
+	hookSlots chan struct{}
+	timing    agenda.Timing
+	gas       GasMoney
+	warnings  []string
+	version   string
+	signer    council.NodeSigner
+	log       *slog.Logger
+	now       func() time.Time
+	started   time.Time
+
+	// Owned by the goroutine of Run.
+	agenda  *agenda.Agenda
+	share   *tss.Share
+	birth   birth
+	peers   map[council.MemberID]*peer
+	runners map[council.SessionID]*runner
+	ended   map[council.SessionID]bool
+	early   early
+	restore *quarantine
+	rounds  uint64 // comparisons of feeds, to take turns
+
+	address  atomic.Pointer[common.Address] // of the council's key, for the chains' goroutines
+	ctx      context.Context
+	calls    *calls
+	slots    chan struct{} // API requests
+	children sync.WaitGroup
+	bulletin *bulletin
+	counters struct{ badFrames, dropped atomic.Uint64 }
+}
+
+// peer is what this node knows of another member's node.
+type peer struct {
+	online  bool
+	since   time.Time
+	version string
+	skew    time.Duration
+	roster  *common.Hash
+	detail  string
+}
+
+// Names of the node's own notes in the journal.
+const (
+	metaGenesis = "genesis" // the birth record of the key in force
+	metaStaged  = "staged"  // the birth record, unsigned yet, of a staged share
+)
+
+// New makes a node from what its disk holds. Nothing runs before Run.
+func New(c Config) (*Node, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Timing == (agenda.Timing{}) {
+		c.Timing = agenda.Defaults()
+	}
+	a, err := agenda.New(agenda.Config{Self: c.Self, Roster: c.Roster, Policy: c.Policy, Timing: c.Timing})
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		self: c.Self, roster: c.Roster, charter: c.Charter, policy: c.Policy, transport: c.Transport,
+		journal: c.Journal, keystore: c.Keystore, chains: map[uint64]*chainWork{},
+		hooks: c.Hooks, hookSlots: make(chan struct{}, maxHooks), timing: c.Timing, gas: c.Gas, warnings: c.Warnings,
+		version: c.Version, signer: c.Key, log: c.Log.With("member", string(c.Self)), now: c.Now, started: c.Now(),
+		agenda: a, peers: map[council.MemberID]*peer{}, runners: map[council.SessionID]*runner{},
+		ended: map[council.SessionID]bool{}, early: early{sessions: map[council.SessionID]*waiting{}},
+		ctx: context.Background(), calls: newCalls(), slots: make(chan struct{}, maxCalls), bulletin: newBulletin(),
+	}
+	for _, ch := range c.Chains {
+		if _, ok := n.chains[ch.Chain()]; ok {
+			return nil, council.WithHint(fmt.Errorf("chain %d is configured twice", ch.Chain()), "merge the two entries under chains: in signer.yaml")
+		}
+		n.chains[ch.Chain()] = newChainWork(ch)
+	}
+	if err := n.load(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// load reads the past: the birth record, the share, the feeds, the ledger.
+func (n *Node) load() error {
+	past := agenda.Past{}
+	made, err := n.readGenesis(metaGenesis)
+	if err != nil {
+		return err
+	}
+	err = n.journal.All(func(e journal.Entry) error {
+		ev, err := recorded(e)
+		if err != nil {
+			n.log.Warn("unreadable entry", "author", e.Author, "seq", e.Seq, "err", err)
+			return nil
+		}
+		if k, ok := ev.Body.(council.KeyMade); ok && made == nil && k.Genesis.Verify(n.roster) == nil {
+			made = &k.Genesis
+		}
+		past.Entries = append(past.Entries, ev)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	staged, err := n.stagedGenesis()
+	if err != nil {
+		return err
+	}
+	if made != nil {
+		if err := made.Verify(n.roster); err != nil {
+			return council.WithHint(err, "the roster file is not the one that this node's key was made under")
+		}
+		if staged != nil && staged.ID() == made.ID() {
+			// The process died between the birth record and this.
+			if err := n.commit(*made); err != nil {
+				return err
+			}
+			staged = nil
+		}
+		if err := n.loadShare(*made); err != nil {
+			return err
+		}
+	}
+	past.Genesis, past.Staged = made, staged
+	rows, err := n.journal.Rows()
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		past.Rows = append(past.Rows, ledgerEvent(r))
+	}
+	n.agenda.Load(past)
+	if made != nil {
+		n.address.Store(&made.Key)
+	}
+	n.followPast()
+	size, err := n.journal.Len()
+	if err != nil {
+		return err
+	}
+	switch {
+	case n.share != nil && size == 0:
+		n.beginRestore("this node has a share and an empty journal")
+	case made != nil && n.share == nil:
+		n.agenda.Watch("this node holds no share of the council's key")
+	}
+	return nil
+}
+
+// stagedGenesis is the record that a staged share was made with, or nil.
+func (n *Node) stagedGenesis() (*council.Genesis, error) {
+	staged, err := n.keystore.Staged()
+	if err != nil || len(staged) == 0 {
+		return nil, err
+	}
+	g, err := n.readGenesis(metaStaged)
+	if err != nil || g == nil || g.Key != staged[0].Meta.Address {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (n *Node) readGenesis(name string) (*council.Genesis, error) {
+	b, ok, err := n.journal.Meta(name)
+	if err != nil || !ok {
+		return nil, err
+	}
+	g := new(council.Genesis)
+	if err := rlp.DecodeBytes(b, g); err != nil {
+		return nil, fmt.Errorf("read birth record: %w", err)
+	}
+	return g, nil
+}
+
+func (n *Node) saveGenesis(name string, g council.Genesis) error {
+	b, err := rlp.EncodeToBytes(g)
+	if err != nil {
+		return err
+	}
+	return n.journal.PutMeta(name, b)
+}
+
+// loadShare opens the current share and checks that it is one of this key.
+func (n *Node) loadShare(g council.Genesis) error {
+	epoch, secret, err := n.keystore.Current()
+	if errors.Is(err, keystore.ErrNoCurrent) {
+		n.log.Warn("no share", "key", g.Key)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	share, err := tss.UnmarshalShare(secret)
+	if err != nil {
+		return err
+	}
+	if epoch != g.ShareEpoch || share.Address() != g.Key || share.Self() != n.self {
+		return council.WithHint(fmt.Errorf("the share in the keystore is %s's of key %s, epoch %d; the council's key is %s, epoch %d",
+			share.Self(), share.Address().Hex(), epoch, g.Key.Hex(), g.ShareEpoch), "the data directory is mixed from two councils: restore it as a whole")
+	}
+	if err := share.Audit(); err != nil {
+		return council.WithHint(fmt.Errorf("share of epoch %d: %w", epoch, err), "restore it from the backup of this epoch")
+	}
+	n.share = share
+	n.address.Store(&g.Key)
+	return nil
+}
+
+// key is the council's address, or the zero address before there is one.
+func (n *Node) key() common.Address {
+	if a := n.address.Load(); a != nil {
+		return *a
+	}
+	return common.Address{}
+}
+
+func (n *Node) peer(m council.MemberID) *peer {
+	p, ok := n.peers[m]
+	if !ok {
+		p = &peer{}
+		n.peers[m] = p
+	}
+	return p
+}
+
+// watch keeps this node from signing until it is restarted.
+func (n *Node) watch(why string) {
+	if n.agenda.Watching() == "" {
+		n.tell("watching", council.ProposalID{}, n.self, why)
+	}
+	n.agenda.Watch(why)
+}

@@ -1,0 +1,145 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
+)
+
+// calls is the owner's in-tray: things that others want done on its goroutine.
+// Posting never blocks; what can be posted is bounded by who can post (a few
+// goroutines for each session, chain and API request).
+type calls struct {
+	mu   sync.Mutex
+	fns  []func()
+	ring chan struct{}
+}
+
+func newCalls() *calls { return &calls{ring: make(chan struct{}, 1)} }
+
+func (c *calls) post(fn func()) {
+	c.mu.Lock()
+	c.fns = append(c.fns, fn)
+	c.mu.Unlock()
+	select {
+	case c.ring <- struct{}{}:
+	default:
+	}
+}
+
+func (c *calls) take() []func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fns := c.fns
+	c.fns = nil
+	return fns
+}
+
+// report posts an event.
+func (n *Node) report(ev agenda.Event) { n.calls.post(func() { n.step(ev) }) }
+
+// call runs fn on the owner's goroutine and waits for it.
+func (n *Node) call(ctx context.Context, fn func() error) error {
+	select {
+	case n.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-n.slots }()
+	done := make(chan error, 1)
+	n.calls.post(func() { done <- fn() })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.ctx.Done():
+		return context.Cause(n.ctx)
+	}
+}
+
+// Run owns the node until ctx ends or serve fails; serve puts the node on a
+// socket and gets the node's life. Run returns when all that it has started has
+// ended.
+func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	n.ctx = ctx
+	defer n.children.Wait()
+	defer cancel(nil)
+	if serve != nil {
+		n.children.Go(func() {
+			if err := serve(ctx); err != nil && ctx.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
+	for _, c := range n.chains {
+		n.children.Go(func() { n.watchChain(ctx, c) })
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	compare := time.NewTicker(syncEvery)
+	defer compare.Stop()
+	frames, events := n.transport.Frames(), n.transport.Events()
+	for {
+		select {
+		case <-ctx.Done():
+			if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+				return err
+			}
+			return nil
+		case f, ok := <-frames:
+			if !ok {
+				return nil
+			}
+			n.frame(f)
+		case ev, ok := <-events:
+			if !ok {
+				return nil
+			}
+			n.peerEvent(ev)
+		case <-n.calls.ring:
+			for _, fn := range n.calls.take() {
+				fn()
+			}
+		case <-compare.C:
+			n.compareNext()
+		case <-timer.C:
+			n.step(agenda.Tick{})
+		}
+		if at := n.agenda.Wake(); !at.IsZero() {
+			timer.Reset(max(at.Sub(n.now()), time.Millisecond))
+		}
+	}
+}
+
+// compareNext compares feeds with the next peer in turn, so that what was lost
+// on the way is found again.
+func (n *Node) compareNext() {
+	online := slices.DeleteFunc(n.transport.Online(), func(m council.MemberID) bool { return m == n.self })
+	if len(online) == 0 {
+		return
+	}
+	n.rounds++
+	n.sendHeads(online[n.rounds%uint64(len(online))], false)
+}
+
+// step gives the agenda an event and does what it asks for. Answers that are
+// there at once are taken before anything else.
+func (n *Node) step(ev agenda.Event) {
+	queue := []agenda.Event{ev}
+	for len(queue) > 0 {
+		effects := n.agenda.Step(queue[0], n.now())
+		queue = queue[1:]
+		var answers []agenda.Event
+		for _, e := range effects {
+			answers = append(answers, n.execute(e)...)
+		}
+		queue = append(answers, queue...)
+	}
+}

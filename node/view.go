@@ -1,0 +1,218 @@
+package node
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+)
+
+// viewProposal is a proposal as people are shown it.
+func (n *Node) viewProposal(p *agenda.Proposal) api.Proposal {
+	a := n.agenda
+	v := api.Proposal{
+		ID: p.ID, Short: p.ID.Short(), State: api.State(a.State(p)), Sentence: p.Action.Sentence, Class: string(p.Action.Class),
+		Proposer: p.Proposer, Proposed: at(p.At), Expires: at(p.Intent.Expires()), Reason: p.Intent.Why(),
+		Intent: api.NewIntent(p.Intent), Call: viewCall(p.Action), Want: n.roster.Threshold,
+		Verdicts: []api.Verdict{}, Approvals: []api.Word{}, Missing: []council.MemberID{}, Attempts: []api.Attempt{},
+	}
+	if p.Unread != nil {
+		v.Detail = "unreadable: " + p.Unread.Error()
+	}
+	if deed, ok := p.Intent.(council.Transaction); ok {
+		v.Replaces = deed.Replaces
+	}
+	for _, m := range n.roster.IDs() {
+		if j, ok := p.Verdicts[m]; ok {
+			v.Verdicts = append(v.Verdicts, api.Verdict{Member: m, Allow: j.Allow, Rule: j.Rule, Reason: j.Reason, Block: j.Block})
+		}
+		b, ok := p.Ballots[m]
+		if !ok {
+			v.Missing = append(v.Missing, m)
+			continue
+		}
+		v.Approvals = append(v.Approvals, api.Word{Member: m, Decision: b.Decision, Reason: b.Reason, Sequence: b.Sequence, At: p.Spoken[m], Expires: at(b.Expires)})
+		if b.Decision == council.Approve && b.Expires > uint64(n.now().Unix()) {
+			v.Have++
+		}
+	}
+	for _, at := range p.Attempts {
+		v.Attempts = append(v.Attempts, n.viewAttempt(p, at))
+	}
+	if r, ok, err := n.journal.RowByProposal(p.ID); err == nil && ok {
+		nonce := r.Nonce
+		v.Nonce = &nonce
+	}
+	if p.Tx != nil {
+		h, nonce := p.Tx.Hash(), p.Tx.Nonce()
+		v.TxHash, v.Nonce = &h, &nonce
+		v.Block, v.GasUsed = p.Where.Block, p.Where.GasUsed
+	}
+	v.Timing = api.Timing{
+		Judged: millis(p.ReadAt, p.JudgedAt), Approved: millis(p.ReadAt, p.QuorumAt), Signed: millis(p.QuorumAt, p.SignedAt),
+		Mined: millis(p.SignedAt, p.MinedAt), Finalised: millis(p.MinedAt, p.FinalAt),
+	}
+	if v.Detail == "" {
+		v.Detail = n.detail(p, v)
+	}
+	return v
+}
+
+// detail says in words who or what a proposal waits for.
+func (n *Node) detail(p *agenda.Proposal, v api.Proposal) string {
+	switch v.State {
+	case api.Open, api.Judging:
+		return "waits for approvals"
+	case api.Approved:
+		if why := n.agenda.Watching(); why != "" {
+			return "this node only watches: " + why
+		}
+		return n.agenda.Blocked(p)
+	case api.Refused:
+		for _, j := range v.Verdicts {
+			if !j.Allow {
+				return j.Rule + ": " + j.Reason
+			}
+		}
+	case api.Signed:
+		return "is on its way to a block"
+	}
+	return ""
+}
+
+func (n *Node) viewAttempt(p *agenda.Proposal, at agenda.Attempt) api.Attempt {
+	v := api.Attempt{
+		Proposal: p.ID, Chain: p.Intent.ChainID(), Nonce: at.Nonce, Number: at.Number,
+		State: "running", Suspects: at.Suspects, Error: at.Failed, Signers: []api.Signer{},
+	}
+	for _, m := range at.Signers {
+		b, ok := p.Ballots[m]
+		v.Signers = append(v.Signers, api.Signer{Member: m, Assist: !ok || b.Decision != council.Approve})
+	}
+	switch {
+	case p.Signed != nil && p.Signed.Attempt == at.Number && slices.Equal(p.Signed.Signers, at.Signers):
+		v.State = "signed"
+		v.Millis = millis(p.QuorumAt, p.SignedAt)
+	case at.Failed != "":
+		v.State = "failed"
+	}
+	return v
+}
+
+func millis(from, to time.Time) int64 {
+	if from.IsZero() || to.IsZero() {
+		return 0
+	}
+	return max(to.Sub(from).Milliseconds(), 1)
+}
+
+func at(unix uint64) time.Time { return time.Unix(int64(unix), 0).UTC() }
+
+// Status implements api.Backend.
+func (n *Node) viewStatus() api.Status {
+	a := n.agenda
+	s := api.Status{
+		Version: n.version, Member: n.self, Phase: api.Ready, Started: n.started, Charter: n.roster.Charter, Policy: n.policy.Hash(),
+		Peers: []api.Peer{}, Chains: []api.Chain{}, Ledger: []api.LedgerRow{}, Warnings: slices.Clone(n.warnings),
+	}
+	hash, err := n.roster.Hash()
+	if err == nil {
+		s.Roster = &api.Roster{Hash: hash, Version: n.roster.Version, Threshold: n.roster.Threshold, Members: n.roster.IDs(), TermEnds: n.termEnds()}
+	}
+	g := a.Genesis()
+	switch c, running := a.Ceremony(); {
+	case running:
+		s.Phase, s.Detail = api.Keygen, c.Stage
+	case g == nil:
+		s.Phase, s.Detail = api.AwaitingKeygen, "every member runs 'signer keygen'"
+	case a.Watching() != "":
+		s.Phase, s.Detail = api.Watching, a.Watching()
+	}
+	if g != nil {
+		s.Council = &api.Council{ID: g.ID(), Address: g.Key, ShareEpoch: g.ShareEpoch, Transcript: g.Transcript}
+	}
+	for _, m := range n.roster.Members {
+		if m.ID == n.self {
+			continue
+		}
+		p := n.peer(m.ID)
+		v := api.Peer{Member: m.ID, Online: p.online, Since: p.since, RosterHash: p.roster, Detail: p.detail}
+		if p.online && p.version != "" {
+			v.Detail = p.version
+		}
+		if p.skew.Abs() > n.timing.MaxSkew {
+			s.Warnings = append(s.Warnings, "the clock of "+string(m.ID)+" is "+p.skew.String()+" off from this node's: check both")
+		}
+		s.Peers = append(s.Peers, v)
+	}
+	for _, id := range sortedKeys(n.chains) {
+		c := n.viewChain(n.chains[id])
+		if !c.Healthy {
+			s.Warnings = append(s.Warnings, "chain "+hexutil.EncodeUint64(id)+": "+c.Detail)
+		}
+		s.Chains = append(s.Chains, c)
+	}
+	s.Warnings = append(s.Warnings, n.gasWarnings()...)
+	s.Warnings = append(s.Warnings, n.termWarnings()...)
+	s.Ledger = n.viewLedger()
+	for _, l := range a.Lanes() {
+		if !l.Running {
+			continue
+		}
+		if p, ok := a.Proposal(l.Proposal); ok && len(p.Attempts) > 0 {
+			v := n.viewAttempt(p, p.Attempts[len(p.Attempts)-1])
+			s.Attempt = &v
+		}
+	}
+	return s
+}
+
+const ledgerShown = 16
+
+func (n *Node) viewLedger() []api.LedgerRow {
+	rows, err := n.journal.Rows()
+	if err != nil {
+		n.log.Error("read ledger", "err", err)
+	}
+	rows = rows[max(0, len(rows)-ledgerShown):]
+	out := make([]api.LedgerRow, 0, len(rows))
+	for _, r := range rows {
+		v := api.LedgerRow{Chain: r.Chain, Nonce: r.Nonce, Proposal: r.Proposal, State: r.State.String(), Attempt: r.Attempt}
+		if p, ok := n.agenda.Proposal(r.Proposal); ok && p.Tx != nil {
+			h := common.Hash(p.Tx.Hash())
+			v.TxHash = &h
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func (n *Node) termEnds() time.Time {
+	var first uint64
+	for _, m := range n.roster.Members {
+		if first == 0 || m.Term.End < first {
+			first = m.Term.End
+		}
+	}
+	return at(first)
+}
+
+// termWarnings names mandates that end within a month.
+func (n *Node) termWarnings() []string {
+	var out []string
+	for _, m := range n.roster.Members {
+		left := at(m.Term.End).Sub(n.now())
+		switch {
+		case left <= 0:
+			out = append(out, "the term of "+string(m.ID)+" has ended: it can't approve or sign; rotate the seat")
+		case left < 30*24*time.Hour:
+			out = append(out, "the term of "+string(m.ID)+" ends on "+at(m.Term.End).Format(time.DateOnly))
+		}
+	}
+	return out
+}

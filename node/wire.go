@@ -1,0 +1,207 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/p2p"
+	"github.com/millicent-one/signer/tss"
+)
+
+// Frame types on the record and sync channels. They are never reused.
+const (
+	recordEntry   = 1
+	recordHello   = 2
+	recordMessage = 16 // plus the tag of the agenda's message
+	syncHeads     = 1
+	syncEntries   = 2
+)
+
+// hello is the first word to a peer.
+type hello struct {
+	Time    uint64 // unix milliseconds
+	Version string // of the software
+	Council common.Hash
+}
+
+// heads is a vector of feed heads. An answer is not answered by another.
+type heads struct {
+	Heads  []journal.Head
+	Answer bool
+}
+
+// entries is a batch of feed entries; More says that there are others.
+type entries struct {
+	Entries []journal.Entry
+	More    bool
+}
+
+func (n *Node) sendRecord(to council.MemberID, kind uint8, v any) {
+	b, err := rlp.EncodeToBytes(v)
+	if err != nil {
+		n.log.Error("encode record", "kind", kind, "err", err)
+		return
+	}
+	n.send(to, p2p.Frame{Channel: p2p.Record, Type: kind, Payload: b})
+}
+
+func (n *Node) sendSync(to council.MemberID, kind uint8, v any) {
+	b, err := rlp.EncodeToBytes(v)
+	if err != nil {
+		n.log.Error("encode sync", "kind", kind, "err", err)
+		return
+	}
+	n.send(to, p2p.Frame{To: to, Channel: p2p.Sync, Type: kind, Payload: b})
+}
+
+// send gives a frame to the transport; to every member online when to is empty.
+func (n *Node) send(to council.MemberID, f p2p.Frame) {
+	targets := []council.MemberID{to}
+	if to == "" {
+		targets = n.transport.Online()
+	} else if f.To == "" {
+		f.To = to
+	}
+	for _, m := range targets {
+		if m == n.self {
+			continue
+		}
+		if err := n.transport.Send(context.Background(), m, f); err != nil && !errors.Is(err, p2p.ErrOffline) {
+			n.log.Debug("send", "to", m, "channel", f.Channel, "type", f.Type, "err", err)
+		}
+	}
+}
+
+func (n *Node) sendMessage(to council.MemberID, m agenda.Message) {
+	tag, b, err := agenda.EncodeMessage(m)
+	if err != nil {
+		n.log.Error("encode message", "err", err)
+		return
+	}
+	n.send(to, p2p.Frame{Channel: p2p.Record, Type: recordMessage + tag, Payload: b})
+}
+
+// frame takes one authenticated frame.
+func (n *Node) frame(f p2p.Frame) {
+	var err error
+	switch f.Channel {
+	case p2p.Session:
+		n.sessionFrame(f)
+	case p2p.Record:
+		err = n.recordFrame(f)
+	case p2p.Sync:
+		err = n.syncFrame(f)
+	}
+	if err != nil {
+		n.counters.badFrames.Add(1)
+		n.log.Warn("frame refused", "from", f.From, "channel", f.Channel, "type", f.Type, "err", err)
+	}
+}
+
+func (n *Node) recordFrame(f p2p.Frame) error {
+	switch {
+	case f.Type == recordEntry:
+		var e journal.Entry
+		if err := rlp.DecodeBytes(f.Payload, &e); err != nil {
+			return fmt.Errorf("decode entry: %w", err)
+		}
+		return n.merge(f.From, e)
+	case f.Type == recordHello:
+		var h hello
+		if err := rlp.DecodeBytes(f.Payload, &h); err != nil {
+			return fmt.Errorf("decode hello: %w", err)
+		}
+		n.hello(f.From, h)
+		return nil
+	case f.Type > recordMessage:
+		m, err := agenda.DecodeMessage(f.Type-recordMessage, f.Payload)
+		if err != nil {
+			return err
+		}
+		n.step(agenda.Said{From: f.From, Message: m})
+		return nil
+	}
+	return fmt.Errorf("unknown record type %d", f.Type)
+}
+
+// hello compares clocks. The time on the way makes a good clock look a little
+// slow, never fast; the bound is far above it.
+func (n *Node) hello(from council.MemberID, h hello) {
+	p := n.peer(from)
+	p.version = h.Version
+	skew := time.UnixMilli(int64(h.Time)).Sub(n.now())
+	p.skew = skew.Round(time.Second)
+	if skew.Abs() > n.timing.MaxSkew {
+		n.log.Warn("clocks differ", "member", from, "by", p.skew)
+		n.tell("clock", council.ProposalID{}, from, fmt.Sprintf("the clock of %s is %s off from this node's", from, p.skew))
+	}
+}
+
+func (n *Node) peerEvent(ev p2p.Event) {
+	switch ev := ev.(type) {
+	case p2p.PeerUp:
+		p := n.peer(ev.Member)
+		p.online, p.since, p.detail, p.roster = true, n.now(), "", nil
+		n.log.Info("peer up", "member", ev.Member)
+		n.tell("peer-up", council.ProposalID{}, ev.Member, string(ev.Member)+" is online")
+		h := hello{Time: uint64(n.now().UnixMilli()), Version: n.version}
+		if g := n.agenda.Genesis(); g != nil {
+			h.Council = g.ID()
+		}
+		n.sendRecord(ev.Member, recordHello, h)
+		n.sendHeads(ev.Member, false)
+		n.step(agenda.PeerUp{Member: ev.Member})
+	case p2p.PeerDown:
+		p := n.peer(ev.Member)
+		p.online, p.since = false, n.now()
+		if ev.Err != nil {
+			p.detail = ev.Err.Error()
+		}
+		n.log.Info("peer down", "member", ev.Member, "err", ev.Err)
+		n.tell("peer-down", council.ProposalID{}, ev.Member, string(ev.Member)+" is offline")
+		n.step(agenda.PeerDown{Member: ev.Member})
+	case p2p.Refused:
+		n.log.Warn("connection refused", "member", ev.Member, "peer", ev.Peer, "addr", ev.Addr, "reason", ev.Reason, "count", ev.Count)
+		who := ev.Peer
+		if ev.Member != "" {
+			who = string(ev.Member)
+			p := n.peer(ev.Member)
+			p.detail = ev.Reason.Error()
+			var other *p2p.RosterError
+			if errors.As(ev.Reason, &other) {
+				h := other.Theirs
+				p.roster = &h
+			}
+		}
+		n.tell("refused", council.ProposalID{}, ev.Member, fmt.Sprintf("%s was refused: %v", who, ev.Reason))
+	case p2p.Misbehaved:
+		n.log.Warn("peer misbehaved", "member", ev.Member, "err", ev.Err, "count", ev.Count)
+		n.tell("misbehaved", council.ProposalID{}, ev.Member, fmt.Sprintf("%s sent what no honest node sends: %v", ev.Member, ev.Err))
+	}
+}
+
+// sessionFrame routes an engine message to its session, or keeps it for a
+// moment: others may start a session before this node does.
+func (n *Node) sessionFrame(f p2p.Frame) {
+	m := tss.Message{Session: f.Session, From: f.From, To: f.To, Round: tss.Round(f.Type), Transcript: f.Transcript, Payload: f.Payload}
+	if r, ok := n.runners[f.Session]; ok {
+		r.deliver(m)
+		return
+	}
+	if n.ended[f.Session] {
+		return
+	}
+	n.early.keep(m, n.now())
+}
+
+func frameOf(m tss.Message) p2p.Frame {
+	return p2p.Frame{To: m.To, Channel: p2p.Session, Session: m.Session, Type: uint8(m.Round), Transcript: m.Transcript, Payload: m.Payload}
+}
