@@ -76,10 +76,11 @@ func (n *Node) enlist(e agenda.Enlist) []agenda.Event {
 		return fail(fmt.Errorf("this node holds no share"))
 	}
 	row := journal.Row{Key: n.agenda.Genesis().Key, Chain: b.Chain, Nonce: b.Nonce, Proposal: b.Proposal, Attempt: b.Attempt, Digest: b.Digest}
-	if err := n.reserve(b, row); err != nil {
+	events, err := n.reserve(row)
+	if err != nil {
 		return fail(err)
 	}
-	events := n.row(b.Chain, b.Nonce, b.Proposal)
+	events = append(events, n.row(b.Chain, b.Nonce, b.Proposal)...)
 	if ev, err := n.append(council.WordBegun, council.Begun{Proposal: b.Proposal, Chain: b.Chain, Nonce: b.Nonce, Attempt: b.Attempt, Begin: b.Hash(), Signers: b.Signers}); err == nil {
 		n.tellEntry(ev)
 		events = append(events, ev)

@@ -58,6 +58,10 @@ func (n *Node) merge(from council.MemberID, e journal.Entry) error {
 	case !added:
 		return nil
 	}
+	if e.Author == n.self {
+		// Only this node's key makes such an entry, and it is news to this disk.
+		n.forgot(e.Seq)
+	}
 	ev, err := recorded(e)
 	if err != nil {
 		// It is in the feed and stays there; it just says nothing to us.
@@ -92,7 +96,7 @@ func (n *Node) syncFrame(f p2p.Frame) error {
 		}
 		for _, e := range b.Entries {
 			if err := n.merge(f.From, e); err != nil {
-				return err
+				n.log.Warn("entry refused", "from", f.From, "author", e.Author, "seq", e.Seq, "err", err)
 			}
 		}
 		// A node that restores itself asks until it hears that it lacks nothing.
@@ -142,9 +146,6 @@ func (n *Node) compare(from council.MemberID, h heads) error {
 	lacking := false
 	for who, seq := range theirs {
 		lacking = lacking || seq > own[who]
-	}
-	if theirs[n.self] > own[n.self] {
-		n.forgot(theirs[n.self])
 	}
 	if !h.Answer {
 		n.sendHeads(from, true)

@@ -39,28 +39,28 @@ func (n *Node) row(chain, nonce uint64, p council.ProposalID) []agenda.Event {
 }
 
 // reserve writes the `reserved` row of an attempt; a proposal that replaces
-// another takes over its nonce.
-func (n *Node) reserve(b council.Begin, r journal.Row) error {
-	p, ok := n.agenda.Proposal(b.Proposal)
-	if ok {
-		if deed, is := p.Intent.(council.Transaction); is && deed.Replaces != (council.ProposalID{}) {
-			if err := n.journal.Displace(deed.Replaces, r); err != nil {
-				return err
-			}
-			for _, ev := range n.row(b.Chain, b.Nonce, deed.Replaces) {
-				n.agenda.Step(ev, n.now())
-			}
-			return nil
-		}
+// another takes over its nonce. It returns what the agenda has to know of the
+// other.
+func (n *Node) reserve(r journal.Row) ([]agenda.Event, error) {
+	p, ok := n.agenda.Proposal(r.Proposal)
+	if !ok {
+		return nil, n.journal.Reserve(r)
 	}
-	return n.journal.Reserve(r)
+	deed, is := p.Intent.(council.Transaction)
+	if !is || deed.Replaces == (council.ProposalID{}) {
+		return nil, n.journal.Reserve(r)
+	}
+	if err := n.journal.Displace(deed.Replaces, r); err != nil {
+		return nil, err
+	}
+	return n.row(r.Chain, r.Nonce, deed.Replaces), nil
 }
 
 // note writes down that a signature exists which this node had no part in.
 func (n *Node) note(e agenda.Note) []agenda.Event {
 	key := n.agenda.Genesis().Key
 	r := journal.Row{Key: key, Chain: e.Chain, Nonce: e.Nonce, Proposal: e.Proposal, Attempt: 1, Digest: e.Digest}
-	err := n.journal.Reserve(r)
+	events, err := n.reserve(r)
 	if errors.Is(err, journal.ErrFenced) {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (n *Node) note(e agenda.Note) []agenda.Event {
 		n.log.Error("note a signature", "proposal", e.Proposal.Short(), "nonce", e.Nonce, "err", err)
 		n.tell("conflict", e.Proposal, n.self, err.Error())
 	}
-	return n.row(e.Chain, e.Nonce, e.Proposal)
+	return append(events, n.row(e.Chain, e.Nonce, e.Proposal)...)
 }
 
 func (n *Node) free(e agenda.Free) []agenda.Event {

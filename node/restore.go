@@ -26,10 +26,10 @@ func (n *Node) beginRestore(why string) {
 	n.agenda.Watch(fmt.Sprintf("%s; it waits for the feeds of %d others", why, n.roster.Threshold))
 }
 
-// forgot learns from a peer that this node has said more than its own journal
-// knows: the disk is an old copy.
+// forgot learns that this node has said what its own journal does not know: the
+// disk is an old copy.
 func (n *Node) forgot(seq uint64) {
-	n.beginRestore(fmt.Sprintf("others hold %d entries of this node's feed that its own journal lacks", seq))
+	n.beginRestore(fmt.Sprintf("others hold entry %d of this node's own feed, which its journal lacked", seq))
 }
 
 // compared counts the peers whose feeds are all here.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -18,9 +17,7 @@ import (
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
-	"github.com/millicent-one/signer/internal/rosterfile"
 	"github.com/millicent-one/signer/internal/testcouncil"
-	"github.com/millicent-one/signer/p2p"
 )
 
 func TestMain(m *testing.M) {
@@ -55,6 +52,10 @@ func TestScripts(t *testing.T) {
 			"walletsign":   func(ts *testscript.TestScript, _ bool, args []string) { walletSign(t, ts, args) },
 			"backend":      func(ts *testscript.TestScript, _ bool, args []string) { backend(t, ts, args) },
 			"change":       change,
+			"home":         func(ts *testscript.TestScript, _ bool, args []string) { home(t, ts, args) },
+			"occupy":       occupy,
+			"otherchain":   otherChain,
+			"newer":        newer,
 			"lock":         lock,
 			"grab": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Setenv(args[0], newFakeNode(t).order[0].Short()) // the id of its first proposal
@@ -83,73 +84,6 @@ func wallets(t *testing.T, ts *testscript.TestScript, args []string) {
 		ts.Check(err)
 		ts.Check(os.Rename(acc.URL.Path, filepath.Join(dir, name)))
 		ts.Check(os.Remove(tmp))
-	}
-}
-
-// cards DIR [ID=FIELD=VALUE]... writes the seven signed cards of the test
-// council. A field (id, seat, start, end, wallet, node) is changed before the
-// card is signed; badsig spoils the wallet's signature afterwards. An id that is
-// no test member makes one more card.
-func cards(t *testing.T, ts *testscript.TestScript, args []string) {
-	dir := ts.MkAbs(args[0])
-	ts.Check(os.MkdirAll(dir, 0o700))
-	c := testcouncil.New(t)
-	type entry struct {
-		m      council.Member
-		node   council.NodePrivate
-		wallet *ecdsa.PrivateKey
-		spoil  bool
-	}
-	entries := map[string]*entry{}
-	for _, m := range c.Roster.Members {
-		entries[string(m.ID)] = &entry{m: m, node: c.NodeKeys[m.ID], wallet: c.Wallets[m.ID]}
-	}
-	for _, arg := range args[1:] {
-		f := strings.SplitN(arg, "=", 3)
-		e := entries[f[0]]
-		if e == nil {
-			id := council.MemberID(f[0])
-			e = &entry{m: c.Roster.Members[0], node: testcouncil.NodeKey(id), wallet: testcouncil.Wallet(t, id)}
-			e.m.ID = id
-			entries[f[0]] = e
-		}
-		var err error
-		switch f[1] {
-		case "seat":
-			e.m.Seat = council.Seat(f[2])
-		case "start":
-			e.m.Term.Start, err = day(f[2])
-		case "end":
-			e.m.Term.End, err = day(f[2])
-		case "id":
-			e.m.ID = council.MemberID(f[2])
-		case "wallet":
-			e.wallet = testcouncil.Wallet(t, council.MemberID(f[2]))
-		case "node":
-			e.node = testcouncil.NodeKey(council.MemberID(f[2]))
-		case "badsig":
-			e.spoil = true
-		default:
-			ts.Fatalf("cards: unknown field %s", f[1])
-		}
-		ts.Check(err)
-	}
-	for file, e := range entries {
-		e.m.Peer = testcouncil.PeerID(t, e.node).String()
-		e.m.Approver = crypto.PubkeyToAddress(e.wallet.PublicKey)
-		addr, err := p2p.AddressRecord(e.node, []string{"/ip4/127.0.0.1/tcp/4100"}, 1)
-		ts.Check(err)
-		digest, err := council.Digest(council.CardDocument(e.m))
-		ts.Check(err)
-		sig, err := e.node.SignNode(council.PurposeCard, digest[:])
-		ts.Check(err)
-		card := council.Card{Member: e.m, Addresses: addr, NodeSig: sig, ApproverSig: testcouncil.Sign(t, council.CardDocument(e.m), e.wallet)}
-		if e.spoil {
-			card.ApproverSig[10] ^= 1
-		}
-		b, err := rosterfile.FormatCard(card)
-		ts.Check(err)
-		ts.Check(os.WriteFile(filepath.Join(dir, file+".json"), b, 0o600))
 	}
 }
 
