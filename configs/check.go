@@ -163,9 +163,6 @@ func (l *Loaded) checkRest() error {
 	if l.Unlock.Identity != "" && l.Unlock.Passphrase != "" {
 		return l.wrong("unlock", "keep one; with neither the daemon asks for a passphrase", "both identity-file and passphrase-file are set")
 	}
-	if l.Gas.Limit < 21_000 || l.Gas.MaxFeeGwei == 0 || l.Gas.MaxFeeGwei > 1_000_000 {
-		return l.wrong("gas", "", "want a limit of at least 21000 gas, and a max-fee-gwei of 1 to 1000000")
-	}
 	for key, v := range map[string]string{"data": l.Data, "socket": l.Socket, "roster": l.Roster, "charter": l.Charter, "policy": l.Policy} {
 		if v == "" {
 			return l.wrong(key, "", "%s is empty", key)

@@ -78,9 +78,7 @@ type Deadlines struct {
 
 // Gas is when to warn about money.
 type Gas struct {
-	Emergencies uint64 `yaml:"min-emergencies" mapstructure:"min-emergencies"` // transactions that the balance should pay for
-	Limit       uint64 `yaml:"limit" mapstructure:"limit"`                     // gas of one of them
-	MaxFeeGwei  uint64 `yaml:"max-fee-gwei" mapstructure:"max-fee-gwei"`       // gwei for each gas, at worst
+	Emergencies uint64 `yaml:"min-emergencies" mapstructure:"min-emergencies"` // transactions that the balance should pay for, each at the charter's dearest playbook
 }
 
 // Default is the configuration of an empty file.
@@ -94,7 +92,7 @@ func Default() Config {
 			Attempt: 45 * time.Second, Grace: 1500 * time.Millisecond, Retry: 2 * time.Second, Rejudge: 10 * time.Second,
 			Rebroadcast: 12 * time.Second, Bump: 90 * time.Second, Remind: 10 * time.Second, Ceremony: 10 * time.Minute, ClockSkew: 30 * time.Second,
 		},
-		Gas: Gas{Emergencies: 10, Limit: 500_000, MaxFeeGwei: 200},
+		Gas: Gas{Emergencies: 10},
 	}
 }
 

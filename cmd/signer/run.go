@@ -128,4 +128,3 @@ func (a *app) prepare(c *configs.Loaded) (p *parts, err error) {
 	}
 	return p, nil
 }
-

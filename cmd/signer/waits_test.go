@@ -10,7 +10,7 @@ import (
 // The defaults stand in two places: where they are used, and where a person
 // reads them. They must be the same.
 func TestDefaultsAgree(t *testing.T) {
-	if got := timing(configs.Default().Waits); got != agenda.Defaults() {
+	if got := timingOf(configs.Default().Waits); got != agenda.Defaults() {
 		t.Fatalf("an empty signer.yaml gives\n%+v\nthe agenda's own are\n%+v", got, agenda.Defaults())
 	}
 }
