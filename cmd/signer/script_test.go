@@ -54,6 +54,8 @@ func TestScripts(t *testing.T) {
 			"change":       change,
 			"home":         func(ts *testscript.TestScript, _ bool, args []string) { home(t, ts, args) },
 			"occupy":       occupy,
+			"daemon":       daemon,
+			"ceremony":     ceremony,
 			"otherchain":   otherChain,
 			"newer":        newer,
 			"lock":         lock,
