@@ -24,12 +24,13 @@ RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
 # What the image will hold, as a tree, so that owners and modes come with it.
 RUN mkdir -p /root-fs/etc/ssl/certs /root-fs/licenses \
  && cp /out/signer /root-fs/signer \
- && cp LICENSE NOTICE /root-fs/licenses/ \
+ && sh tools/licenses.sh /root-fs/licenses \
  && cp /etc/ssl/certs/ca-certificates.crt /root-fs/etc/ssl/certs/ \
  && install -d -m 0700 -o 65532 -g 65532 /data-fs/data
 
-# Nothing but the program and the certificates it needs for https RPCs: no
-# shell, no package manager, no user but its own.
+# Nothing but the program, the certificates it needs for https RPCs and the
+# license texts of what it is made of: no shell, no package manager, no user but
+# its own.
 FROM scratch
 COPY --from=build /root-fs/ /
 COPY --from=build --chown=65532:65532 /data-fs/ /
