@@ -90,15 +90,15 @@ func TestCodecAgreesWithGethOnRandomTypes(t *testing.T) {
 		if !bytes.Equal(encodeSequence(got), args) {
 			t.Fatalf("%s: decoded to other values", f.Signature)
 		}
+		if _, err := f.decode(append(bytes.Clone(args), make([]byte, 32)...)); err == nil {
+			t.Fatalf("%s: a trailing word is accepted", f.Signature)
+		}
 		if len(args) > 0 {
 			i := rapid.IntRange(0, len(args)*8-1).Draw(t, "bit")
 			args[i/8] ^= 1 << (i % 8)
 			if got, err := f.decode(args); err == nil && !bytes.Equal(encodeSequence(got), args) {
 				t.Fatalf("%s: a changed bit decodes to what encodes otherwise", f.Signature)
 			}
-		}
-		if _, err := f.decode(append(args, make([]byte, 32)...)); err == nil {
-			t.Fatalf("%s: a trailing word is accepted", f.Signature)
 		}
 	})
 }
