@@ -1,0 +1,398 @@
+package node_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/ethclient"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/chain"
+	"github.com/millicent-one/signer/configs"
+	"github.com/millicent-one/signer/contracts"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/devchain"
+	"github.com/millicent-one/signer/internal/testcouncil"
+	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/keystore"
+	"github.com/millicent-one/signer/node"
+	"github.com/millicent-one/signer/p2p"
+	"github.com/millicent-one/signer/policy"
+)
+
+// house is a whole council in one process: real nodes, journals, keystores and
+// shares, the in-memory network, and a dev chain behind RPC.
+type house struct {
+	t       *testing.T
+	dir     string
+	council *testcouncil.Council
+	net     *p2p.Network
+	chain   *devchain.Chain
+	eth     *ethclient.Client
+	suite   contracts.Suite
+	charter *policy.Charter
+	genesis *council.Genesis
+	shares  map[council.MemberID][]byte
+	rooms   map[council.MemberID]*room
+}
+
+type room struct {
+	*node.Node
+	cancel context.CancelFunc
+	done   chan error
+	tr     *p2p.Node
+	book   *journal.Journal
+	keys   *keystore.Store
+}
+
+const charterText = `version: 1
+name: test council
+threshold: 4
+chains:
+  - name: dev
+    id: %d
+limits: {gas: 5000000, fee: 1000 gwei, tip: 50 gwei, validity: 14d}
+contracts:
+  - name: protocol
+    chain: dev
+    address: %s
+    abi: ["pause()", "unpause()"]
+    abi_hash: %s
+playbooks:
+  - {name: pause, summary: stop, targets: [protocol], function: pause, gas: 300000, fee: 1000 gwei, tip: 50 gwei, validity: 24h}
+  - {name: unpause, summary: go on, targets: [protocol], function: unpause, gas: 300000, fee: 200 gwei, tip: 5 gwei, validity: 24h}
+rules:
+  - {id: pause, effect: allow, actions: [pause], contracts: [protocol]}
+  - {id: unpause, effect: allow, actions: [unpause], contracts: [protocol], require: [simulation]}
+`
+
+// newHouse builds the council and starts no node. With shares, the key is the
+// test council's; without, the nodes have to make one.
+func newHouse(t *testing.T, withShares bool) *house {
+	t.Helper()
+	h := &house{t: t, dir: t.TempDir(), council: testcouncil.New(t), rooms: map[council.MemberID]*room{}, shares: map[council.MemberID][]byte{}}
+	var err error
+	if h.chain, err = devchain.Start(devchain.Config{Period: time.Second, Finality: 2}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.chain.Close() })
+	if h.eth, err = ethclient.Dial(h.chain.URL()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.eth.Close)
+	if withShares {
+		h.deploy(testcouncil.Address(t))
+	}
+	h.charter = h.loadCharter()
+	h.council.Roster.Charter = h.charter.Hash()
+	if withShares {
+		h.preset()
+	}
+	if h.net, err = p2p.NewNetwork(h.council.Roster, 1); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for m := range h.rooms {
+			h.stop(m)
+		}
+	})
+	return h
+}
+
+func (h *house) deploy(key common.Address) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+	defer cancel()
+	d := &contracts.Deployer{Client: h.eth, Key: h.chain.Faucet()}
+	var err error
+	if h.suite, err = contracts.DeploySuite(ctx, d, key); err != nil {
+		h.t.Fatal(err)
+	}
+	h.fund(key)
+}
+
+func (h *house) fund(key common.Address) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+	defer cancel()
+	d := &contracts.Deployer{Client: h.eth, Key: h.chain.Faucet()}
+	if _, err := d.Send(ctx, key, ether(10), nil); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) loadCharter() *policy.Charter {
+	h.t.Helper()
+	actions, err := policy.LoadActions("actions.yaml", configs.Actions)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	to := h.suite.Protocol
+	if to == (common.Address{}) {
+		to = common.HexToAddress("0x00000000000000000000000000000000000000c0")
+	}
+	text := func(hash string) []byte { return fmt.Appendf(nil, charterText, h.chain.ID(), to.Hex(), hash) }
+	c, err := policy.LoadCharter("charter.yaml", text("0xfa17d03220172307c680d2c37da72478a440e109423181eebf788b9fe7b48cb2"), actions)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return c
+}
+
+// preset gives every member a share of the test council's key, as if they had
+// made it together.
+func (h *house) preset() {
+	h.t.Helper()
+	roster, err := h.council.Roster.Hash()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	shares := testcouncil.Shares(h.t)
+	g := council.Genesis{Roster: roster, ShareEpoch: shares[0].Epoch(), Key: shares[0].Address(), Transcript: common.HexToHash("0x01")}
+	for _, m := range h.council.Roster.IDs() {
+		sig, err := g.Sign(m, h.council.NodeKeys[m])
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		g.Sigs = append(g.Sigs, sig)
+	}
+	h.genesis = &g
+	for _, s := range shares {
+		if h.shares[s.Self()], err = s.MarshalBinary(); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+func (h *house) path(m council.MemberID, name string) string {
+	return filepath.Join(h.dir, string(m), name)
+}
+
+// start starts a member's node on what its disk holds.
+func (h *house) start(m council.MemberID, change ...func(*node.Config)) *room {
+	h.t.Helper()
+	pass := h.path(m, "passphrase")
+	unlock := keystore.PassphraseFile(pass).WorkFactor(10)
+	fresh := false
+	if _, err := os.Stat(h.path(m, "")); errors.Is(err, os.ErrNotExist) {
+		fresh = true
+		if err := os.MkdirAll(h.path(m, ""), 0o700); err != nil {
+			h.t.Fatal(err)
+		}
+		if err := os.WriteFile(pass, []byte("correct horse"), 0o600); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	r := &room{done: make(chan error, 1)}
+	var err error
+	if fresh {
+		r.keys, err = keystore.Create(h.path(m, "keys"), unlock)
+	} else {
+		r.keys, err = keystore.Open(h.path(m, "keys"), unlock)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	key := h.council.NodeKeys[m]
+	if r.book, err = journal.Open(h.path(m, "journal.db"), journal.Options{Self: m, Key: key, Roster: h.council.Roster}); err != nil {
+		h.t.Fatal(err)
+	}
+	if fresh && h.genesis != nil {
+		h.born(r, m)
+	}
+	client, err := chain.New(chain.Config{Chain: h.chain.ID(), RPCs: []string{h.chain.URL()}, PollInterval: 200 * time.Millisecond})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if r.tr, err = h.net.Join(m, key); err != nil {
+		h.t.Fatal(err)
+	}
+	own, err := policy.LoadMember("policy.yaml", []byte("version: 1\nname: own\nrules: []\n"), h.charter)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	timing := agenda.Defaults()
+	timing.Grace, timing.Retry, timing.Rejudge = 500*time.Millisecond, 500*time.Millisecond, 2*time.Second
+	cfg := node.Config{
+		Self: m, Roster: h.council.Roster, Charter: h.charter, Policy: policy.New(h.charter, own), Transport: r.tr, Journal: r.book,
+		Keystore: r.keys, Chains: []*chain.Client{client}, Key: key, Timing: timing, Gas: node.GasMoney{Transactions: 3, Gas: 300_000, MaxFee: gwei(1000)},
+		Version: "test", Log: h.log(m),
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	if r.Node, err = node.New(cfg); err != nil {
+		h.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	go func() {
+		err := r.Run(ctx, nil)
+		client.Close()
+		r.done <- err
+	}()
+	h.rooms[m] = r
+	return r
+}
+
+// born writes what a ceremony leaves on a disk.
+func (h *house) born(r *room, m council.MemberID) {
+	h.t.Helper()
+	g := *h.genesis
+	if err := node.SaveGenesis(r.book, g); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := r.keys.Stage(g.ShareEpoch, keystore.Meta{Address: g.Key, Roster: g.Roster}, h.shares[m]); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := r.keys.Commit(g.ShareEpoch); err != nil {
+		h.t.Fatal(err)
+	}
+	body, err := council.EncodeBody(council.KeyMade{Genesis: g})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if _, err := r.book.Append(council.WordKeyMade, body, uint64(time.Now().Unix())); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// log writes to the test's log when it is verbose.
+func (h *house) log(m council.MemberID) *slog.Logger {
+	if !testing.Verbose() {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+func (h *house) startAll() {
+	for _, m := range h.council.Roster.IDs() {
+		h.start(m)
+	}
+}
+
+// stop ends a node and closes its disk. The others see the connection go.
+func (h *house) stop(m council.MemberID) {
+	r, ok := h.rooms[m]
+	if !ok {
+		return
+	}
+	delete(h.rooms, m)
+	r.tr.Close()
+	r.cancel()
+	if err := <-r.done; err != nil {
+		h.t.Errorf("%s: %v", m, err)
+	}
+	if err := errors.Join(r.book.Close(), r.keys.Close()); err != nil {
+		h.t.Errorf("%s: %v", m, err)
+	}
+}
+
+// await reads a node's events until done says that the state is reached.
+func (h *house) await(m council.MemberID, what string, d time.Duration, done func(*room) bool) {
+	h.t.Helper()
+	r := h.rooms[m]
+	ctx, cancel := context.WithTimeout(h.t.Context(), d)
+	defer cancel()
+	reached := errors.New("reached")
+	if done(r) {
+		return
+	}
+	err := r.Events(ctx, 0, func(api.Event) error {
+		if done(r) {
+			return reached
+		}
+		return nil
+	})
+	if !errors.Is(err, reached) && !done(r) {
+		h.dump(m)
+		h.t.Fatalf("%s: waited %s for %s", m, d, what)
+	}
+}
+
+// dump shows what a node has seen.
+func (h *house) dump(m council.MemberID) {
+	r := h.rooms[m]
+	stop := errors.New("enough")
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = r.Events(ctx, 0, func(e api.Event) error {
+		h.t.Logf("%s %s %s %s: %s", e.Time.Format("05.000"), e.Kind, e.Proposal.Short(), e.Member, e.Text)
+		if e.ID > 400 {
+			return stop
+		}
+		return nil
+	})
+	s, err := r.Status(ctx)
+	h.t.Logf("status %+v %v", s, err)
+	all, _ := r.Proposals(ctx)
+	for _, p := range all {
+		h.t.Logf("proposal %s %s %s verdicts %+v have %d attempts %+v", p.Short, p.State, p.Detail, p.Verdicts, p.Have, p.Attempts)
+	}
+}
+
+func (r *room) proposal(t *testing.T, id council.ProposalID) api.Proposal {
+	p, err := r.Proposal(t.Context(), id.Hex())
+	if err != nil {
+		return api.Proposal{}
+	}
+	return p
+}
+
+// propose puts a playbook before the council.
+func (h *house) propose(m council.MemberID, playbook string) council.ProposalID {
+	h.t.Helper()
+	p, err := h.rooms[m].Propose(h.t.Context(), api.ProposeRequest{Playbook: playbook, Target: "protocol", Reason: "a test"})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return p.ID
+}
+
+// approve has a member approve at some node.
+func (h *house) approve(at, who council.MemberID, id council.ProposalID) {
+	h.t.Helper()
+	r := h.rooms[at]
+	h.await(at, "the proposal", 20*time.Second, func(r *room) bool { return r.proposal(h.t, id).ID == id })
+	u, err := r.Ballot(h.t.Context(), api.BallotRequest{Proposal: id.Hex(), Decision: council.Approve, Member: who})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	u.Approval.Sig = testcouncil.Sign(h.t, u.Document, h.wallet(who))
+	if _, err := r.Vote(h.t.Context(), u.Approval); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) wallet(m council.MemberID) *ecdsa.PrivateKey { return h.council.Wallets[m] }
+
+func inState(t *testing.T, id council.ProposalID, want ...api.State) func(*room) bool {
+	return func(r *room) bool {
+		s := r.proposal(t, id).State
+		for _, w := range want {
+			if s == w {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func (h *house) paused() bool {
+	h.t.Helper()
+	out, err := h.eth.CallContract(h.t.Context(), callMsg(h.suite.Protocol, contracts.Protocol().Calldata("paused")), nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return strings.HasSuffix(common.Bytes2Hex(out), "1")
+}
