@@ -3,6 +3,7 @@ package arrows
 import (
 	"go/parser"
 	"go/token"
+	"os"
 	"strings"
 	"testing"
 )
@@ -40,7 +41,8 @@ func TestEachRuleComplains(t *testing.T) {
 
 		{"the engine in its room", "tss", "x.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, ""},
 		{"the engine elsewhere", "node", "x.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, "belongs to tss alone"},
-		{"the engine in a test elsewhere", "node", "x_test.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, "belongs to tss alone"},
+		{"the engine in a test elsewhere", "node", "x_test.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, "belongs to tss alone"}, {"a database elsewhere", "node", "x.go", `import _ "go.etcd.io/bbolt"`, "belongs to journal alone"},
+		{"a database in a test elsewhere", "node", "x_test.go", `import _ "go.etcd.io/bbolt"`, ""},
 		{"a key of libp2p in the vocabulary", "council", "x.go", `import _ "github.com/libp2p/go-libp2p/core/peer"`, ""},
 		{"a host of libp2p in the vocabulary", "council", "x.go", `import _ "github.com/libp2p/go-libp2p/core/host"`, "belongs to p2p alone"},
 
@@ -58,7 +60,8 @@ func TestEachRuleComplains(t *testing.T) {
 		{"a clock where there may be one", "node", "x.go", `import "time"; var _ = time.Now()`, ""},
 
 		{"a goroutine in a pure room", "agenda", "x.go", `func f() { go f() }`, "agenda starts no goroutine"},
-		{"a goroutine of the search", "tss", "sieve.go", `func f() { go f() }`, ""},
+		{"a goroutine by another name", "council", "x.go", `import "sync"; func f() { var w sync.WaitGroup; w.Go(f) }`, "council starts no goroutine"},
+		{"a goroutine of the search", "tss", "preparams.go", `func f() { go f() }`, ""},
 		{"another goroutine of tss", "tss", "session.go", `func f() { go f() }`, "tss starts no goroutine"},
 		{"a goroutine of the owner", "node", "x.go", `func f() { go f() }`, ""},
 	}
@@ -83,6 +86,30 @@ func TestEachRuleComplains(t *testing.T) {
 				t.Errorf("got %q, want one complaint with %q", got, c.want)
 			}
 		})
+	}
+}
+
+// The race detector runs over every room that may start goroutines. The rest is
+// for tests (internal), or starts none of its own (cmd/signer; cmd/devnet waits
+// for processes).
+func TestRacePassCoversTheGoroutines(t *testing.T) {
+	b, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, ok := strings.Cut(string(b), "\nRACE ")
+	if !ok {
+		t.Fatal("the Makefile has no list RACE")
+	}
+	list, _, _ = strings.Cut(list, "\n\n")
+	list = strings.NewReplacer("\\", " ", "\n", " ").Replace(list) + " "
+	for name, room := range Plan() {
+		if room.Goroutines != nil || strings.HasPrefix(name, "internal/") || strings.HasPrefix(name, "cmd/") {
+			continue
+		}
+		if !strings.Contains(list, " ./"+name+" ") {
+			t.Errorf("%s may start goroutines, but RACE in the Makefile lacks it", name)
+		}
 	}
 }
 
