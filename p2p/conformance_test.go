@@ -83,7 +83,7 @@ func deliversEveryField(t *testing.T, w world) {
 
 func keepsOrder(t *testing.T, w world) {
 	a, b := pair(t, w)
-	const each = 200
+	const each = 100
 	for i := range each {
 		for _, c := range channels {
 			send(t, a, bob, Frame{Channel: c, Type: uint8(i), Payload: payload(i * 20)})

@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	ma "github.com/multiformats/go-multiaddr"
 	"github.com/multiformats/go-multistream"
 
 	"github.com/millicent-one/signer/council"
@@ -173,9 +174,9 @@ func (l *link) beat(ctx context.Context, s network.Stream) error {
 			return nil
 		case <-timer.C:
 		}
-		s.SetWriteDeadline(time.Now().Add(l.host.tune.pulseLost))
+		s.SetWriteDeadline(time.Now().Add(l.silence(s)))
 		if _, err := s.Write([]byte{1}); err != nil {
-			return l.lost(err)
+			return l.lost(s, err)
 		}
 		timer.Reset(l.host.tune.pulseEvery)
 	}
@@ -184,17 +185,27 @@ func (l *link) beat(ctx context.Context, s network.Stream) error {
 func (l *link) listen(ctx context.Context, s network.Stream) error {
 	var b [1]byte
 	for ctx.Err() == nil {
-		s.SetReadDeadline(time.Now().Add(l.host.tune.pulseLost))
+		s.SetReadDeadline(time.Now().Add(l.silence(s)))
 		if _, err := io.ReadFull(s, b[:]); err != nil {
-			return l.lost(err)
+			return l.lost(s, err)
 		}
 	}
 	return nil
 }
 
-func (l *link) lost(err error) error {
+// silence is how long a member may be silent. On TCP the beat looks only for
+// frozen hosts and dead lines, and can wait out a machine that is busy; on QUIC
+// it looks for dead processes, too.
+func (l *link) silence(s network.Stream) time.Duration {
+	if _, err := s.Conn().RemoteMultiaddr().ValueForProtocol(ma.P_TCP); err == nil {
+		return l.host.tune.pulseLostTCP
+	}
+	return l.host.tune.pulseLost
+}
+
+func (l *link) lost(s network.Stream, err error) error {
 	if t := interface{ Timeout() bool }(nil); errors.As(err, &t) && t.Timeout() {
-		return fmt.Errorf("no sign of life of %s for %s", l.member, l.host.tune.pulseLost)
+		return fmt.Errorf("no sign of life of %s for %s", l.member, l.silence(s))
 	}
 	return fmt.Errorf("connection to %s ended: %w", l.member, root(err))
 }
@@ -221,7 +232,7 @@ func (l *link) answer(s network.Stream) {
 	l.poke()
 	var b [1]byte
 	for {
-		s.SetDeadline(time.Now().Add(4 * l.host.tune.pulseLost))
+		s.SetDeadline(time.Now().Add(4 * l.host.tune.pulseLostTCP))
 		if _, err := io.ReadFull(s, b[:]); err != nil {
 			return
 		}

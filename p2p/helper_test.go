@@ -20,7 +20,7 @@ const (
 )
 
 // patience bounds every wait of a test; none takes this long unless it fails.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // world is a kind of transport under test.
 type world struct {

@@ -60,12 +60,14 @@ var _ Transport = (*Host)(nil)
 
 // tuning is what tests turn.
 type tuning struct {
-	version               int
-	pulseEvery, pulseLost time.Duration
-	frameRate             float64
+	version      int
+	pulseEvery   time.Duration
+	pulseLost    time.Duration
+	pulseLostTCP time.Duration
+	frameRate    float64
 }
 
-var defaults = tuning{version: 1, pulseEvery: pulseEvery, pulseLost: pulseLost, frameRate: frameRate}
+var defaults = tuning{version: 1, pulseEvery: pulseEvery, pulseLost: pulseLost, pulseLostTCP: pulseLostTCP, frameRate: frameRate}
 
 // NewHost starts the node's network and from then on keeps every member of the
 // roster reached. It runs until Close, or until ctx ends.

@@ -166,6 +166,7 @@ func TestKilledAndBackAtOnce(t *testing.T) {
 func TestFrozenProcess(t *testing.T) {
 	t.Parallel()
 	w := newHosts(t)
+	w.tune.pulseEvery, w.tune.pulseLostTCP = 300*time.Millisecond, 1500*time.Millisecond
 	a := w.start(t, alice)
 	cmd := spawn(t, child{Who: bob, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Peers: map[council.MemberID][]string{alice: a.ListenAddrs()}})
 	awaitUp(t, a, bob)
