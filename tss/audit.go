@@ -146,7 +146,7 @@ func checkPreParams(d *keygen.LocalPreParams) error {
 	case !farFromAll(new(big.Int).Rsh(sk.P, 1), []*big.Int{new(big.Int).Rsh(sk.Q, 1)}, safeBits), !farFromAll(d.P, []*big.Int{d.Q}, safeBits):
 		return errors.New("two primes are equal or close")
 	case want.N.Cmp(sk.N) != 0 || want.PhiN.Cmp(sk.PhiN) != 0 || want.LambdaN.Cmp(sk.LambdaN) != 0:
-		return errors.New("Paillier modulus is not the product of its primes")
+		return errors.New("the Paillier modulus is not the product of its primes")
 	case new(big.Int).Mul(p, q).Cmp(d.NTildei) != 0:
 		return errors.New("NTilde is not (2p+1)(2q+1)")
 	case sk.N.BitLen() != modulusBits || d.NTildei.BitLen() != modulusBits:

@@ -30,7 +30,7 @@ func (g *guard) keygen1(from int, m *keygen.KGRound1Message) error {
 		return err
 	}
 	if !coprime(n, tilde) {
-		return errors.New("Paillier modulus and NTilde are equal or share a factor")
+		return errors.New("the Paillier modulus and NTilde are equal or share a factor")
 	}
 	if err := g.moduli(from, n, tilde); err != nil {
 		return err
@@ -193,7 +193,7 @@ func modulusProof(parts [][]byte, n *big.Int) error {
 func (g *guard) keygen3(from int, m *keygen.KGRound3Message) error {
 	parts := m.GetPaillierProof()
 	if len(parts) != paillier.ProofIters {
-		return fmt.Errorf("Paillier proof has %d parts; want %d", len(parts), paillier.ProofIters)
+		return fmt.Errorf("the Paillier proof has %d parts; want %d", len(parts), paillier.ProofIters)
 	}
 	for _, p := range parts {
 		if _, err := below("Paillier proof: number", p, g.paillier[from]); err != nil {

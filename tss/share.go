@@ -44,7 +44,14 @@ func (s *Share) Threshold() int { return s.threshold }
 
 // PublicKey is the council's key.
 func (s *Share) PublicKey() *ecdsa.PublicKey {
-	return &ecdsa.PublicKey{Curve: crypto.S256(), X: s.data.ECDSAPub.X(), Y: s.data.ECDSAPub.Y()}
+	point := append([]byte{4}, make([]byte, 2*scalarBytes)...)
+	s.data.ECDSAPub.X().FillBytes(point[1 : 1+scalarBytes])
+	s.data.ECDSAPub.Y().FillBytes(point[1+scalarBytes:])
+	key, err := crypto.UnmarshalPubkey(point)
+	if err != nil {
+		panic("tss: share with an invalid public key") // every way to a Share checks it
+	}
+	return key
 }
 
 // Address is the council's Ethereum address.
