@@ -36,7 +36,7 @@ func (w *world) expect(events <-chan Event, turn Turn) Event {
 			w.t.Fatalf("%s: %+v; want %s", e.Turn, e, turn)
 		}
 		return e
-	case <-within(w.t, 30*time.Second).Done():
+	case <-within(w.t, time.Minute).Done():
 		w.t.Fatalf("no turn came; want %s", turn)
 	}
 	panic("unreachable")
@@ -158,6 +158,22 @@ func TestFollowThroughAnOutage(t *testing.T) {
 		t.Error("a dead RPC answered")
 	}
 	p.set(func(p *proxy) { p.dead = false })
+	w.expect(events, TurnMined)
+}
+
+// A look that failed is tried again without waiting for another head.
+func TestFollowTriesAgain(t *testing.T) {
+	w := newWorld(t)
+	p := w.proxy()
+	w.client = w.dial(p.URL)
+	tx := w.transfer(0, 1)
+	w.broadcast(w.client, tx)
+	w.mine(1)
+	p.set(func(p *proxy) { p.refuse = "eth_getTransactionReceipt" })
+	f, events := w.follower()
+	w.track(f, 0, tx.Hash())
+	<-p.refused
+	p.set(func(p *proxy) { p.refuse = "" })
 	w.expect(events, TurnMined)
 }
 

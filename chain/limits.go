@@ -6,7 +6,7 @@ import "time"
 // may take.
 const (
 	MaxRPCs     = 8       // RPCs for one chain
-	MaxAnswer   = 8 << 20 // bytes of one HTTP answer, after decompression
+	MaxAnswer   = 4 << 20 // bytes of one HTTP answer, after decompression
 	MaxQueries  = 128     // questions in one Facts
 	MaxTxs      = 64      // hashes followed for one nonce: attempts and fee bumps
 	MaxTracked  = 256     // nonces followed at once

@@ -67,7 +67,7 @@ func (w *world) dial(urls ...string) *Client {
 }
 
 func (w *world) config(urls ...string) Config {
-	return Config{Chain: w.ID(), RPCs: urls, PollInterval: minPoll, Timeout: 5 * time.Second}
+	return Config{Chain: w.ID(), RPCs: urls, PollInterval: minPoll, Timeout: 45 * time.Second}
 }
 
 func (w *world) mine(n int) {
@@ -147,6 +147,9 @@ type proxy struct {
 	dead   bool
 	frozen string // the block that it thinks is the latest, in hex
 	calls  map[string]int
+
+	refuse  string        // a method that it answers with an error
+	refused chan struct{} // capacity 1: it has done so
 }
 
 type call struct {
@@ -157,7 +160,7 @@ type call struct {
 }
 
 func (w *world) proxy() *proxy {
-	p := &proxy{calls: map[string]int{}}
+	p := &proxy{calls: map[string]int{}, refused: make(chan struct{}, 1)}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		var c call
 		if err := json.NewDecoder(r.Body).Decode(&c); err != nil {
@@ -169,6 +172,15 @@ func (w *world) proxy() *proxy {
 		if p.dead {
 			p.mu.Unlock()
 			panic(http.ErrAbortHandler) // cuts the connection
+		}
+		if c.Method == p.refuse {
+			p.mu.Unlock()
+			fmt.Fprintf(rw, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"not now"}}`, c.ID)
+			select {
+			case p.refused <- struct{}{}:
+			default:
+			}
+			return
 		}
 		if p.frozen != "" && c.Method == "eth_getBlockByNumber" && string(c.Params[0]) == `"latest"` {
 			c.Params[0] = json.RawMessage(`"` + p.frozen + `"`)

@@ -165,7 +165,7 @@ func TestFinalizedMoves(t *testing.T) {
 
 func TestPeriodMinesByItself(t *testing.T) {
 	ch, _ := start(t, Config{Period: time.Second})
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := ch.Wait(ctx, 3); err != nil {
 		t.Fatal(err)
