@@ -3,6 +3,11 @@ package api_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -103,5 +108,40 @@ func TestKeygenStreams(t *testing.T) {
 	}
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Fatalf("the node's part ended with %v", err)
+	}
+}
+
+// A reader in a browser comes back with the number of the last event it saw.
+func TestReaderComesBack(t *testing.T) {
+	f := newFake(t)
+	f.events = func(_ context.Context, after uint64, each func(api.Event) error) error {
+		return each(api.Event{ID: after + 1, Kind: "judged"})
+	}
+	srv := httptest.NewServer(api.NewServer(f, slog.New(slog.DiscardHandler)).Handler())
+	defer srv.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+"/v1/events?after=3", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Last-Event-ID", "41")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || !strings.Contains(string(b), "\nid: 42\nevent: event\ndata: {\"id\":42,") {
+		t.Fatalf("%v\n%s", err, b)
+	}
+}
+
+func TestOuterHintWins(t *testing.T) {
+	inner := api.Failf(api.Denied, "inner hint", "inner")
+	p := api.AsProblem(council.WithHint(fmt.Errorf("outer: %w", inner), "outer hint"))
+	if p.Kind() != api.Denied || p.Detail != "outer: inner" || p.Hint != "outer hint" {
+		t.Fatalf("%+v", p)
+	}
+	if p := api.AsProblem(fmt.Errorf("outer: %w", inner)); p.Hint != "inner hint" {
+		t.Fatalf("%+v", p)
 	}
 }
