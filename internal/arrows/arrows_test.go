@@ -41,10 +41,11 @@ func TestEachRuleComplains(t *testing.T) {
 
 		{"the engine in its room", "tss", "x.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, ""},
 		{"the engine elsewhere", "node", "x.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, "belongs to tss alone"},
-		{"the engine in a test elsewhere", "node", "x_test.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, "belongs to tss alone"}, {"a database elsewhere", "node", "x.go", `import _ "go.etcd.io/bbolt"`, "belongs to journal alone"},
+		{"the engine in a test elsewhere", "node", "x_test.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, "belongs to tss alone"},
+		{"a database elsewhere", "node", "x.go", `import _ "go.etcd.io/bbolt"`, "belongs to journal alone"},
 		{"a database in a test elsewhere", "node", "x_test.go", `import _ "go.etcd.io/bbolt"`, ""},
 		{"a key of libp2p in the vocabulary", "council", "x.go", `import _ "github.com/libp2p/go-libp2p/core/peer"`, ""},
-		{"a host of libp2p in the vocabulary", "council", "x.go", `import _ "github.com/libp2p/go-libp2p/core/host"`, "belongs to p2p alone"},
+		{"a host of libp2p in the vocabulary", "council", "x.go", `import _ "github.com/libp2p/go-libp2p/core/host"`, "belongs to p2p, cmd/devnet alone"},
 
 		{"a pure room opens a file", "council", "x.go", `import _ "os"`, "council is pure: no os here"},
 		{"a pure room's test opens a file", "council", "x_test.go", `import _ "os"`, ""},

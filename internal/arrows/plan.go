@@ -68,7 +68,7 @@ const engine = "github.com/bnb-chain/tss-lib"
 func owners() map[string][]string {
 	return map[string][]string{
 		engine:               in("tss"),
-		"github.com/libp2p/": in("p2p"),
+		"github.com/libp2p/": in("p2p", "cmd/devnet"), // the demo plays a stranger at the door
 		"github.com/libp2p/go-libp2p/core/crypto":   in("p2p", "council", "internal/testcouncil", "cmd/signer", "cmd/devnet"),
 		"github.com/libp2p/go-libp2p/core/peer":     in("p2p", "council", "internal/testcouncil", "cmd/signer", "cmd/devnet"),
 		"github.com/libp2p/go-libp2p/core/record":   in("p2p", "council"),
