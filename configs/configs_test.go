@@ -125,6 +125,23 @@ func TestPrecedenceAndSources(t *testing.T) {
 	}
 }
 
+// The sample has "unlock:" with nothing but comments below it. What stands in
+// the environment counts all the same, on every run.
+func TestFieldWithoutValueHidesNothing(t *testing.T) {
+	p := write(t, minimal+"unlock:\nlog:\n", 0o600)
+	t.Setenv("SIGNER_UNLOCK_PASSPHRASE_FILE", "/pass")
+	t.Setenv("SIGNER_LOG_FORMAT", "json")
+	for range 50 { // viper walks maps
+		l, err := Load(Options{File: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Unlock.Passphrase != "/pass" || l.Log.Format != "json" || l.Log.Level != "info" {
+			t.Fatalf("%+v", l.Config)
+		}
+	}
+}
+
 func TestMistakesAreNamed(t *testing.T) {
 	for _, c := range []struct{ name, text, says string }{
 		{"unknown field", "membr: core-1\n" + minimal, `signer.yaml:1:1: unknown field "membr" (did you mean "member"?)`},

@@ -115,16 +115,23 @@ func read(path string, bare bool) ([]byte, fs.FileMode, error) {
 	return b.Bytes(), info.Mode(), nil
 }
 
-// mark notes which keys the file sets, and makes every scalar a quoted text: a
-// member called 007 must not become a number on its way through viper.
+// mark notes which keys the file sets, and prepares it for viper. Every scalar
+// becomes a quoted text: a member called 007 must not become a number. A field
+// without a value is taken out: of "unlock:" alone viper would make, on some
+// runs, all defaults of unlock, over what the environment says.
 func mark(n *yaml.Node, path string, set map[string]bool) {
 	switch n.Kind {
 	case yaml.ScalarNode:
-		if n.Tag != "!!null" {
-			n.Tag, n.Style = "!!str", yaml.DoubleQuotedStyle
-			set[path] = true
-		}
+		n.Tag, n.Style = "!!str", yaml.DoubleQuotedStyle
+		set[path] = true
 	case yaml.MappingNode:
+		var kept []*yaml.Node
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if v := n.Content[i+1]; v.Kind != yaml.ScalarNode || v.Tag != "!!null" {
+				kept = append(kept, n.Content[i], v)
+			}
+		}
+		n.Content = kept
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i].Value
 			if path != "" {
@@ -147,7 +154,7 @@ func fromFile(root *yaml.Node) (*viper.Viper, error) {
 		v.SetDefault(k.key, k.value.Interface())
 	}
 	v.SetConfigType("yaml")
-	if root.Kind == 0 || root.Kind == yaml.ScalarNode {
+	if root.Kind != yaml.MappingNode { // an empty file
 		return v, nil
 	}
 	b, err := yaml.Marshal(root)
