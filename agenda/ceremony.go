@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -325,8 +326,18 @@ func (a *Agenda) proof(m Proof) {
 		digest := policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id).Digest()
 		if who, err := council.Recover(digest, m.Signature); err == nil && who == c.genesis.Key {
 			c.proofs[i] = bytes.Clone(m.Signature)
+			// In words that anyone can check: the digest, and what recovers to the key.
+			a.do(Notify{What: "share-proof", Text: fmt.Sprintf("%s signed %s: 0x%x", names(set), digest.Hex(), m.Signature)})
 		}
 	}
+}
+
+func names(ids []council.MemberID) string {
+	out := make([]string, len(ids))
+	for i, m := range ids {
+		out[i] = string(m)
+	}
+	return strings.Join(out, ", ")
 }
 
 func (a *Agenda) ceremonySigned(ev Signed) bool {
