@@ -33,10 +33,15 @@
 // /millicent/pulse/1, greets and then beats: the greeting carries the hash of the
 // roster and a number drawn at start, so that members with different rosters
 // learn of it by name and a restarted node is known at once; the beat finds the
-// death of a host that no kernel reports.
+// death that no kernel reports. TCP is dialed first: the kernel of a killed
+// process closes its connections at once, where QUIC has only silence to go by.
+//
+// What a node speaks is told by libp2p's identify; one that lacks any of the four
+// protocols is refused, and the report lists both sides' versions.
 //
 // Read it in this order: frame.go (what is said), transport.go and event.go
 // (the door), host.go and link.go (one goroutine per member keeps it reached),
-// inbound.go (what comes in), network.go (the one in memory). Bounds are in
+// greet.go
+// (who is at the other end and alive), inbound.go (what comes in), network.go (the one in memory). Bounds are in
 // limits.go.
 package p2p

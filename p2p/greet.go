@@ -54,7 +54,9 @@ func (l *link) greet(ctx context.Context) (network.Stream, greeting, error) {
 	h := l.host
 	s, err := h.stack.NewStream(network.WithNoDial(ctx, "connected"), l.peer, h.protocol("pulse"))
 	if err != nil {
-		err = l.misfit(err)
+		if err = l.misfit(err); errors.As(err, new(*VersionError)) {
+			l.linger(ctx)
+		}
 		h.stack.Network().ClosePeer(l.peer)
 		return nil, greeting{}, err
 	}
@@ -63,8 +65,10 @@ func (l *link) greet(ctx context.Context) (network.Stream, greeting, error) {
 		s.Conn().Close()
 		return nil, greeting{}, err
 	}
-	if missing := l.missing(); missing {
-		return fail(l.refuse(s.Conn(), l.versionError()))
+	if l.missing() {
+		err := l.refuse(s.Conn(), l.versionError())
+		l.linger(ctx)
+		return fail(err)
 	}
 	s.SetDeadline(time.Now().Add(greetTimeout))
 	if err := h.greeting().write(s); err != nil {
@@ -78,13 +82,28 @@ func (l *link) greet(ctx context.Context) (network.Stream, greeting, error) {
 		return fail(fmt.Errorf("greet %s: %w", l.member, err))
 	}
 	if g.Roster != h.seal.hash {
-		return fail(l.refuse(s.Conn(), &RosterError{Member: l.member, Ours: h.seal.hash, Theirs: g.Roster}))
+		return fail(l.refuse(s.Conn(), l.rosterError(g)))
 	}
 	s.SetDeadline(time.Time{})
 	return s, g, nil
 }
 
 func (h *Host) greeting() greeting { return greeting{Instance: h.instance, Roster: h.seal.hash} }
+
+// linger keeps a connection that is refused for its version open for a moment,
+// so that the other node finds out for itself and can name us in turn.
+func (l *link) linger(ctx context.Context) {
+	t := time.NewTimer(lingerAfter)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+func (l *link) rosterError(g greeting) error {
+	return &RosterError{Member: l.member, Ours: l.host.seal.hash, Theirs: g.Roster}
+}
 
 // misfit turns libp2p's refusal of a protocol into a *VersionError.
 func (l *link) misfit(err error) error {
@@ -224,6 +243,7 @@ func (l *link) answer(s network.Stream) {
 		return
 	}
 	if g.Roster != l.host.seal.hash {
+		l.refuse(s.Conn(), l.rosterError(g)) // the other end may hang up before our own greeting is answered
 		s.SetDeadline(time.Now().Add(greetTimeout))
 		io.ReadFull(s, make([]byte, 1)) // lets the answer arrive before the stream goes
 		return

@@ -129,15 +129,11 @@ func newHost(ctx context.Context, cfg HostConfig, tune tuning) (*Host, error) {
 	}
 	h.ctx, h.stop = context.WithCancel(ctx)
 	h.events = newEventQueue()
-	if h.stack, err = newStack(key, &gater{member: h.isMember, refused: h.refuseStranger}); err != nil {
+	if h.stack, err = newStack(key, &gater{member: h.isMember, refused: h.refuseStranger}, h.serve); err != nil {
 		h.stop()
 		h.events.close()
 		return nil, err
 	}
-	for _, c := range channels {
-		h.stack.SetStreamHandler(h.protocol(c.String()), h.handler(func(l *link, s network.Stream) { l.receive(c, s) }))
-	}
-	h.stack.SetStreamHandler(h.protocol("pulse"), h.handler((*link).answer))
 	h.stack.Network().Notify(&network.NotifyBundle{ConnectedF: h.poke, DisconnectedF: h.poke})
 	if err := listenOn(h.stack, listen); err != nil {
 		h.Close()
@@ -149,6 +145,13 @@ func newHost(ctx context.Context, cfg HostConfig, tune tuning) (*Host, error) {
 	}
 	context.AfterFunc(h.ctx, func() { h.Close() })
 	return h, nil
+}
+
+func (h *Host) serve(stack host.Host) {
+	for _, c := range channels {
+		stack.SetStreamHandler(h.protocol(c.String()), h.handler(func(l *link, s network.Stream) { l.receive(c, s) }))
+	}
+	stack.SetStreamHandler(h.protocol("pulse"), h.handler((*link).answer))
 }
 
 func (h *Host) protocol(name string) protocol.ID {

@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
+	"go.uber.org/fx"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
@@ -23,13 +24,18 @@ import (
 
 // rawPeer is a libp2p host with any member's key, or a stranger's, that says
 // what the test wants.
-func rawPeer(t *testing.T, who council.MemberID) host.Host {
+func rawPeer(t *testing.T, who council.MemberID, serve map[protocol.ID]network.StreamHandler) host.Host {
 	t.Helper()
 	key, _, err := identity(testcouncil.NodeKey(who))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := libp2p.New(libp2p.Identity(key), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableRelay(), libp2p.DisableMetrics())
+	h, err := libp2p.New(libp2p.Identity(key), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableRelay(), libp2p.DisableMetrics(),
+		libp2p.WithFxOption(fx.Invoke(func(h host.Host) {
+			for p, f := range serve {
+				h.SetStreamHandler(p, f)
+			}
+		})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,16 +46,17 @@ func rawPeer(t *testing.T, who council.MemberID) host.Host {
 // rawMember is a rawPeer that greets, beats and listens like a member's node.
 func rawMember(t *testing.T, who council.MemberID, like *Host) host.Host {
 	t.Helper()
-	h := rawPeer(t, who)
-	for _, c := range channels {
-		h.SetStreamHandler(like.protocol(c.String()), func(s network.Stream) { io.Copy(io.Discard, s) })
+	serve := map[protocol.ID]network.StreamHandler{
+		like.protocol("pulse"): func(s network.Stream) {
+			if _, err := readGreeting(s); err == nil && like.greeting().write(s) == nil {
+				io.Copy(s, s)
+			}
+		},
 	}
-	h.SetStreamHandler(like.protocol("pulse"), func(s network.Stream) {
-		if _, err := readGreeting(s); err == nil && like.greeting().write(s) == nil {
-			io.Copy(s, s)
-		}
-	})
-	return h
+	for _, c := range channels {
+		serve[like.protocol(c.String())] = func(s network.Stream) { io.Copy(io.Discard, s) }
+	}
+	return rawPeer(t, who, serve)
 }
 
 func target(t *testing.T, h *Host, transport string) peer.AddrInfo {
@@ -90,7 +97,7 @@ func closedByOther(t *testing.T, s network.Stream) {
 func TestStrangerIsCutOff(t *testing.T) {
 	w := newHosts(t)
 	a := w.start(t, alice)
-	mallory := rawPeer(t, "mallory")
+	mallory := rawPeer(t, "mallory", nil)
 	for _, transport := range []string{"/tcp/", "/quic-v1"} {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		err := mallory.Connect(ctx, target(t, a, transport))
@@ -134,7 +141,7 @@ func TestStrangerIsCutOff(t *testing.T) {
 // TestStrangerAtAMembersAddress dials an address where another key answers.
 func TestStrangerAtAMembersAddress(t *testing.T) {
 	w := newHosts(t)
-	mallory := rawPeer(t, "mallory")
+	mallory := rawPeer(t, "mallory", nil)
 	w.running[bob], w.listen[bob] = nil, []string{mallory.Addrs()[0].String()}
 	a, err := NewHost(context.Background(), w.config(alice))
 	if err != nil {
@@ -255,9 +262,8 @@ func TestAnotherVersion(t *testing.T) {
 // TestAlienNode is in the roster and speaks nothing that a council does.
 func TestAlienNode(t *testing.T) {
 	a := newHosts(t).start(t, alice)
-	b := rawPeer(t, bob)
-	b.SetStreamHandler("/millicent/session/7", func(s network.Stream) { s.Reset() })
-	b.SetStreamHandler(protocol.ID("/other/1"), func(s network.Stream) { s.Reset() })
+	hang := func(s network.Stream) { s.Reset() }
+	b := rawPeer(t, bob, map[protocol.ID]network.StreamHandler{"/millicent/session/7": hang, "/other/1": hang})
 	if err := b.Connect(context.Background(), target(t, a, "/tcp/")); err != nil {
 		t.Fatal(err)
 	}

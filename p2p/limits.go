@@ -35,6 +35,7 @@ const (
 	frameTimeout = time.Minute             // from a frame's length prefix to its last byte
 	replaceAfter = time.Second             // an old stream ends before the one that replaces it is read
 	settleAfter  = 3 * time.Second         // a frame waits so long for the greeting in the other direction
+	lingerAfter  = 500 * time.Millisecond  // a connection to a node of another version stays open
 	steadyAfter  = 5 * time.Second         // a connection that held so long starts the backoff anew
 
 	redialFirst  = 300 * time.Millisecond // after the first attempt that went wrong

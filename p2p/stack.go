@@ -29,6 +29,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	srate "github.com/libp2p/go-libp2p/x/rate"
 	ma "github.com/multiformats/go-multiaddr"
+	"go.uber.org/fx"
 
 	"github.com/millicent-one/signer/council"
 )
@@ -36,7 +37,11 @@ import (
 // newStack assembles libp2p from the parts that a council needs. What is off is
 // off for a reason: a council knows its seven addresses, so nothing that finds,
 // relays or punches is wanted, and each would be a way in.
-func newStack(key lcrypto.PrivKey, door connmgr.ConnectionGater) (host.Host, error) {
+//
+// Serve sets the stream handlers. It runs before the host starts: what a node
+// speaks is told to others from the first connection on, and a list that grows
+// later would look like another version.
+func newStack(key lcrypto.PrivKey, door connmgr.ConnectionGater, serve func(host.Host)) (host.Host, error) {
 	resources, err := newResources()
 	if err != nil {
 		return nil, err
@@ -53,7 +58,7 @@ func newStack(key lcrypto.PrivKey, door connmgr.ConnectionGater) (host.Host, err
 		libp2p.Identity(key),
 		libp2p.UserAgent("millicent-signer"),
 		libp2p.ProtocolVersion("millicent/1"),
-		libp2p.NoListenAddrs, // listenOn opens them, when all protocols are served
+		libp2p.NoListenAddrs, // listenOn opens them
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport(), tcp.WithConnectionTimeout(dialTimeout)),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.Security(noise.ID, noise.New),
@@ -72,6 +77,7 @@ func newStack(key lcrypto.PrivKey, door connmgr.ConnectionGater) (host.Host, err
 		libp2p.DisableMetrics(),
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.ForceReachabilityPublic(), // stops AutoNAT from asking
+		libp2p.WithFxOption(fx.Invoke(serve)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("start libp2p: %w", err)
