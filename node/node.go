@@ -203,8 +203,8 @@ func (n *Node) load() error {
 	switch {
 	case n.share != nil && size == 0:
 		n.beginRestore("this node has a share and an empty journal")
-	case made != nil && n.share == nil:
-		n.agenda.Watch("this node holds no share of the council's key")
+	case made != nil:
+		n.beginStart()
 	}
 	return nil
 }

@@ -3,27 +3,40 @@ package node
 import (
 	"fmt"
 
+	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
 )
 
-// quarantine is the state of a node whose disk is new or was restored: it does
-// not know what it has said and signed, so it only watches until it has the
-// feeds of as many others as sign together.
+// quarantine is the state of a node that may not know what it has said and
+// signed: it only watches until it has the feeds of others. A node that has just
+// started asks one of them, since its disk may be an old copy and only others
+// can tell; one whose disk is new or was restored needs as many as sign
+// together, and then refuses every nonce that any of them has heard of.
 type quarantine struct {
 	why    string
+	need   int
 	caught map[council.MemberID]bool // others whose feeds are in here
 }
+
+const noShare = "this node holds no share of the council's key"
 
 // restoring reports whether this node may not write to its own feed yet.
 func (n *Node) restoring() bool { return n.restore != nil }
 
+// beginStart holds a node that has just started.
+func (n *Node) beginStart() { n.hold("this node has just started", 1) }
+
+// beginRestore holds a node that has lost something.
 func (n *Node) beginRestore(why string) {
-	if n.restore != nil {
-		return
+	if n.restore == nil || n.restore.need < n.roster.Threshold {
+		n.log.Warn("watching only", "why", why)
+		n.hold(why, n.roster.Threshold)
 	}
-	n.restore = &quarantine{why: why, caught: map[council.MemberID]bool{}}
-	n.log.Warn("watching only", "why", why)
-	n.agenda.Watch(fmt.Sprintf("%s; it waits for the feeds of %d others", why, n.roster.Threshold))
+}
+
+func (n *Node) hold(why string, need int) {
+	n.restore = &quarantine{why: why, need: need, caught: map[council.MemberID]bool{}}
+	n.agenda.Watch(fmt.Sprintf("%s and asks others what it has missed: 0 of %d", why, need))
 }
 
 // forgot learns that this node has said what its own journal does not know: the
@@ -43,17 +56,24 @@ func (n *Node) compared(from council.MemberID, lacking bool) {
 		return
 	}
 	q.caught[from] = true
-	if len(q.caught) < n.roster.Threshold {
-		n.agenda.Watch(fmt.Sprintf("%s; caught up with %d of %d others", q.why, len(q.caught), n.roster.Threshold))
+	if len(q.caught) < q.need {
+		n.agenda.Watch(fmt.Sprintf("%s and asks others what it has missed: %d of %d", q.why, len(q.caught), q.need))
 		return
 	}
-	if err := n.fence(); err != nil {
-		n.agenda.Watch("fence old nonces: " + err.Error())
-		n.log.Error("fence", "err", err)
-		return
+	if q.need == n.roster.Threshold {
+		if err := n.fence(); err != nil {
+			n.agenda.Watch("fence old nonces: " + err.Error())
+			n.log.Error("fence", "err", err)
+			return
+		}
 	}
 	n.restore = nil
-	n.agenda.Watch("")
 	n.log.Info("caught up", "with", len(q.caught))
-	n.tell("caught-up", council.ProposalID{}, n.self, "this node has caught up and takes part again")
+	n.tell("caught-up", council.ProposalID{}, n.self, "this node has caught up and takes part")
+	if n.share == nil {
+		n.agenda.Watch(noShare)
+		return
+	}
+	n.agenda.Watch("")
+	n.step(agenda.Tick{})
 }
