@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
@@ -64,10 +65,65 @@ func fuzzSealed(f *testing.F, kind string, version uint64, good []byte, err erro
 	})
 }
 
+// recording is what the fuzz targets need of a pair's sessions. Each worker
+// starts anew, so that it comes from the cache.
+type recording struct {
+	Shares       [][]byte
+	Session      council.SessionID
+	Keygen, Sign []tss.Message
+}
+
+// recorded fills in what pair makes, from the cache if it is there.
+func recorded(f *testing.F) []*tss.Share {
+	f.Helper()
+	b, err := testcouncil.Cached("pair", func() ([]byte, error) {
+		var r recording
+		for _, s := range pair(f) {
+			b, err := s.MarshalBinary()
+			if err != nil {
+				return nil, err
+			}
+			r.Shares = append(r.Shares, b)
+		}
+		r.Session = pairOnce.session
+		for _, e := range pairOnce.keygen {
+			r.Keygen = append(r.Keygen, e.m)
+		}
+		for _, e := range pairOnce.sign {
+			r.Sign = append(r.Sign, e.m)
+		}
+		return rlp.EncodeToBytes(r)
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	var r recording
+	if err := rlp.DecodeBytes(b, &r); err != nil {
+		f.Fatal(err)
+	}
+	pairOnce.Do(func() {
+		pairOnce.session = r.Session
+		for _, b := range r.Shares {
+			s, err := tss.UnmarshalShare(b)
+			if err != nil {
+				f.Fatal(err)
+			}
+			pairOnce.shares = append(pairOnce.shares, s)
+		}
+		for _, m := range r.Keygen {
+			pairOnce.keygen = append(pairOnce.keygen, entry{m: m})
+		}
+		for _, m := range r.Sign {
+			pairOnce.sign = append(pairOnce.sign, entry{m: m})
+		}
+	})
+	return pair(f)
+}
+
 // FuzzGuard gives the decoder and the guard any payload for any round, where
 // they know what they would know in a real session.
 func FuzzGuard(f *testing.F) {
-	shares := pair(f)
+	shares := recorded(f)
 	logs := slices.Concat(pairOnce.keygen, pairOnce.sign)
 	for _, e := range logs {
 		if e.m.From == mallory {
@@ -114,7 +170,7 @@ func FuzzGuard(f *testing.F) {
 // FuzzStep gives a started signing session any message. It must answer with a
 // dropped message, a dead session, or nothing; never with a signature.
 func FuzzStep(f *testing.F) {
-	shares := pair(f)
+	shares := recorded(f)
 	id := permit(two, common.Hash{9}).Session()
 	for _, e := range pairOnce.sign {
 		f.Add(id[:], string(e.m.From), string(e.m.To), uint8(e.m.Round), e.m.Transcript[:], e.m.Payload)

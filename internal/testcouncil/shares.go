@@ -63,6 +63,25 @@ func KeygenSession(t testing.TB) council.SessionID {
 }
 
 func load(t testing.TB) ([]*tss.Share, error) {
+	session := KeygenSession(t)
+	b, err := Cached("shares-"+session.Short(), func() ([]byte, error) {
+		t.Logf("making the test council's key; this happens once on a machine and takes half a minute")
+		return make7(session)
+	})
+	if err != nil {
+		return nil, err
+	}
+	shares, err := read(b)
+	if err != nil {
+		return nil, fmt.Errorf("%w (remove millicent-signer-test from the cache directory to make new ones)", err)
+	}
+	return shares, nil
+}
+
+// Cached is the content of a file in the user's cache directory, which is made
+// when it is not there. Its name is joined with the versions of share format and
+// engine, so that a change of either makes it anew.
+func Cached(name string, produce func() ([]byte, error)) ([]byte, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		dir = os.TempDir()
@@ -71,27 +90,20 @@ func load(t testing.TB) ([]*tss.Share, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	session := KeygenSession(t)
-	name := filepath.Join(dir, fmt.Sprintf("shares-%d-%s-%s", tss.FormatVersion, tss.EngineVersion, session.Short()))
+	name = filepath.Join(dir, fmt.Sprintf("%s-%d-%s", name, tss.FormatVersion, tss.EngineVersion))
 	unlock, err := lock(name + ".lock")
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-
 	b, err := os.ReadFile(name)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		t.Logf("making the test council's key; this happens once on a machine and takes half a minute")
-		return make7(session, name)
-	case err != nil:
+	if !errors.Is(err, os.ErrNotExist) {
+		return b, err
+	}
+	if b, err = produce(); err != nil {
 		return nil, err
 	}
-	shares, err := read(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w (remove the file to make new ones)", name, err)
-	}
-	return shares, nil
+	return b, write(name, b)
 }
 
 // lock keeps test binaries of several packages from making the key at the same
@@ -135,7 +147,7 @@ func read(b []byte) ([]*tss.Share, error) {
 	return shares, errors.Join(errs...)
 }
 
-func make7(session council.SessionID, name string) ([]*tss.Share, error) {
+func make7(session council.SessionID) ([]byte, error) {
 	shares, err := Keygen(context.Background(), session, IDs(), council.Millicent.Threshold)
 	if err != nil {
 		return nil, err
@@ -148,11 +160,7 @@ func make7(session council.SessionID, name string) ([]*tss.Share, error) {
 		}
 		all = append(all, b)
 	}
-	b, err := rlp.EncodeToBytes(all)
-	if err != nil {
-		return nil, err
-	}
-	return shares, write(name, b)
+	return rlp.EncodeToBytes(all)
 }
 
 // write puts a file in place in one step.
