@@ -1,0 +1,26 @@
+// Command devnet starts a whole council on this machine and plays its story:
+// seven real 'signer' processes, each with its own directory, ports, policy and
+// wallet, and an Ethereum dev chain. 'devnet demo' is the guided tour, and a
+// test at the same time: it exits 0 only if every step held. 'devnet bench'
+// measures the same council against the bare engine.
+//
+// Nothing is shared between the signers but the network. What a member would
+// type is typed: init, id, roster, run, keygen, propose, approve, reject, list,
+// show, status and doctor are run as programs, and every call is kept in
+// commands.log. What the chain holds is read back from its RPC with plain
+// go-ethereum code. Between two calls the story waits for events of the
+// daemons (GET /v1/events), not for time.
+//
+//	main.go       the command line
+//	story.go      the seven steps, story_*.go one part each
+//	council.go    how seven strangers become a council
+//	member.go     one member: directory, wallet, daemon, commands
+//	process.go    children that never outlive this process
+//	tape.go       what a daemon tells, kept for whoever waits
+//	chain.go      the dev chain: in this process, geth, anvil, or by URL
+//	ground.go     the contracts that the council is there for
+//	charter.go    the charter that names them
+//	stranger.go   a peer that nobody invited
+//	report.go     what is printed
+//	bench*.go     measurements
+package main

@@ -1,0 +1,31 @@
+package main
+
+import "time"
+
+// How long each step may take before the demo gives up on it. On two idle cores
+// the whole story takes under three minutes; these bounds are for machines that
+// are busy with something else.
+const (
+	budgetKey      = 5 * time.Minute
+	budgetStranger = 30 * time.Second
+	budgetAct      = 90 * time.Second
+	budgetReturn   = 3 * time.Minute
+)
+
+// Other waits and bounds.
+const (
+	commandTime   = time.Minute            // one call of the signer; keygen has its step's budget
+	stopTime      = 10 * time.Second       // a daemon asked to end, before it is killed
+	startTime     = 30 * time.Second       // until a daemon answers
+	chainTime     = 30 * time.Second       // until a chain answers
+	lookEvery     = 50 * time.Millisecond  // at what can't tell: a socket that is not there yet
+	headEvery     = 200 * time.Millisecond // at the head of a chain behind HTTP
+	glanceEvery   = time.Second            // at a proposal, should an event be missed
+	quietBlocks   = 2                      // blocks in which nothing may happen
+	finalBlocks   = 2                      // on a block that then counts as final
+	daemonPoll    = "500ms"                // between two looks of a daemon at the head
+	councilGas    = 20                     // ether for the council's transactions
+	tapeKept      = 20_000                 // events of one daemon
+	logTail       = 12                     // lines of a daemon's log under a failure
+	treasuryAsked = 1000                   // tokens that somebody would like to have
+)

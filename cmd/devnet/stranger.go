@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// stranger is a peer with a key of its own and a correct address of one of the
+// nodes, but without a seat.
+type stranger struct {
+	id     peer.ID
+	target peer.AddrInfo
+	key    crypto.PrivKey
+}
+
+func newStranger(node, addr string) (*stranger, error) {
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make a stranger's key: %w", err)
+	}
+	id, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("make a stranger's key: %w", err)
+	}
+	to, err := peer.AddrInfoFromString(addr + "/p2p/" + node)
+	if err != nil {
+		return nil, fmt.Errorf("address of the node: %w", err)
+	}
+	return &stranger{id: id, target: *to, key: key}, nil
+}
+
+// errLetIn is what must not happen.
+var errLetIn = errors.New("a stranger was let in")
+
+// dial tries to talk to the node, and returns what the stranger got for it: the
+// error of the dial or, where the handshake ends a moment before the other side
+// hangs up, that of the first stream. errLetIn means that it was served.
+func (s *stranger) dial(ctx context.Context) error {
+	h, err := libp2p.New(libp2p.Identity(s.key), libp2p.NoListenAddrs, libp2p.DisableRelay(), libp2p.DisableMetrics())
+	if err != nil {
+		return fmt.Errorf("start a stranger: %w", err)
+	}
+	defer h.Close()
+	if err := h.Connect(ctx, s.target); err != nil {
+		return err
+	}
+	stream, err := h.NewStream(ctx, s.target.ID, "/millicent/session/1")
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	if _, err := stream.Write([]byte("let me in")); err != nil {
+		return err
+	}
+	if _, err := stream.Read(make([]byte, 1)); err != nil {
+		return err
+	}
+	return errLetIn
+}
