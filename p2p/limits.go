@@ -29,7 +29,7 @@ const (
 const (
 	pulseEvery   = 700 * time.Millisecond  // between two beats
 	pulseLost    = 2400 * time.Millisecond // after the last answer on QUIC: the member is down
-	pulseLostTCP = 5 * time.Second         // likewise on TCP, where the kernel tells of a dead process at once
+	pulseLostTCP = 15 * time.Second        // likewise on TCP, where the kernel tells of a dead process at once, and what is left is a machine so busy that it must be waited out
 	greetTimeout = 5 * time.Second         // for the greeting on a new connection
 	dialTimeout  = 5 * time.Second         // for one attempt over all addresses of a member
 	frameTimeout = time.Minute             // from a frame's length prefix to its last byte
