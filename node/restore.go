@@ -30,6 +30,7 @@ func (n *Node) beginStart() { n.hold("this node has just started", 1) }
 func (n *Node) beginRestore(why string) {
 	if n.restore == nil || n.restore.need < n.roster.Threshold {
 		n.log.Warn("watching only", "why", why)
+		n.tell("watching", council.ProposalID{}, n.self, why)
 		n.hold(why, n.roster.Threshold)
 	}
 }

@@ -1,0 +1,71 @@
+package node_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
+)
+
+// A disk that was restored from an old copy has forgotten what its node signed.
+// It must learn that from the others before it says or signs anything.
+func TestRestoredDiskOnlyWatches(t *testing.T) {
+	h := newHouse(t, true)
+	h.startAll()
+	const m = council.MemberID("core-1")
+	h.stop(m)
+	old, err := os.ReadFile(h.path(m, "journal.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.start(m)
+	id := h.propose("core-2", "pause")
+	for _, who := range []council.MemberID{m, "core-2", "core-3", "core-4"} {
+		h.approve(who, who, id)
+	}
+	h.await(m, "finality", minute, inState(t, id, api.Final))
+	h.stop(m)
+	if err := os.WriteFile(h.path(m, "journal.db"), old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := h.start(m)
+	h.await(m, "recovery", minute, func(r *room) bool {
+		s, err := r.Status(t.Context())
+		return err == nil && s.Phase == api.Ready && r.proposal(t, id).State == api.Final
+	})
+	noticed := false
+	stop := errors.New("stop")
+	_ = r.Events(t.Context(), 0, func(e api.Event) error {
+		if e.Kind == "watching" && strings.Contains(e.Text, "own feed") {
+			noticed = true
+		}
+		if e.Kind == "caught-up" {
+			return stop
+		}
+		return nil
+	})
+	if !noticed {
+		t.Error("the node did not notice that its disk is old")
+	}
+	err = r.book.Reserve(journal.Row{Key: h.genesis.Key, Chain: h.chain.ID(), Nonce: 0, Proposal: council.ProposalID{9}, Attempt: 1, Digest: common.Hash{9}})
+	var taken *journal.ConflictError
+	if !errors.Is(err, journal.ErrFenced) && !errors.As(err, &taken) {
+		t.Errorf("nonce 0 is free again: %v", err)
+	}
+	// And it takes part in what comes after.
+	next := h.propose(m, "unpause")
+	for _, who := range []council.MemberID{m, "core-2", "core-3", "core-4"} {
+		h.approve(who, who, next)
+	}
+	h.await(m, "the next transaction", minute, inState(t, next, api.Mined, api.Final))
+	forks, err := h.rooms["core-2"].book.Forks()
+	if err != nil || len(forks) > 0 {
+		t.Errorf("the restored node forked its feed: %v %v", forks, err)
+	}
+}
