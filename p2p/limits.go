@@ -31,6 +31,7 @@ const (
 	pulseLost    = 2400 * time.Millisecond // after the last answer on QUIC: the member is down
 	pulseLostTCP = 15 * time.Second        // likewise on TCP, where the kernel tells of a dead process at once, and what is left is a machine so busy that it must be waited out
 	greetTimeout = 5 * time.Second         // for the greeting on a new connection
+	quicAfter    = 2 * time.Second         // after the dial of TCP: on a busy machine its handshake may take so long, and still be the better one
 	dialTimeout  = 5 * time.Second         // for one attempt over all addresses of a member
 	frameTimeout = time.Minute             // from a frame's length prefix to its last byte
 	replaceAfter = time.Second             // an old stream ends before the one that replaces it is read

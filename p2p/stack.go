@@ -116,7 +116,7 @@ func listenError(a ma.Multiaddr, err error) error {
 	return council.WithHint(fmt.Errorf("listen on %s: %w", a, err), "check the addresses under 'listen' in signer.yaml")
 }
 
-// kernelFirst dials TCP at once and QUIC a little later: when a process dies,
+// kernelFirst dials TCP at once and QUIC when that takes long: when a process dies,
 // its kernel closes TCP connections at once, while QUIC must wait for silence.
 // QUIC is for paths that block TCP.
 func kernelFirst(addrs []ma.Multiaddr) []network.AddrDelay {
@@ -133,7 +133,7 @@ func kernelFirst(addrs []ma.Multiaddr) []network.AddrDelay {
 	for i, a := range slices.Concat(tcps, rest) {
 		delay := time.Duration(i) * step
 		if i >= len(tcps) && len(tcps) > 0 {
-			delay += step
+			delay += quicAfter
 		}
 		out = append(out, network.AddrDelay{Addr: a, Delay: delay})
 	}
