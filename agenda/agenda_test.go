@@ -209,7 +209,7 @@ func TestRestrictiveGoesFirst(t *testing.T) {
 // Random faults, then peace: whatever happened, each approved proposal runs
 // exactly once, and no ledger ever gives a nonce to two of them (see reserve).
 func TestNothingRunsTwiceAndNothingIsLost(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		w := newWorld(t, 1000+seed)
 		w.loss = w.rnd.Float64() * 0.4
 		var ids []council.ProposalID
@@ -312,4 +312,24 @@ func lastOf(all []agenda.Attempt) string {
 	}
 	x := all[len(all)-1]
 	return fmt.Sprintf("attempt %d at nonce %d by %v: %q", x.Number, x.Nonce, x.Signers, x.Failed)
+}
+
+func TestExpiredProposalIsNeverSigned(t *testing.T) {
+	w := newWorld(t, 8)
+	id := w.propose("core-1", "pause", "protocol")
+	w.run(10*time.Second, w.known(id))
+	for _, m := range everyone[:3] {
+		w.approve(m, id)
+	}
+	w.run(73*time.Hour, func() bool { return w.state("core-2", id) == agenda.StateExpired })
+	if s := w.state("core-2", id); s != agenda.StateExpired {
+		t.Fatalf("state %s", s)
+	}
+	p, _ := w.nodes["core-4"].agenda.Proposal(id)
+	if _, _, err := w.nodes["core-4"].agenda.Ballot(p, "core-4", council.Approve, "", w.now); err == nil || council.Hint(err) == "" {
+		t.Errorf("an expired proposal can be approved: %v", err)
+	}
+	if w.attempts > 0 || len(w.mined) > 0 {
+		t.Error("it was signed")
+	}
 }
