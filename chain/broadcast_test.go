@@ -121,6 +121,26 @@ func TestLookAsksTheOthers(t *testing.T) {
 	}
 }
 
+// An RPC whose receipts lag must not make a mined transaction look pending.
+func TestReceiptsThatLag(t *testing.T) {
+	w := newWorld(t)
+	p := w.proxy()
+	c := w.dial(p.URL)
+	tx := w.transfer(0, 1)
+	w.broadcast(w.client, tx)
+	p.set(func(p *proxy) { p.listen, p.refuse = "eth_getTransactionReceipt", true })
+	if s, err := c.Look(t.Context(), tx.Hash()); err != nil || s.State != Pending {
+		t.Errorf("in the pool: %+v, %v", s, err)
+	}
+	w.mine(1)
+	if s, err := c.Look(t.Context(), tx.Hash()); err == nil {
+		t.Errorf("mined, without a receipt: %+v", s)
+	}
+	if h := c.Health()[0]; h.Err != nil {
+		t.Errorf("the RPC was blamed: %v", h.Err)
+	}
+}
+
 func TestLookSeesARevert(t *testing.T) {
 	w := newWorld(t)
 	s := w.suite()

@@ -136,6 +136,30 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// With two gone, the third is asked before those that just failed.
+func TestFailoverLeavesThePausingAlone(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.proxy(), w.proxy()
+	c := w.dial(a.URL, b.URL, w.URL())
+	ask := func() {
+		t.Helper()
+		if _, err := c.Balance(t.Context(), councilAddr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now()
+	c.cfg.Now = func() time.Time { return now } // no pause ends by itself
+	a.set(func(p *proxy) { p.dead = true })
+	ask()
+	asked := a.called("eth_getBalance")
+	b.set(func(p *proxy) { p.dead = true })
+	ask()
+	// A retry of the failed one would start with its chain id.
+	if a.called("eth_getBalance") != asked || a.called("eth_chainId") != 1 || b.called("eth_getBalance") == 0 {
+		t.Errorf("a: %v, b: %v", a.calls, b.calls)
+	}
+}
+
 // The chain id is asked again after a failure: another node may stand there.
 func TestChainIsCheckedAgain(t *testing.T) {
 	w := newWorld(t)
@@ -284,6 +308,9 @@ func TestCancelIsTheCallersOwn(t *testing.T) {
 
 func TestWatchTellsNewHeads(t *testing.T) {
 	w := newWorld(t)
+	p := w.proxy()
+	w.client = w.dial(p.URL)
+	p.set(func(p *proxy) { p.listen = "eth_getBlockByNumber" })
 	ctx, cancel := context.WithCancel(within(t, time.Minute))
 	heads := make(chan Head)
 	done := make(chan error, 1)
@@ -298,6 +325,7 @@ func TestWatchTellsNewHeads(t *testing.T) {
 	if h := <-heads; h.Number != 1 {
 		t.Errorf("first head %d", h.Number)
 	}
+	p.await(t, 3) // it looks on, and has nothing to tell
 	w.mine(1)
 	one := <-heads
 	if one.Number != 2 {

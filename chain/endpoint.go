@@ -126,7 +126,12 @@ type serverError struct {
 	text string
 }
 
-func (e *serverError) Error() string { return fmt.Sprintf("%s (code %d)", e.text, e.code) }
+func (e *serverError) Error() string {
+	if e.code == 0 {
+		return e.text
+	}
+	return fmt.Sprintf("%s (code %d)", e.text, e.code)
+}
 
 // fault makes an error that people may see out of one that may quote the URL or
 // hold a page of HTML.

@@ -169,11 +169,11 @@ func TestFollowTriesAgain(t *testing.T) {
 	tx := w.transfer(0, 1)
 	w.broadcast(w.client, tx)
 	w.mine(1)
-	p.set(func(p *proxy) { p.refuse = "eth_getTransactionReceipt" })
+	p.set(func(p *proxy) { p.listen, p.refuse = "eth_getTransactionCount", true })
 	f, events := w.follower()
 	w.track(f, 0, tx.Hash())
-	<-p.refused
-	p.set(func(p *proxy) { p.refuse = "" })
+	p.await(t, 4) // Track and the first head make two looks at most
+	p.set(func(p *proxy) { p.refuse = false })
 	w.expect(events, TurnMined)
 }
 

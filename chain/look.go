@@ -92,7 +92,43 @@ func (c *Client) Look(ctx context.Context, tx common.Hash) (Sighting, error) {
 
 // look asks one RPC. It never says Final.
 func (e *endpoint) look(ctx context.Context, tx common.Hash) (Sighting, error) {
-	s := Sighting{Tx: tx}
+	s, missing, err := e.receipt(ctx, tx)
+	if err != nil || s.State == Mined {
+		return s, err
+	}
+	var t *struct {
+		Hash  common.Hash  `json:"hash"`
+		Block *common.Hash `json:"blockHash"`
+	}
+	if err := e.rpc.CallContext(ctx, &t, "eth_getTransactionByHash", tx); err != nil {
+		return s, err
+	}
+	switch {
+	case t == nil:
+		return s, missing
+	case t.Hash != tx:
+		return s, errors.New("it answered with another transaction")
+	case t.Block == nil:
+		s.State = Pending
+		return s, nil
+	}
+	// In a block after all: it was mined between the two questions, or the
+	// receipts lag behind. Calling that pending would make a displacement of it.
+	s, missing, err = e.receipt(ctx, tx)
+	if err == nil && s.State != Mined {
+		err = missing
+		if err == nil {
+			err = &serverError{text: "the transaction is in a block but has no receipt yet"}
+		}
+	}
+	return s, err
+}
+
+// receipt gives a sighting that is Mined, or else Unknown together with what
+// the RPC said instead of a receipt: go-ethereum answers with an error as long
+// as its index is not complete, when the pool can be asked all the same.
+func (e *endpoint) receipt(ctx context.Context, tx common.Hash) (s Sighting, missing, err error) {
+	s.Tx = tx
 	var r *struct {
 		Tx        common.Hash     `json:"transactionHash"`
 		BlockHash *common.Hash    `json:"blockHash"`
@@ -100,32 +136,16 @@ func (e *endpoint) look(ctx context.Context, tx common.Hash) (Sighting, error) {
 		Status    *hexutil.Uint64 `json:"status"`
 		GasUsed   hexutil.Uint64  `json:"gasUsed"`
 	}
-	// go-ethereum answers with an error as long as its index is not complete. The
-	// pool can be asked all the same.
-	noReceipt := e.rpc.CallContext(ctx, &r, "eth_getTransactionReceipt", tx)
-	if noReceipt != nil && e.unreachable(noReceipt) {
-		return s, noReceipt
+	missing = e.rpc.CallContext(ctx, &r, "eth_getTransactionReceipt", tx)
+	switch {
+	case missing != nil && e.unreachable(missing):
+		return s, nil, missing
+	case missing != nil || r == nil || r.BlockHash == nil:
+		return s, missing, nil
+	case r.Tx != tx || r.Block == nil || r.Status == nil:
+		return s, nil, errors.New("its receipt is of another transaction, or lacks block or status")
 	}
-	if r != nil && r.BlockHash != nil {
-		if r.Tx != tx || r.Block == nil || r.Status == nil {
-			return s, errors.New("its receipt is of another transaction, or lacks block or status")
-		}
-		s.State, s.Block, s.BlockHash = Mined, uint64(*r.Block), *r.BlockHash
-		s.Reverted, s.GasUsed = uint64(*r.Status) != types.ReceiptStatusSuccessful, uint64(r.GasUsed)
-		return s, nil
-	}
-	var t *struct {
-		Hash common.Hash `json:"hash"`
-	}
-	if err := e.rpc.CallContext(ctx, &t, "eth_getTransactionByHash", tx); err != nil {
-		return s, err
-	}
-	if t == nil {
-		return s, noReceipt
-	}
-	if t.Hash != tx {
-		return s, errors.New("it answered with another transaction")
-	}
-	s.State = Pending // or mined just now: the next look has the receipt
-	return s, nil
+	s.State, s.Block, s.BlockHash = Mined, uint64(*r.Block), *r.BlockHash
+	s.Reverted, s.GasUsed = uint64(*r.Status) != types.ReceiptStatusSuccessful, uint64(r.GasUsed)
+	return s, nil, nil
 }

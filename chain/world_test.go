@@ -148,8 +148,9 @@ type proxy struct {
 	frozen string // the block that it thinks is the latest, in hex
 	calls  map[string]int
 
-	refuse  string        // a method that it answers with an error
-	refused chan struct{} // capacity 1: it has done so
+	listen string        // a method
+	heard  chan struct{} // capacity 1: it was called
+	refuse bool          // and answered with an error
 }
 
 type call struct {
@@ -160,7 +161,7 @@ type call struct {
 }
 
 func (w *world) proxy() *proxy {
-	p := &proxy{calls: map[string]int{}, refused: make(chan struct{}, 1)}
+	p := &proxy{calls: map[string]int{}, heard: make(chan struct{}, 1)}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		var c call
 		if err := json.NewDecoder(r.Body).Decode(&c); err != nil {
@@ -173,14 +174,16 @@ func (w *world) proxy() *proxy {
 			p.mu.Unlock()
 			panic(http.ErrAbortHandler) // cuts the connection
 		}
-		if c.Method == p.refuse {
-			p.mu.Unlock()
-			fmt.Fprintf(rw, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"not now"}}`, c.ID)
+		if c.Method == p.listen {
 			select {
-			case p.refused <- struct{}{}:
+			case p.heard <- struct{}{}:
 			default:
 			}
-			return
+			if p.refuse {
+				p.mu.Unlock()
+				fmt.Fprintf(rw, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"not now"}}`, c.ID)
+				return
+			}
 		}
 		if p.frozen != "" && c.Method == "eth_getBlockByNumber" && string(c.Params[0]) == `"latest"` {
 			c.Params[0] = json.RawMessage(`"` + p.frozen + `"`)
@@ -204,6 +207,19 @@ func (p *proxy) set(f func(*proxy)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f(p)
+}
+
+// await waits until the method that it listens for was called n more times.
+func (p *proxy) await(t *testing.T, n int) {
+	t.Helper()
+	done := within(t, time.Minute).Done()
+	for range n {
+		select {
+		case <-p.heard:
+		case <-done:
+			t.Fatal("the method was not called")
+		}
+	}
 }
 
 func (p *proxy) called(method string) int {
