@@ -68,9 +68,10 @@ func (a *Agenda) ceremonyStage() (string, []council.MemberID) {
 	}
 	switch {
 	case !c.params:
-		return "making pre-parameters", nil
+		// Who is not there is named at once, not after the search for primes.
+		return "making pre-parameters", missing(func(m council.MemberID) bool { _, ok := c.ready[m]; return ok })
 	case c.id == (common.Hash{}):
-		return "gathering", missing(func(m council.MemberID) bool { _, ok := c.ready[m]; return ok })
+		return "gathering", missing(func(m council.MemberID) bool { return c.ready[m].Prepared })
 	case !c.drawn:
 		return "generating", nil
 	case !c.staged:
@@ -109,8 +110,8 @@ func (a *Agenda) ceremonyEvent(ev Event) {
 			a.ceremonyEnd(fmt.Sprintf("pre-parameters: %v", ev.Err))
 			return
 		}
-		c.params = true
-		c.ready[a.self] = Ready{Roster: a.hash, Charter: a.roster.Charter, Random: c.random}
+		c.params, c.said = true, time.Time{}
+		c.ready[a.self] = Ready{Roster: a.hash, Charter: a.roster.Charter, Random: c.random, Prepared: true}
 	case KeyDrawn:
 		if c == nil || ev.Session != c.session {
 			return
@@ -157,6 +158,7 @@ func (a *Agenda) ceremonyStart(k KeygenWanted) {
 		random: k.Random, ready: map[council.MemberID]Ready{}, confirms: map[council.MemberID]council.NodeSignature{},
 		early: map[council.MemberID]ConfirmMessage{}, proofs: map[int][]byte{}, began: a.now,
 	}
+	a.ceremony.ready[a.self] = Ready{Roster: a.hash, Charter: a.roster.Charter, Random: k.Random}
 	a.do(MakeParams{})
 }
 
@@ -171,7 +173,7 @@ func (a *Agenda) ceremonyStep() {
 		a.ceremonyEnd("the ceremony took longer than its time limit")
 		return
 	}
-	if c.params && c.id == (common.Hash{}) && len(c.ready) == len(a.roster.Members) {
+	if c.id == (common.Hash{}) && a.allPrepared() {
 		a.draw()
 	}
 	if c.staged && !c.proving && len(c.confirms) == len(a.roster.Members) {
@@ -199,10 +201,20 @@ func (a *Agenda) ceremonyStep() {
 	}
 }
 
+// allPrepared reports whether every member's node can start the engine.
+func (a *Agenda) allPrepared() bool {
+	for _, m := range a.roster.IDs() {
+		if !a.ceremony.ready[m].Prepared {
+			return false
+		}
+	}
+	return true
+}
+
 // ceremonyTell repeats this node's words until the others have no use for them.
 func (a *Agenda) ceremonyTell() {
 	c := a.ceremony
-	if !c.params || !a.due(c.said, a.timing.Retry) {
+	if !a.due(c.said, a.timing.Retry) {
 		return
 	}
 	c.said = a.now
@@ -367,7 +379,7 @@ func (a *Agenda) ceremonyFailed(ev Failed) bool {
 	}
 	for _, set := range a.subsets() {
 		if policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id).Session() == ev.Session {
-			a.ceremonyEnd(fmt.Sprintf("test signature of %v: %v%s", set, ev.Err, blame(ev)))
+			a.ceremonyEnd(fmt.Sprintf("test signature of %s: %v%s", council.Names(set), ev.Err, blame(ev)))
 			return true
 		}
 	}
@@ -379,9 +391,9 @@ func blame(ev Failed) string {
 	case len(ev.Suspects) == 0:
 		return ""
 	case ev.Proven:
-		return fmt.Sprintf(" (by %v)", ev.Suspects)
+		return fmt.Sprintf(" (by %s)", council.Names(ev.Suspects))
 	}
-	return fmt.Sprintf(" (suspects: %v)", ev.Suspects)
+	return fmt.Sprintf(" (suspects: %s)", council.Names(ev.Suspects))
 }
 
 func (a *Agenda) ceremonyPeer(council.MemberID) {

@@ -35,11 +35,12 @@ type Refusal struct {
 	Reason  string
 }
 
-// Ready tells that this node stands ready for the key ceremony.
+// Ready tells that this node takes part in the key ceremony.
 type Ready struct {
-	Roster  common.Hash
-	Charter common.Hash
-	Random  common.Hash // this node's part of the ceremony's id
+	Roster   common.Hash
+	Charter  common.Hash
+	Random   common.Hash // this node's part of the ceremony's id
+	Prepared bool        // it has its pre-parameters: the engine may start
 }
 
 // ConfirmMessage is a node's signature over the birth record that it computed.

@@ -321,7 +321,7 @@ func (a *Agenda) Blocked(p *Proposal) string {
 	}
 	set, short := a.signers(p, nonce, l.last[nonce]+1)
 	if len(set) < a.roster.Threshold {
-		return fmt.Sprintf("%d of %d signers are ready; offline: %v", len(set), a.roster.Threshold, short)
+		return fmt.Sprintf("%d of %d signers are ready; offline: %s", len(set), a.roster.Threshold, council.Names(short))
 	}
-	return fmt.Sprintf("an attempt is about to begin: %v", set)
+	return fmt.Sprintf("an attempt is about to begin: %s", council.Names(set))
 }

@@ -133,7 +133,7 @@ func (s SignedRoster) Verify() error {
 		}
 	}
 	if len(missing) > 0 {
-		return WithHint(fmt.Errorf("roster: not yet signed by %v", missing), "each of them runs 'signer roster sign'")
+		return WithHint(fmt.Errorf("roster: not yet signed by %s", Names(missing)), "each of them runs 'signer roster sign'")
 	}
 	return nil
 }

@@ -144,6 +144,15 @@ func (r Roster) IDs() []MemberID {
 	return ids
 }
 
+// Names lists members for people: "core-1, core-2".
+func Names(ids []MemberID) string {
+	s := make([]string, len(ids))
+	for i, id := range ids {
+		s[i] = string(id)
+	}
+	return strings.Join(s, ", ")
+}
+
 // Sorted returns a copy of ids in ascending order.
 func Sorted(ids []MemberID) []MemberID {
 	out := slices.Clone(ids)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
@@ -111,6 +113,7 @@ func (n *Node) drawKey(e agenda.DrawKey) []agenda.Event {
 	n.birth.params = nil // they are for one attempt
 	s, err := tss.NewKeygen(tss.KeygenConfig{
 		Session: e.Session, Self: n.self, Members: e.Members, Threshold: n.roster.Threshold, Epoch: e.Epoch, Params: params,
+		Seen: n.moduli(),
 	})
 	if err != nil {
 		return fail(err)
@@ -121,6 +124,38 @@ func (n *Node) drawKey(e agenda.DrawKey) []agenda.Event {
 	return nil
 }
 
+// moduli are those of earlier key generations that this node took part in.
+func (n *Node) moduli() tss.Seen {
+	seen := tss.Seen{}
+	b, ok, err := n.journal.Meta(metaModuli)
+	var list []common.Hash
+	if err == nil && ok {
+		err = rlp.DecodeBytes(b, &list)
+	}
+	if err != nil {
+		n.log.Error("read earlier moduli", "err", err)
+	}
+	seen.Add(list...)
+	return seen
+}
+
+// remember adds moduli that must never be taken again.
+func (n *Node) remember(moduli []common.Hash) {
+	seen := n.moduli()
+	seen.Add(moduli...)
+	if len(moduli) == 0 || len(seen) > maxModuli {
+		return
+	}
+	list := slices.SortedFunc(maps.Keys(seen), func(a, b common.Hash) int { return a.Cmp(b) })
+	b, err := rlp.EncodeToBytes(list)
+	if err == nil {
+		err = n.journal.PutMeta(metaModuli, b)
+	}
+	if err != nil {
+		n.log.Error("remember moduli", "err", err)
+	}
+}
+
 // stage writes the new share, sealed and durable, before anyone is told that
 // this node has it.
 func (n *Node) stage(e agenda.Stage) error {
@@ -128,6 +163,7 @@ func (n *Node) stage(e agenda.Stage) error {
 	if share == nil {
 		return fmt.Errorf("no share of epoch %d was made here", e.Epoch)
 	}
+	n.remember(share.Moduli())
 	secret, err := share.MarshalBinary()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -46,17 +47,15 @@ func (n *Node) Doctor(ctx context.Context) ([]api.Check, error) {
 	}
 	switch {
 	case online < n.roster.Threshold:
-		add("members", api.Bad, fmt.Sprintf("%d of %d nodes can be reached; away: %v", online, len(n.roster.Members), away), "nothing can be signed with fewer than the threshold: check network, firewall and the addresses under peers:")
+		add("members", api.Bad, fmt.Sprintf("%d of %d nodes can be reached; away: %s", online, len(n.roster.Members), council.Names(away)), "nothing can be signed with fewer than the threshold: check network, firewall and the addresses under peers:")
 	case len(away) > 0:
-		add("members", api.Warn, fmt.Sprintf("%d of %d nodes can be reached; away: %v", online, len(n.roster.Members), away), "ask their operators")
+		add("members", api.Warn, fmt.Sprintf("%d of %d nodes can be reached; away: %s", online, len(n.roster.Members), council.Names(away)), "ask their operators")
 	default:
 		add("members", api.OK, "all nodes can be reached", "")
 	}
 	n.chainChecks(ctx, s, add)
-	clocks := true
 	for _, w := range s.Warnings {
-		add("warning", api.Warn, w, "see docs/architecture.md and the message itself")
-		clocks = clocks && len(w) > 0
+		add("warning", api.Warn, w, "mend what it names; it goes away by itself then")
 	}
 	if n.restoring() {
 		add("restore", api.Warn, "catching up with the others", "keep this node running while four others are online")
@@ -71,7 +70,7 @@ func (n *Node) chainChecks(ctx context.Context, s api.Status, add func(string, a
 			name := fmt.Sprintf("rpc %s (chain %d)", h.Host, c.ID)
 			switch err := h.Warning(); {
 			case err != nil:
-				add(name, api.Bad, err.Error(), council.Hint(err))
+				add(name, api.Bad, err.Error(), cmp.Or(council.Hint(err), "see that the RPC runs and can be reached from this machine, or name another under chains:"))
 			case time.Until(time.Unix(int64(h.Head.Time), 0)) > n.timing.MaxSkew:
 				add(name, api.Bad, fmt.Sprintf("its head is %s in this node's future", time.Until(time.Unix(int64(h.Head.Time), 0)).Round(time.Second)), "set this machine's clock (NTP)")
 			default:

@@ -108,7 +108,7 @@ func (n *Node) notify(e agenda.Notify) {
 	}
 	text := e.Text
 	if len(e.Waiting) > 0 {
-		text += fmt.Sprintf(" (waiting for %v)", e.Waiting)
+		text += fmt.Sprintf(" (waiting for %s)", council.Names(e.Waiting))
 	}
 	n.log.Info(e.What, "proposal", e.Proposal.Short(), "text", e.Text, "waiting", e.Waiting)
 	n.tell(e.What, e.Proposal, "", text)

@@ -87,7 +87,7 @@ func (n *Node) tellEntry(e agenda.Recorded) {
 			text = "rejected: " + b.Approval.Reason
 		}
 	case council.Begun:
-		id, text = b.Proposal, fmt.Sprintf("joined attempt %d at nonce %d with %v", b.Attempt, b.Nonce, b.Signers)
+		id, text = b.Proposal, fmt.Sprintf("joined attempt %d at nonce %d with %s", b.Attempt, b.Nonce, council.Names(b.Signers))
 	case council.AttemptFailed:
 		id, text = b.Proposal, fmt.Sprintf("attempt %d failed: %s", b.Attempt, b.Reason)
 	case council.Signed:

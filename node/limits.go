@@ -15,5 +15,6 @@ const (
 	fetchTimeout   = 10 * time.Second // one look at the own RPC
 	hookTimeout    = 30 * time.Second // one hook
 	maxHooks       = 8                // hooks that run at once
+	maxModuli      = 1500             // remembered moduli: a hundred key generations
 	maxCalls       = 64               // API requests that wait for the owner
 )

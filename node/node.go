@@ -106,6 +106,7 @@ type peer struct {
 // Names of the node's own notes in the journal.
 const (
 	metaGenesis = "genesis" // the birth record of the key in force
+	metaModuli  = "moduli"  // of key generations that this node took part in
 	metaStaged  = "staged"  // the birth record, unsigned yet, of a staged share
 )
 

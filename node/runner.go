@@ -57,7 +57,7 @@ func (r *runner) run(ctx context.Context, n *Node, s *tss.Session, reveal func()
 			return
 		}
 		if err != nil {
-			n.report(failure(r.id, err))
+			r.fail(n, s, err)
 			return
 		}
 		select {
@@ -73,10 +73,20 @@ func (r *runner) run(ctx context.Context, n *Node, s *tss.Session, reveal func()
 		// The error of a step is looked at in the next turn, together with
 		// what the step brought about.
 		if err != nil {
-			n.report(failure(r.id, err))
+			r.fail(n, s, err)
 			return
 		}
 	}
+}
+
+// fail reports a dead session. The moduli of a key generation that failed are
+// never taken again: what was proven about them once must not be replayed.
+func (r *runner) fail(n *Node, s *tss.Session, err error) {
+	moduli := s.Moduli()
+	n.calls.post(func() {
+		n.remember(moduli)
+		n.step(failure(r.id, err))
+	})
 }
 
 // handle does what a step asks for, in the order that the ledger needs.

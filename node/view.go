@@ -1,11 +1,11 @@
 package node
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
@@ -153,7 +153,7 @@ func (n *Node) viewStatus() api.Status {
 	for _, id := range sortedKeys(n.chains) {
 		c := n.viewChain(n.chains[id])
 		if !c.Healthy {
-			s.Warnings = append(s.Warnings, "chain "+hexutil.EncodeUint64(id)+": "+c.Detail)
+			s.Warnings = append(s.Warnings, fmt.Sprintf("chain %d: %s", id, c.Detail))
 		}
 		s.Chains = append(s.Chains, c)
 	}

@@ -1,0 +1,193 @@
+package node_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
+	"github.com/millicent-one/signer/node"
+)
+
+func warns(t *testing.T, r *room, text string) bool {
+	s, err := r.Status(t.Context())
+	return err == nil && slices.ContainsFunc(s.Warnings, func(w string) bool { return strings.Contains(w, text) })
+}
+
+func TestStatusNamesTrouble(t *testing.T) {
+	h := newHouse(t, true)
+	h.start("core-1", func(c *node.Config) { c.Gas.Transactions = 1000 })
+	h.start("core-2", func(c *node.Config) { c.Now = func() time.Time { return time.Now().Add(time.Hour) } })
+	h.await("core-1", "the clock's owner", minute, func(r *room) bool { return warns(t, r, "the clock of core-2 is 1h0m0s off") })
+	h.await("core-1", "the gas warning", minute, func(r *room) bool { return warns(t, r, "pays for 33 emergency transactions") })
+	s, err := h.rooms["core-1"].Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	away := 0
+	for _, p := range s.Peers {
+		if !p.Online {
+			away++
+		}
+	}
+	if away != 5 {
+		t.Errorf("%d peers are away; five never started", away)
+	}
+	checks, err := h.rooms["core-1"].Doctor(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := map[string]bool{}
+	for _, c := range checks {
+		if c.Outcome != api.OK {
+			bad[c.Name] = true
+			if c.Hint == "" {
+				t.Errorf("%s says no next step", c.Name)
+			}
+		}
+	}
+	if !bad["members"] || !bad["gas money on chain 424242"] && !bad["warning"] {
+		t.Errorf("the doctor finds %v", bad)
+	}
+}
+
+// Every bad vote gets a clear error with a next step, and changes nothing.
+func TestBadVotes(t *testing.T) {
+	h := newHouse(t, true)
+	for _, m := range []council.MemberID{"core-1", "core-2"} {
+		h.start(m)
+	}
+	r := h.rooms["core-1"]
+	h.await("core-1", "readiness", minute, func(r *room) bool {
+		s, err := r.Status(t.Context())
+		return err == nil && s.Phase == api.Ready
+	})
+	id := h.propose("core-1", "pause")
+	ballot := func(who council.MemberID) council.Approval {
+		u, err := r.Ballot(t.Context(), api.BallotRequest{Proposal: id.Hex(), Decision: council.Approve, Member: who})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Approval.Sig = testcouncil.Sign(t, u.Document, h.wallet(who))
+		return u.Approval
+	}
+	resign := func(a council.Approval, change func(*council.Approval)) council.Approval {
+		change(&a)
+		p, _ := r.Proposal(t.Context(), id.Hex())
+		in, err := p.Intent.Intent()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Sig = testcouncil.Sign(t, a.Document(h.genesis.ID(), in), h.wallet("core-3"))
+		return a
+	}
+	good := ballot("core-3")
+	stranger := good
+	u, err := r.Ballot(t.Context(), api.BallotRequest{Proposal: id.Hex(), Decision: council.Approve, Member: "core-3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger.Sig = testcouncil.Sign(t, u.Document, testcouncil.Wallet(t, "stranger"))
+	broken := good
+	broken.Sig = slices.Clone(good.Sig)
+	broken.Sig[5] ^= 1
+	unknown := good
+	unknown.Proposal[0] ^= 1
+	for name, x := range map[string]struct {
+		a    council.Approval
+		says string
+	}{
+		"non-member":       {stranger, "not by a member"},
+		"broken signature": {broken, "approval"},
+		"unknown proposal": {unknown, "no proposal"},
+		"other roster":     {resign(good, func(a *council.Approval) { a.Roster[0] ^= 1 }), "another roster"},
+		"other charter":    {resign(good, func(a *council.Approval) { a.Charter[0] ^= 1 }), "another charter"},
+		"other sentence":   {resign(good, func(a *council.Approval) { a.Action = "do nothing" }), "another sentence"},
+		"expired":          {resign(good, func(a *council.Approval) { a.Expires = 1000 }), "has expired"},
+	} {
+		if _, err := r.Vote(t.Context(), x.a); err == nil || !strings.Contains(err.Error(), x.says) {
+			t.Errorf("%s: %v; want %q", name, err, x.says)
+		}
+	}
+	if p := r.proposal(t, id); p.Have != 0 {
+		t.Fatalf("%d approvals after bad votes", p.Have)
+	}
+	if _, err := r.Vote(t.Context(), good); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Vote(t.Context(), good); err == nil || council.Hint(err) == "" || !errors.Is(err, api.Conflict) {
+		t.Errorf("twice: %v", err)
+	}
+	if _, err := r.Propose(t.Context(), api.ProposeRequest{Playbook: "pause", Target: "nothing"}); err == nil || council.Hint(err) == "" && !strings.Contains(err.Error(), "protocol") {
+		t.Errorf("unknown target: %v", err)
+	}
+	if _, err := r.Propose(t.Context(), api.ProposeRequest{Raw: &api.RawTransaction{Chain: 5, To: common.Address{1}}}); err == nil || !strings.Contains(err.Error(), "not configured") {
+		t.Errorf("unknown chain: %v", err)
+	}
+	if _, err := r.Proposal(t.Context(), "0xffffffff"); !errors.Is(err, api.NotFound) {
+		t.Errorf("unknown id: %v", err)
+	}
+}
+
+// A hook hears of what it asked for, once, and has no say in anything.
+func TestWebhookHears(t *testing.T) {
+	h := newHouse(t, true)
+	heard := make(chan node.Notice, 16)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var n node.Notice
+		b, _ := io.ReadAll(r.Body)
+		if json.Unmarshal(b, &n) == nil {
+			heard <- n
+		}
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	defer srv.Close()
+	h.start("core-1", func(c *node.Config) {
+		c.Hooks = []node.Hook{{On: []string{"proposed", "third-approval"}, Webhook: srv.URL}, {On: []string{"proposed"}, Exec: []string{"/nonexistent/hook"}}}
+	})
+	h.start("core-2")
+	h.await("core-1", "readiness", minute, func(r *room) bool {
+		s, err := r.Status(t.Context())
+		return err == nil && s.Phase == api.Ready && len(s.Chains) > 0 && s.Chains[0].Balance != nil
+	})
+	id := h.propose("core-1", "pause")
+	for _, m := range []council.MemberID{"core-1", "core-2", "core-3"} {
+		h.approve("core-1", m, id)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), minute)
+	defer cancel()
+	// Hooks run beside each other, so they arrive in any order.
+	got := map[string]council.ProposalID{}
+	for len(got) < 2 {
+		select {
+		case n := <-heard:
+			got[n.Event] = n.Proposal
+		case <-ctx.Done():
+			t.Fatalf("heard only %v", got)
+		}
+	}
+	if got["proposed"] != id || got["third-approval"] != id {
+		t.Errorf("heard %v", got)
+	}
+	failed := errors.New("failed hooks are told")
+	err := h.rooms["core-1"].Events(ctx, 0, func(e api.Event) error {
+		if e.Kind == "hook-failed" && strings.Contains(e.Text, "/nonexistent/hook") {
+			return failed
+		}
+		return nil
+	})
+	if !errors.Is(err, failed) {
+		t.Errorf("the failing hook: %v", err)
+	}
+}
