@@ -65,7 +65,7 @@ func checkFile(room Room, s Source) []string {
 		if s.Test && !strings.HasPrefix(to, engine) {
 			rooms = nil
 		}
-		if rooms != nil && s.Room != pins && !slices.Contains(rooms, s.Room) {
+		if rooms != nil && !slices.Contains(rooms, s.Room) {
 			complain(spec, "%s belongs to %s alone", to, strings.Join(rooms, ", "))
 		}
 		if s.Test {

@@ -52,8 +52,6 @@ func Plan() map[string]Room {
 		"internal/testcouncil": {Imports: in("council", "tss")},
 		"internal/devchain":    {},
 		"internal/arrows":      {Goroutines: none},
-		// Pins the dependencies until the rooms that need them have moved in.
-		"internal/deps": {Goroutines: none},
 	}
 }
 
@@ -84,9 +82,6 @@ func owners() map[string][]string {
 		"github.com/ethereum/go-ethereum/node":      in("internal/devchain"),
 	}
 }
-
-// pins is the room that imports every dependency without using it.
-const pins = "internal/deps"
 
 // forbidden is what no pure room imports.
 var forbidden = in(
