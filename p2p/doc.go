@@ -41,7 +41,6 @@
 //
 // Read it in this order: frame.go (what is said), transport.go and event.go
 // (the door), host.go and link.go (one goroutine per member keeps it reached),
-// greet.go
-// (who is at the other end and alive), inbound.go (what comes in), network.go (the one in memory). Bounds are in
-// limits.go.
+// greet.go (who is at the other end, and whether it lives), inbound.go (what
+// comes in), network.go (the one in memory). Bounds are in limits.go.
 package p2p

@@ -185,6 +185,7 @@ func (l *link) met(g greeting, on network.Conn) {
 
 // beat sends one byte at a time; listen expects them back.
 func (l *link) beat(ctx context.Context, s network.Stream) error {
+	due := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -193,23 +194,50 @@ func (l *link) beat(ctx context.Context, s network.Stream) error {
 			return nil
 		case <-timer.C:
 		}
+		if now := time.Now(); now.Sub(due) > heldUp {
+			l.mu.Lock()
+			l.heldUp = now
+			l.mu.Unlock()
+		}
 		s.SetWriteDeadline(time.Now().Add(l.silence(s)))
 		if _, err := s.Write([]byte{1}); err != nil {
 			return l.lost(s, err)
 		}
+		due = time.Now().Add(l.host.tune.pulseEvery)
 		timer.Reset(l.host.tune.pulseEvery)
 	}
 }
 
 func (l *link) listen(ctx context.Context, s network.Stream) error {
 	var b [1]byte
-	for ctx.Err() == nil {
-		s.SetReadDeadline(time.Now().Add(l.silence(s)))
-		if _, err := io.ReadFull(s, b[:]); err != nil {
+	for deaf := 0; ctx.Err() == nil; {
+		began, wait := time.Now(), l.silence(s)
+		s.SetReadDeadline(began.Add(wait))
+		_, err := io.ReadFull(s, b[:])
+		switch {
+		case err == nil:
+			deaf = 0
+		case deaf < maxDeaf && timedOut(err) && l.late(began, began.Add(wait)):
+			deaf++
+		default:
 			return l.lost(s, err)
 		}
 	}
 	return nil
+}
+
+// late reports whether this process itself was held up since began: by how late
+// it learns that the deadline has passed, or by how late its own beat was. A node
+// that was not running has not heard the others, and that says nothing of them.
+func (l *link) late(began, deadline time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(deadline) > heldUp || l.heldUp.After(began)
+}
+
+func timedOut(err error) bool {
+	t := interface{ Timeout() bool }(nil)
+	return errors.As(err, &t) && t.Timeout()
 }
 
 // silence is how long a member may be silent. On TCP the beat looks only for
@@ -223,7 +251,7 @@ func (l *link) silence(s network.Stream) time.Duration {
 }
 
 func (l *link) lost(s network.Stream, err error) error {
-	if t := interface{ Timeout() bool }(nil); errors.As(err, &t) && t.Timeout() {
+	if timedOut(err) {
 		return fmt.Errorf("no sign of life of %s for %s", l.member, l.silence(s))
 	}
 	return fmt.Errorf("connection to %s ended: %w", l.member, root(err))

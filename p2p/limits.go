@@ -22,6 +22,7 @@ const (
 	streamRate  = 2  // new streams a second from one member on one channel, sustained: the price of garbage
 	streamBurst = 16 // streams
 	maxGreeting = 1 << 10
+	maxDeaf     = 3  // silences in a row that are put down to this process's own lateness
 	maxTheirs   = 16 // protocols of a member that an error lists
 )
 
@@ -30,6 +31,7 @@ const (
 	pulseEvery   = 700 * time.Millisecond  // between two beats
 	pulseLost    = 2400 * time.Millisecond // after the last answer on QUIC: the member is down
 	pulseLostTCP = 15 * time.Second        // likewise on TCP, where the kernel tells of a dead process at once, and what is left is a machine so busy that it must be waited out
+	heldUp       = 300 * time.Millisecond  // a timer so late means that this process was not running
 	greetTimeout = 5 * time.Second         // for the greeting on a new connection
 	quicAfter    = 2 * time.Second         // after the dial of TCP: on a busy machine its handshake may take so long, and still be the better one
 	dialTimeout  = 5 * time.Second         // for one attempt over all addresses of a member

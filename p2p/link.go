@@ -40,6 +40,7 @@ type link struct {
 	instance [16]byte                // of the node greeted
 	end      context.CancelCauseFunc // ends the present serving
 	settled  chan struct{}           // closed while the member is up
+	heldUp   time.Time               // when this process last found itself late
 }
 
 func newLink(h *Host, m council.Member, p peer.ID) *link {

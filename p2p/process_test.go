@@ -24,6 +24,7 @@ type child struct {
 	Who    council.MemberID
 	Listen []string
 	Peers  map[council.MemberID][]string
+	Lost   time.Duration // silence that the child bears; 0 is the default
 }
 
 // TestChild is not a test of its own: the others below run it in a process of
@@ -38,7 +39,11 @@ func TestChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	tc := testcouncil.New(t)
-	h, err := NewHost(context.Background(), HostConfig{Self: c.Who, Roster: tc.Roster, Key: tc.NodeKeys[c.Who], Listen: c.Listen, Peers: c.Peers})
+	tune := defaults
+	if c.Lost > 0 {
+		tune.pulseEvery, tune.pulseLostTCP = c.Lost/4, c.Lost
+	}
+	h, err := newHost(context.Background(), HostConfig{Self: c.Who, Roster: tc.Roster, Key: tc.NodeKeys[c.Who], Listen: c.Listen, Peers: c.Peers}, tune)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,6 +187,31 @@ func TestFrozenProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitUp(t, a, bob)
+}
+
+// TestFrozenProcessBlamesNobody freezes a node for longer than the silence that
+// it bears. When it runs again it must not take its own absence for ours.
+func TestFrozenProcessBlamesNobody(t *testing.T) {
+	t.Parallel()
+	w := newHosts(t)
+	w.tune.pulseLostTCP = time.Hour
+	a := w.start(t, alice)
+	cmd := spawn(t, child{Who: bob, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Peers: map[council.MemberID][]string{alice: a.ListenAddrs()}, Lost: time.Second})
+	awaitUp(t, a, bob)
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(2500 * time.Millisecond) // real time must pass for the frozen process
+	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	send(t, a, bob, Frame{Channel: Session})
+	nextFrame(t, a)
+	select {
+	case e := <-a.Events():
+		t.Fatalf("%#v", e)
+	case <-time.After(1500 * time.Millisecond): // a beat and a silence more
+	}
 }
 
 func peerOf(h *Host, who council.MemberID) Peer {
