@@ -103,6 +103,8 @@ func (a *Agenda) Step(ev Event, now time.Time) []Effect {
 	case PeerDown:
 		delete(a.online, ev.Member)
 		a.peerGone(ev.Member)
+	case PeerRestarted:
+		a.restarted(ev.Member)
 	case Said:
 		a.said(ev)
 	case Fetched:

@@ -315,14 +315,25 @@ func (a *Agenda) abandon(l *lane, suspects []council.MemberID, proven bool, reas
 	}
 }
 
-// peerGone ends the attempts that a member's node was needed for.
+// peerGone ends the attempts that a member's node was needed for: another can
+// take its place at once. A key generation needs all, so it waits for them.
 func (a *Agenda) peerGone(m council.MemberID) {
+	a.withoutPeer(m, "went away")
+	a.ceremonyAway(m)
+}
+
+// restarted ends what the member's node has forgotten.
+func (a *Agenda) restarted(m council.MemberID) {
+	a.withoutPeer(m, "was started anew")
+	a.ceremonyRestarted(m)
+}
+
+func (a *Agenda) withoutPeer(m council.MemberID, what string) {
 	for _, l := range a.lanes {
 		if l.try != nil && slices.Contains(l.try.begin.Signers, m) {
-			a.giveUp(l, []council.MemberID{m}, fmt.Sprintf("the node of %s went away", m))
+			a.giveUp(l, []council.MemberID{m}, fmt.Sprintf("the node of %s %s", m, what))
 		}
 	}
-	a.ceremonyPeerGone(m)
 }
 
 // clip bounds a reason that goes into a feed.

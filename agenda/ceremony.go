@@ -3,6 +3,7 @@ package agenda
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ type ceremony struct {
 	genesis  council.Genesis
 	confirms map[council.MemberID]council.NodeSignature
 	early    map[council.MemberID]ConfirmMessage // came before this node was so far
+	away     map[council.MemberID]time.Time
 	proving  bool
 	proofs   map[int][]byte
 	commit   bool
@@ -73,7 +75,7 @@ func (a *Agenda) ceremonyStage() (string, []council.MemberID) {
 	case c.id == (common.Hash{}):
 		return "gathering", missing(func(m council.MemberID) bool { return c.ready[m].Prepared })
 	case !c.drawn:
-		return "generating", nil
+		return "generating", slices.Sorted(maps.Keys(c.away))
 	case !c.staged:
 		return "staging", nil
 	case len(c.confirms) < len(a.roster.Members):
@@ -156,7 +158,7 @@ func (a *Agenda) ceremonyStart(k KeygenWanted) {
 	}
 	a.ceremony = &ceremony{
 		random: k.Random, ready: map[council.MemberID]Ready{}, confirms: map[council.MemberID]council.NodeSignature{},
-		early: map[council.MemberID]ConfirmMessage{}, proofs: map[int][]byte{}, began: a.now,
+		early: map[council.MemberID]ConfirmMessage{}, proofs: map[int][]byte{}, away: map[council.MemberID]time.Time{}, began: a.now,
 	}
 	a.ceremony.ready[a.self] = Ready{Roster: a.hash, Charter: a.roster.Charter, Random: k.Random}
 	a.do(MakeParams{})
@@ -172,6 +174,12 @@ func (a *Agenda) ceremonyStep() {
 	if c.id != (common.Hash{}) && a.due(c.began, a.timing.Ceremony) {
 		a.ceremonyEnd("the ceremony took longer than its time limit")
 		return
+	}
+	for _, m := range a.roster.IDs() {
+		if since, ok := c.away[m]; ok && a.due(since, a.timing.Away) {
+			a.ceremonyEnd(fmt.Sprintf("the node of %s went away during key generation", m))
+			return
+		}
 	}
 	if c.id == (common.Hash{}) && a.allPrepared() {
 		a.draw()
@@ -396,13 +404,16 @@ func blame(ev Failed) string {
 	return fmt.Sprintf(" (suspects: %s)", council.Names(ev.Suspects))
 }
 
-func (a *Agenda) ceremonyPeer(council.MemberID) {
-	if a.ceremony != nil {
-		a.ceremony.said = time.Time{}
+func (a *Agenda) ceremonyPeer(m council.MemberID) {
+	if c := a.ceremony; c != nil {
+		c.said = time.Time{}
+		delete(c.away, m)
 	}
 }
 
-func (a *Agenda) ceremonyPeerGone(m council.MemberID) {
+// ceremonyAway notes who can't be reached. Before the engine runs, that member
+// just has to come again; while it runs, all wait for it for a moment.
+func (a *Agenda) ceremonyAway(m council.MemberID) {
 	c := a.ceremony
 	if c == nil {
 		return
@@ -411,8 +422,12 @@ func (a *Agenda) ceremonyPeerGone(m council.MemberID) {
 		delete(c.ready, m)
 		return
 	}
-	if !c.drawn {
-		a.ceremonyEnd(fmt.Sprintf("the node of %s went away during key generation", m))
+	c.away[m] = a.now
+}
+
+func (a *Agenda) ceremonyRestarted(m council.MemberID) {
+	if c := a.ceremony; c != nil && c.id != (common.Hash{}) && !c.commit {
+		a.ceremonyEnd(fmt.Sprintf("the node of %s was started anew during key generation", m))
 	}
 }
 

@@ -351,15 +351,25 @@ func TestDeathDuringGenerationIsNamed(t *testing.T) {
 		f()
 	}
 	b.pending = nil
-	b.give(everyone[0], agenda.PeerDown{Member: "core-1"})
-	drew := false
-	for m := range b.drawn {
-		if m == everyone[0] {
-			drew = true
-		}
+	var m council.MemberID
+	for m = range b.drawn {
 	}
-	failed := len(b.heard(everyone[0], "ceremony-failed", "core-1 went away")) > 0
-	if drew != failed {
-		t.Errorf("drew %v, failed %v: %+v", drew, failed, b.notices[everyone[0]])
+	away := everyone[0]
+	if m == away {
+		away = everyone[1]
+	}
+	b.give(m, agenda.PeerDown{Member: away})
+	b.pass(30 * time.Second)
+	if failed := b.heard(m, "ceremony-failed", ""); len(failed) > 0 {
+		t.Fatalf("a node that is away for half a minute ends the ceremony: %+v", failed)
+	}
+	b.give(m, agenda.PeerUp{Member: away})
+	b.pass(time.Minute)
+	if failed := b.heard(m, "ceremony-failed", ""); len(failed) > 0 {
+		t.Fatalf("a node that came back ends the ceremony: %+v", failed)
+	}
+	b.give(m, agenda.PeerRestarted{Member: away})
+	if len(b.heard(m, "ceremony-failed", string(away)+" was started anew")) != 1 {
+		t.Errorf("says %+v", b.notices[m])
 	}
 }

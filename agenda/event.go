@@ -30,6 +30,10 @@ type PeerUp struct{ Member council.MemberID }
 // PeerDown reports that a member's node can't be reached.
 type PeerDown struct{ Member council.MemberID }
 
+// PeerRestarted reports that a member's node is another process than before: it
+// has forgotten the sessions that it was in.
+type PeerRestarted struct{ Member council.MemberID }
+
 // Said reports a message from another member's node; From is authenticated.
 type Said struct {
 	From    council.MemberID
@@ -138,25 +142,26 @@ type Committed struct {
 	Err     error
 }
 
-func (Tick) event()         {}
-func (Recorded) event()     {}
-func (PeerUp) event()       {}
-func (PeerDown) event()     {}
-func (Said) event()         {}
-func (Fetched) event()      {}
-func (Head) event()         {}
-func (Planned) event()      {}
-func (Ledger) event()       {}
-func (Enlisted) event()     {}
-func (Signed) event()       {}
-func (Failed) event()       {}
-func (Seen) event()         {}
-func (KeygenWanted) event() {}
-func (ParamsMade) event()   {}
-func (KeyDrawn) event()     {}
-func (Staged) event()       {}
-func (Confirmed) event()    {}
-func (Committed) event()    {}
+func (Tick) event()          {}
+func (Recorded) event()      {}
+func (PeerUp) event()        {}
+func (PeerDown) event()      {}
+func (PeerRestarted) event() {}
+func (Said) event()          {}
+func (Fetched) event()       {}
+func (Head) event()          {}
+func (Planned) event()       {}
+func (Ledger) event()        {}
+func (Enlisted) event()      {}
+func (Signed) event()        {}
+func (Failed) event()        {}
+func (Seen) event()          {}
+func (KeygenWanted) event()  {}
+func (ParamsMade) event()    {}
+func (KeyDrawn) event()      {}
+func (Staged) event()        {}
+func (Confirmed) event()     {}
+func (Committed) event()     {}
 
 // unix is the time as the council's types count it.
 func unix(t time.Time) uint64 { return uint64(max(t.Unix(), 0)) }

@@ -20,6 +20,7 @@ type Timing struct {
 	Rebroadcast time.Duration // until an unmined transaction is sent again
 	Bump        time.Duration // until an unmined transaction gets higher fees
 	Remind      time.Duration // between two reminders of who is waited for
+	Away        time.Duration // how long a key generation waits for a node that can't be reached
 	Ceremony    time.Duration // the rounds of a key generation
 	MaxSkew     time.Duration // how far another member's clock may be off before it is named
 }
@@ -29,6 +30,6 @@ func Defaults() Timing {
 	return Timing{
 		Grace: 1500 * time.Millisecond, Deadline: 45 * time.Second, Hold: 5 * time.Second,
 		Retry: 2 * time.Second, Rejudge: 10 * time.Second, Rebroadcast: 12 * time.Second, Bump: 90 * time.Second,
-		Remind: 10 * time.Second, Ceremony: 10 * time.Minute, MaxSkew: 30 * time.Second,
+		Remind: 10 * time.Second, Away: 45 * time.Second, Ceremony: 10 * time.Minute, MaxSkew: 30 * time.Second,
 	}
 }

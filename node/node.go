@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,6 +73,7 @@ type Node struct {
 	log       *slog.Logger
 	now       func() time.Time
 	started   time.Time
+	life      uint64 // of this process, for others to tell it from the next
 
 	// Owned by the goroutine of Run.
 	agenda  *agenda.Agenda
@@ -98,6 +100,7 @@ type peer struct {
 	online  bool
 	since   time.Time
 	version string
+	life    uint64
 	skew    time.Duration
 	roster  *common.Hash
 	detail  string
@@ -126,7 +129,7 @@ func New(c Config) (*Node, error) {
 		self: c.Self, roster: c.Roster, charter: c.Charter, policy: c.Policy, transport: c.Transport,
 		journal: c.Journal, keystore: c.Keystore, chains: map[uint64]*chainWork{},
 		hooks: c.Hooks, hookSlots: make(chan struct{}, maxHooks), timing: c.Timing, gas: c.Gas, warnings: c.Warnings,
-		version: c.Version, signer: c.Key, log: c.Log.With("member", string(c.Self)), now: c.Now, started: c.Now(),
+		version: c.Version, signer: c.Key, log: c.Log.With("member", string(c.Self)), now: c.Now, started: c.Now(), life: rand.Uint64() | 1,
 		agenda: a, peers: map[council.MemberID]*peer{}, runners: map[council.SessionID]*runner{},
 		ended: map[council.SessionID]bool{}, early: early{sessions: map[council.SessionID]*waiting{}},
 		ctx: context.Background(), calls: newCalls(), slots: make(chan struct{}, maxCalls), bulletin: newBulletin(),

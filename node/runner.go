@@ -17,6 +17,8 @@ type runner struct {
 	id     council.SessionID
 	what   string
 	inbox  chan tss.Message
+	again  chan council.MemberID // members that may have missed what was sent
+	sent   []tss.Message         // all of it; a protocol run is short
 	cancel context.CancelFunc
 }
 
@@ -27,7 +29,7 @@ func (n *Node) start(id council.SessionID, what string, s *tss.Session, reveal f
 		return council.WithHint(fmt.Errorf("%d sessions are running, which is the most", len(n.runners)), "wait until one has ended")
 	}
 	ctx, cancel := context.WithCancel(n.ctx)
-	r := &runner{id: id, what: what, inbox: make(chan tss.Message, mailbox), cancel: cancel}
+	r := &runner{id: id, what: what, inbox: make(chan tss.Message, mailbox), again: make(chan council.MemberID, council.MaxMembers), cancel: cancel}
 	n.runners[id] = r
 	for _, m := range n.early.take(id) {
 		r.deliver(m)
@@ -63,6 +65,9 @@ func (r *runner) run(ctx context.Context, n *Node, s *tss.Session, reveal func()
 		select {
 		case <-ctx.Done():
 			return
+		case to := <-r.again:
+			r.resend(n, to)
+			ready, err = tss.Ready{}, nil
 		case m := <-r.inbox:
 			ready, err = s.Step(m)
 			if err == nil && ready.Dropped != nil {
@@ -102,6 +107,7 @@ func (r *runner) handle(n *Node, s *tss.Session, ready tss.Ready, err error, rev
 	for _, m := range ready.Messages {
 		n.send(m.To, frameOf(m))
 	}
+	r.sent = append(r.sent, ready.Messages...)
 	switch {
 	case ready.Signature != nil:
 		n.log.Info("signature", "session", r.id.Short(), "what", r.what, "took", n.now().Sub(began).Round(time.Millisecond))
@@ -116,6 +122,26 @@ func (r *runner) handle(n *Node, s *tss.Session, ready tss.Ready, err error, rev
 		return true, nil
 	}
 	return false, nil
+}
+
+// resend repeats, to a member that was away for a moment, what it may have
+// missed. The same frames again change nothing: a session takes the first.
+func (r *runner) resend(n *Node, to council.MemberID) {
+	for _, m := range r.sent {
+		if m.To == "" || m.To == to {
+			n.send(to, frameOf(m))
+		}
+	}
+}
+
+// resume has all sessions repeat themselves to a member that is back.
+func (n *Node) resume(to council.MemberID) {
+	for _, r := range n.runners {
+		select {
+		case r.again <- to:
+		default:
+		}
+	}
 }
 
 func failure(id council.SessionID, err error) agenda.Failed {

@@ -30,6 +30,7 @@ type hello struct {
 	Time    uint64 // unix milliseconds
 	Version string // of the software
 	Council common.Hash
+	Life    uint64 // drawn when the process starts: another one means that it has forgotten its sessions
 }
 
 // heads is a vector of feed heads. An answer is not answered by another.
@@ -67,8 +68,6 @@ func (n *Node) send(to council.MemberID, f p2p.Frame) {
 	targets := []council.MemberID{to}
 	if to == "" {
 		targets = n.transport.Online()
-	} else if f.To == "" {
-		f.To = to
 	}
 	for _, m := range targets {
 		if m == n.self {
@@ -136,7 +135,10 @@ func (n *Node) recordFrame(f p2p.Frame) error {
 // slow, never fast; the bound is far above it.
 func (n *Node) hello(from council.MemberID, h hello) {
 	p := n.peer(from)
-	p.version = h.Version
+	if p.life != 0 && p.life != h.Life {
+		n.step(agenda.PeerRestarted{Member: from})
+	}
+	p.version, p.life = h.Version, h.Life
 	skew := time.UnixMilli(int64(h.Time)).Sub(n.now())
 	p.skew = skew.Round(time.Second)
 	if skew.Abs() > n.timing.MaxSkew {
@@ -152,13 +154,14 @@ func (n *Node) peerEvent(ev p2p.Event) {
 		p.online, p.since, p.detail, p.roster = true, n.now(), "", nil
 		n.log.Info("peer up", "member", ev.Member)
 		n.tell("peer-up", council.ProposalID{}, ev.Member, string(ev.Member)+" is online")
-		h := hello{Time: uint64(n.now().UnixMilli()), Version: n.version}
+		h := hello{Time: uint64(n.now().UnixMilli()), Version: n.version, Life: n.life}
 		if g := n.agenda.Genesis(); g != nil {
 			h.Council = g.ID()
 		}
 		n.sendRecord(ev.Member, recordHello, h)
 		n.sendHeads(ev.Member, false)
 		n.step(agenda.PeerUp{Member: ev.Member})
+		n.resume(ev.Member)
 	case p2p.PeerDown:
 		p := n.peer(ev.Member)
 		p.online, p.since = false, n.now()
