@@ -109,8 +109,6 @@ func demo(ctx context.Context, o options) error {
 		if ctx.Err() == nil {
 			s.fail(context.Cause(life))
 			held = false
-		} else {
-			ctx = context.WithoutCancel(ctx)
 		}
 	}
 	if err := done(held); err != nil {
