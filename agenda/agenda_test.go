@@ -333,3 +333,62 @@ func TestExpiredProposalIsNeverSigned(t *testing.T) {
 		t.Error("it was signed")
 	}
 }
+
+// Seven approvals are no reason for two attempts: those who do not sign wait
+// for those who do.
+func TestEveryoneApprovesAndOneAttemptSigns(t *testing.T) {
+	for seed := range uint64(5) {
+		w := newWorld(t, 50+seed)
+		id := w.propose("core-1", "pause", "protocol")
+		w.run(10*time.Second, w.known(id))
+		for _, m := range everyone {
+			w.approve(m, id)
+		}
+		if !w.run(60*time.Second, w.minedBy(id)) {
+			w.fail(id)
+		}
+		if w.attempts != 1 {
+			t.Errorf("seed %d: %d attempts", seed, w.attempts)
+		}
+	}
+}
+
+// A proposal that the chain would revert does not keep others waiting.
+func TestRevertingProposalStandsBehind(t *testing.T) {
+	w := newWorld(t, 60)
+	a := w.propose("core-1", "pause", "protocol")
+	w.reverts = a
+	w.run(3*time.Second, w.known(a))
+	b := w.propose("core-2", "pause", "bridge")
+	w.run(3*time.Second, w.known(b))
+	for _, id := range []council.ProposalID{a, b} {
+		for _, m := range everyone[:4] {
+			w.approve(m, id)
+		}
+	}
+	if !w.run(60*time.Second, w.minedBy(b)) {
+		w.fail(b)
+	}
+	if w.runs(a) > 0 {
+		t.Error("the reverting one ran")
+	}
+}
+
+// One traitor can't use up the attempt numbers, nor hold the lane with its word.
+func TestLeapingAttemptNumbers(t *testing.T) {
+	w := newWorld(t, 70)
+	id := w.propose("core-1", "pause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	traitor := w.nodes["community-3"]
+	for _, n := range []uint64{1, 33, ^uint64(0), ^uint64(0) - 1} {
+		w.step("community-3", w.append(traitor, council.WordBegun, council.Begun{Proposal: id, Chain: chainID, Nonce: 0, Attempt: n, Begin: [32]byte{byte(n)}, Signers: []council.MemberID{"community-3", "core-1", "core-2", "core-3"}}))
+		w.step("community-3", w.append(traitor, council.WordAttemptFailed, council.AttemptFailed{Proposal: id, Chain: chainID, Nonce: 0, Attempt: n, Suspects: []council.MemberID{"core-1"}}))
+	}
+	w.run(2*time.Second, func() bool { return false })
+	for _, m := range []council.MemberID{"core-1", "core-2", "core-3", "core-4"} {
+		w.approve(m, id)
+	}
+	if !w.run(60*time.Second, w.minedBy(id)) {
+		w.fail(id)
+	}
+}

@@ -30,9 +30,7 @@ func (a *Agenda) planned(ev Planned) {
 	l.plan = nil
 	if ev.Err != nil {
 		l.turn = turn{}
-		l.planned = a.now
-		// Kept as a plan so that the next one waits its time.
-		l.plan = &Plan{}
+		p.held = a.now.Add(5 * a.timing.Retry)
 		if p.once("fees: " + ev.Err.Error()) {
 			a.do(Notify{What: "stuck", Proposal: p.ID, Text: ev.Err.Error()})
 		}
@@ -129,14 +127,13 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 		case same && b.Attempt == t.begin.Attempt && a.better(b, b.Coordinator, t.begin.Coordinator):
 			a.do(Abort{Session: t.session})
 			l.try = nil
-		case same && b.Attempt > t.begin.Attempt:
-			a.giveUp(l, nil, "a later attempt has begun")
 		default:
+			// A signer that has given this attempt up has said so before.
 			a.refuse(l, b, "busy", fmt.Sprintf("attempt %d by %s is under way", t.begin.Attempt, t.begin.Coordinator))
 			return
 		}
-	} else if b.Attempt <= l.over[b.Nonce] {
-		a.refuse(l, b, "attempt", fmt.Sprintf("attempt %d is over", l.over[b.Nonce]))
+	} else if b.Attempt <= l.over[b.Nonce] || b.Attempt > l.last[b.Nonce]+MaxAttemptsKept {
+		a.refuse(l, b, "attempt", fmt.Sprintf("attempt %d is over, and none above %d has begun", l.over[b.Nonce], l.last[b.Nonce]))
 		return
 	}
 	for _, ap := range b.Approvals {
@@ -215,9 +212,7 @@ func (a *Agenda) refusal(from council.MemberID, m Refusal) {
 	if !ok || l.try == nil || l.try.begin.Hash() != m.Begin || !slices.Contains(l.try.begin.Signers, from) {
 		return
 	}
-	if m.Attempt < l.try.begin.Attempt+MaxAttemptsKept {
-		l.counted(m.Nonce, m.Attempt)
-	}
+	l.counted(m.Nonce, m.Attempt)
 	a.refused(l, from, l.try.begin, m)
 }
 
@@ -311,7 +306,8 @@ func (a *Agenda) abandon(l *lane, suspects []council.MemberID, proven bool, reas
 	if p, ok := a.proposals[b.Proposal]; ok {
 		// Known at once, and whether or not the entry about the attempt's
 		// beginning was ever written.
-		p.begun(council.Begun{Proposal: b.Proposal, Nonce: b.Nonce, Attempt: b.Attempt, Begin: b.Hash(), Signers: b.Signers})
+		p.begun(a.self, council.Begun{Proposal: b.Proposal, Nonce: b.Nonce, Attempt: b.Attempt, Begin: b.Hash(), Signers: b.Signers}, a.now)
+		p.held = a.now.Add(backoff(b.Attempt))
 	}
 }
 

@@ -36,13 +36,12 @@ func (a *Agenda) record(e Recorded) {
 		}
 	case council.Begun:
 		if p := a.known(b.Proposal, e); p != nil {
-			p.begun(b)
+			p.begun(e.Author, b, a.reading())
 			a.lane(b.Chain).counted(b.Nonce, b.Attempt)
 		}
 	case council.AttemptFailed:
 		if p := a.known(b.Proposal, e); p != nil {
-			p.attemptFailed(e.Author, b)
-			a.lane(b.Chain).ended(b.Nonce, b.Attempt)
+			a.attemptFailed(p, e.Author, b)
 		}
 	case council.Signed:
 		if p := a.known(b.Proposal, e); p != nil {
@@ -147,11 +146,45 @@ func (a *Agenda) readingTime(ap council.Approval) uint64 {
 	return now
 }
 
-func (p *Proposal) begun(b council.Begun) {
-	if p.attempt(b.Begin) != nil || len(p.Attempts) >= MaxAttemptsKept {
-		return
+// reading is the time at which something is learnt: zero from the journal.
+func (a *Agenda) reading() time.Time {
+	if a.replaying {
+		return time.Time{}
 	}
-	p.Attempts = append(p.Attempts, Attempt{Number: b.Attempt, Nonce: b.Nonce, Begin: b.Begin, Signers: b.Signers})
+	return a.now
+}
+
+func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time) {
+	at := p.attempt(b.Begin)
+	if at == nil {
+		if len(p.Attempts) >= MaxAttemptsKept {
+			p.Attempts = slices.Delete(p.Attempts, 0, 1)
+		}
+		p.Attempts = append(p.Attempts, Attempt{Number: b.Attempt, Nonce: b.Nonce, Begin: b.Begin, Signers: b.Signers, heard: now})
+		at = &p.Attempts[len(p.Attempts)-1]
+	}
+	if slices.Contains(at.Signers, author) && !slices.Contains(at.Joined, author) {
+		at.Joined = append(at.Joined, author)
+	}
+}
+
+// running finds an attempt of others that may still bring the signature: all
+// its signers have joined it and have time left, or it has only just begun. One
+// member's word alone holds nobody up for long.
+func (a *Agenda) running(p *Proposal, nonce uint64) bool {
+	for _, at := range p.Attempts {
+		if at.Nonce != nonce || at.Failed != "" || at.heard.IsZero() {
+			continue
+		}
+		patience := 2 * a.timing.Grace
+		if len(at.Joined) == len(at.Signers) {
+			patience = a.timing.Deadline
+		}
+		if !a.due(at.heard, patience) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *Proposal) attempt(begin common.Hash) *Attempt {
@@ -163,14 +196,17 @@ func (p *Proposal) attempt(begin common.Hash) *Attempt {
 	return nil
 }
 
-// attemptFailed counts a suspicion once for each attempt and suspect, whoever
-// reports it, and only from a signer of that attempt.
-func (p *Proposal) attemptFailed(author council.MemberID, f council.AttemptFailed) {
+// attemptFailed takes up that a signer has given an attempt up: nobody can
+// finish it any more. A suspicion counts once for each attempt and suspect,
+// whoever reports it.
+func (a *Agenda) attemptFailed(p *Proposal, author council.MemberID, f council.AttemptFailed) {
+	l := a.lane(f.Chain)
 	for i := range p.Attempts {
 		at := &p.Attempts[i]
 		if at.Number != f.Attempt || at.Nonce != f.Nonce || !slices.Contains(at.Signers, author) {
 			continue
 		}
+		l.ended(f.Nonce, f.Attempt)
 		if at.Failed == "" {
 			at.Failed = f.Reason
 		}
@@ -179,6 +215,9 @@ func (p *Proposal) attemptFailed(author council.MemberID, f council.AttemptFaile
 				at.Suspects = append(at.Suspects, s)
 				p.doubt[s]++
 			}
+		}
+		if t := l.try; author != a.self && t != nil && t.begin.Hash() == at.Begin && !a.replaying {
+			a.giveUp(l, nil, string(author)+" gave it up: "+f.Reason)
 		}
 	}
 }
@@ -207,6 +246,7 @@ func (a *Agenda) signatureSeen(p *Proposal, s council.Signed) {
 		return
 	}
 	first := p.Tx == nil
+	p.txs = append(p.txs, tx.Hash())
 	p.Tx, p.Signed, p.sent = tx, &s, a.now.Add(-a.timing.Rebroadcast)
 	if a.replaying {
 		p.told["signed"] = true

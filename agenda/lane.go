@@ -26,7 +26,6 @@ type lane struct {
 	over    map[uint64]uint64 // highest attempt known to have ended, by nonce
 	try     *try
 	plan    *Plan
-	planned time.Time
 	turn    turn
 	held    []heldBegin
 }
@@ -86,15 +85,19 @@ func (a *Agenda) row(ev Ledger) {
 	l.byID[ev.Proposal] = ev.Nonce
 }
 
-// counted remembers the highest attempt heard of at a nonce.
+// counted remembers the highest attempt heard of at a nonce. Numbers that leap
+// are no honest node's, and would use the numbers up.
 func (l *lane) counted(nonce, attempt uint64) {
-	l.last[nonce] = max(l.last[nonce], attempt)
+	if attempt <= l.last[nonce]+MaxAttemptsKept {
+		l.last[nonce] = max(l.last[nonce], attempt)
+	}
 }
 
 // ended remembers that an attempt is over: nobody can be called to it again.
 func (l *lane) ended(nonce, attempt uint64) {
-	l.counted(nonce, attempt)
-	l.over[nonce] = max(l.over[nonce], attempt)
+	if l.counted(nonce, attempt); attempt <= l.last[nonce] {
+		l.over[nonce] = max(l.over[nonce], attempt)
+	}
 }
 
 // live finds the lowest nonce, not yet mined, that belongs to a proposal.
@@ -144,7 +147,7 @@ func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
 
 // next picks the proposal whose turn it is on the lane: the one that holds the
 // nonce, or what replaces it; else of those approved the restrictive first, then
-// the oldest.
+// the oldest. One that could not go on just now stands behind.
 func (a *Agenda) next(l *lane) (*Proposal, uint64, bool) {
 	var best *Proposal
 	var at uint64
@@ -181,6 +184,8 @@ func (a *Agenda) before(x, y *Proposal) bool {
 		return true
 	case replaces(y, x):
 		return false
+	case a.now.Before(x.held) != a.now.Before(y.held):
+		return a.now.Before(y.held)
 	case xr != yr:
 		return xr
 	case x.At != y.At:
@@ -267,6 +272,9 @@ func (a *Agenda) drive(l *lane) {
 		l.turn = turn{}
 		return
 	}
+	if !a.due(p.held, 0) || a.running(p, nonce) {
+		return
+	}
 	attempt := l.last[nonce] + 1
 	set, short := a.signers(p, nonce, attempt)
 	if len(set) < a.roster.Threshold {
@@ -282,14 +290,11 @@ func (a *Agenda) drive(l *lane) {
 	if l.turn.proposal != p.ID || l.turn.attempt != attempt || l.turn.set != key {
 		l.turn = turn{p.ID, attempt, key, a.now}
 	}
-	if me < 0 || !a.due(l.turn.since, time.Duration(me)*a.timing.Grace+backoff(attempt)) {
-		return
-	}
-	if l.plan != nil && !a.due(l.planned, a.timing.Retry*5) {
+	if me < 0 || !a.due(l.turn.since, time.Duration(me)*a.timing.Grace) || l.plan != nil {
 		return
 	}
 	plan := Plan{Proposal: p.ID, Deed: p.Intent.(council.Transaction), Nonce: nonce, Attempt: attempt, Replaces: p.Tx}
-	l.plan, l.planned = &plan, a.now
+	l.plan = &plan
 	a.do(plan)
 }
 

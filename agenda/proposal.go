@@ -41,6 +41,8 @@ type Proposal struct {
 	// Spoken is when this node read each member's word.
 	Spoken map[council.MemberID]time.Time
 
+	txs      []common.Hash   // all that were signed: a fee bump may lose to what it bumped
+	held     time.Time       // until then others may go first
 	needs    []council.Query // what the policy must know; a function of the intent
 	count    *count
 	facts    *council.Facts
@@ -57,8 +59,11 @@ type Attempt struct {
 	Nonce    uint64
 	Begin    common.Hash
 	Signers  []council.MemberID
-	Failed   string // why it ended without a signature; "" while open or signed
+	Joined   []council.MemberID // those who say that they take part
+	Failed   string             // why it ended without a signature; "" while open or signed
 	Suspects []council.MemberID
+
+	heard time.Time // when this node first heard of it; zero from the journal
 }
 
 // State is where a proposal stands.

@@ -176,7 +176,7 @@ func (a *Agenda) deliver(p *Proposal) {
 func (a *Agenda) seen(ev Seen) {
 	var p *Proposal
 	for _, q := range a.proposals {
-		if q.Tx != nil && q.Tx.Hash() == ev.Tx {
+		if slices.Contains(q.txs, ev.Tx) {
 			p = q
 		}
 	}

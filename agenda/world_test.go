@@ -3,6 +3,7 @@ package agenda_test
 import (
 	"container/heap"
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
 	"math/big"
 	"math/rand/v2"
@@ -43,6 +44,7 @@ type world struct {
 	mined    []*types.Transaction
 	minedAt  []uint64
 	attempts int
+	reverts  council.ProposalID // whose call has no fees: it would revert
 }
 
 type member struct {
@@ -282,6 +284,10 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 		}
 		w.later(n, agenda.Fetched{Proposal: e.Proposal, Facts: f})
 	case agenda.Plan:
+		if e.Proposal == w.reverts {
+			w.later(n, agenda.Planned{Proposal: e.Proposal, Nonce: e.Nonce, Attempt: e.Attempt, Err: errors.New("the call reverts")})
+			return nil
+		}
 		fees := council.Fees{Gas: 50_000, MaxFeePerGas: big.NewInt(2e9), MaxTipPerGas: big.NewInt(1e9)}
 		if e.Replaces != nil {
 			fees.MaxFeePerGas = new(big.Int).Mul(e.Replaces.GasFeeCap(), big.NewInt(2))
