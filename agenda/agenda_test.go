@@ -334,8 +334,8 @@ func TestExpiredProposalIsNeverSigned(t *testing.T) {
 	}
 }
 
-// Seven approvals are no reason for two attempts: those who do not sign wait
-// for those who do.
+// Approvals that come while an attempt runs are no reason for another: those
+// who do not sign wait for those who do.
 func TestEveryoneApprovesAndOneAttemptSigns(t *testing.T) {
 	for seed := range uint64(5) {
 		w := newWorld(t, 50+seed)
@@ -343,6 +343,7 @@ func TestEveryoneApprovesAndOneAttemptSigns(t *testing.T) {
 		w.run(10*time.Second, w.known(id))
 		for _, m := range everyone {
 			w.approve(m, id)
+			w.run(300*time.Millisecond, func() bool { return false })
 		}
 		if !w.run(60*time.Second, w.minedBy(id)) {
 			w.fail(id)
