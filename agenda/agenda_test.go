@@ -337,12 +337,13 @@ func TestExpiredProposalIsNeverSigned(t *testing.T) {
 // Approvals that come while an attempt runs are no reason for another: those
 // who do not sign wait for those who do.
 func TestEveryoneApprovesAndOneAttemptSigns(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range uint64(7) {
 		w := newWorld(t, 50+seed)
 		id := w.propose("core-1", "pause", "protocol")
 		w.run(10*time.Second, w.known(id))
-		for _, m := range everyone {
-			w.approve(m, id)
+		for i := range everyone {
+			// The draw is the same in every world; who comes first is not.
+			w.approve(everyone[(i+int(seed))%7], id)
 			w.run(300*time.Millisecond, func() bool { return false })
 		}
 		if !w.run(60*time.Second, w.minedBy(id)) {
