@@ -376,6 +376,36 @@ func TestRevertingProposalStandsBehind(t *testing.T) {
 	}
 }
 
+// What no node would sign does not keep others waiting, whoever approves it.
+func TestRefusedProposalStandsBehind(t *testing.T) {
+	w := newWorld(t, 61)
+	grab, seconds, err := w.nodes["core-1"].policy.Charter().Playbook("unpause", "bridge", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	treasury, ok := w.nodes["core-1"].policy.Charter().Contract("treasury")
+	if !ok {
+		t.Fatal("the charter knows no treasury")
+	}
+	grab.To, grab.Data = treasury.Address, append([]byte{0xa9, 0x05, 0x9c, 0xbb}, make([]byte, 64)...) // transfer(address,uint256)
+	a := w.put("core-1", grab, seconds)
+	w.run(3*time.Second, w.known(a))
+	for _, m := range everyone {
+		w.approve(m, a)
+	}
+	b := w.propose("core-2", "unpause", "protocol")
+	w.run(3*time.Second, w.known(b))
+	for _, m := range everyone[:4] {
+		w.approve(m, b)
+	}
+	if !w.run(60*time.Second, w.minedBy(b)) {
+		w.fail(b)
+	}
+	if w.runs(a) > 0 || w.state("core-3", a) != agenda.StateRefused {
+		t.Errorf("the transfer is %s", w.state("core-3", a))
+	}
+}
+
 // One traitor can't use up the attempt numbers, nor hold the lane with its word.
 func TestLeapingAttemptNumbers(t *testing.T) {
 	w := newWorld(t, 70)

@@ -97,10 +97,8 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	p.needs = a.policy.Needs(in)
 	a.proposals[id] = p
 	a.order = append(a.order, id)
-	if !a.replaying {
+	if p.once("proposed") && !a.replaying {
 		a.do(Notify{What: "proposed", Proposal: id, Text: p.Action.Sentence})
-	} else {
-		p.told["proposed"] = true
 	}
 	waiting := a.orphans[id]
 	delete(a.orphans, id)

@@ -147,10 +147,12 @@ func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
 
 // next picks the proposal whose turn it is on the lane: the one that holds the
 // nonce, or what replaces it; else of those approved the restrictive first, then
-// the oldest. One that could not go on just now stands behind.
+// the oldest. One that could not go on just now stands behind, and so does one
+// that too few nodes would sign: approvals alone must not hold up the others.
 func (a *Agenda) next(l *lane) (*Proposal, uint64, bool) {
 	var best *Proposal
 	var at uint64
+	var ready bool // best has its signers
 	for _, id := range a.order {
 		p := a.proposals[id]
 		if p.Intent.ChainID() != l.chain || p.Unread != nil || p.Over != "" || p.done() {
@@ -169,9 +171,20 @@ func (a *Agenda) next(l *lane) (*Proposal, uint64, bool) {
 		if !a.enough(p) {
 			continue
 		}
-		if best == nil || a.before(p, best) {
-			best, at = p, n
+		set, _ := a.signers(p, n, l.last[n]+1)
+		can := len(set) >= a.roster.Threshold
+		switch {
+		case best == nil, replaces(p, best):
+		case replaces(best, p):
+			continue
+		case can != ready:
+			if ready {
+				continue
+			}
+		case !a.before(p, best):
+			continue
 		}
+		best, at, ready = p, n, can
 	}
 	return best, at, best != nil
 }

@@ -14,9 +14,6 @@ func (a *Agenda) tend(p *Proposal) {
 	if p.Over != "" || p.Fate == council.WordFinal {
 		return
 	}
-	if p.once("proposed") {
-		a.do(Notify{What: "proposed", Proposal: p.ID, Text: p.Action.Sentence})
-	}
 	if p.Tx != nil {
 		a.deliver(p)
 		return

@@ -451,6 +451,13 @@ func (w *world) propose(m council.MemberID, playbook, target string) council.Pro
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return w.put(m, deed, seconds)
+}
+
+// put puts any transaction before the council.
+func (w *world) put(m council.MemberID, deed council.Transaction, seconds uint64) council.ProposalID {
+	w.t.Helper()
+	n := w.nodes[m]
 	deed.ValidUntil = uint64(w.now.Unix()) + seconds
 	w.seq++
 	deed.Salt = common.BigToHash(big.NewInt(int64(w.seq)))
