@@ -424,3 +424,26 @@ func TestLeapingAttemptNumbers(t *testing.T) {
 		w.fail(id)
 	}
 }
+
+// A proposal that everyone approved and four nodes refuse keeps nobody else from
+// the nonce.
+func TestRefusedProposalBlocksNobody(t *testing.T) {
+	w := newWorld(t, 80, "core-1", "core-2", "core-3", "core-4")
+	refused := w.propose("community-1", "unpause", "protocol")
+	w.run(5*time.Second, w.known(refused))
+	for _, m := range everyone {
+		w.approve(m, refused)
+	}
+	w.run(5*time.Second, func() bool { return false })
+	other := w.propose("community-2", "unpause", "bridge")
+	w.run(5*time.Second, w.known(other))
+	for _, m := range everyone[:4] {
+		w.approve(m, other)
+	}
+	if !w.run(60*time.Second, w.minedBy(other)) {
+		w.fail(other)
+	}
+	if w.runs(refused) > 0 {
+		t.Error("the refused one ran")
+	}
+}

@@ -36,19 +36,15 @@ func (a *Agenda) planned(ev Planned) {
 		}
 		return
 	}
-	target, nonce, ok := a.next(l)
-	if !ok || l.try != nil || target.ID != p.ID || nonce != ev.Nonce || l.last[nonce]+1 != ev.Attempt {
-		return
-	}
-	set, _ := a.signers(p, nonce, ev.Attempt)
-	if len(set) < a.roster.Threshold || !slices.Contains(set, a.self) {
+	c, ok := a.next(l)
+	if !ok || l.try != nil || c.proposal != p || c.nonce != ev.Nonce || c.attempt != ev.Attempt || !slices.Contains(c.set, a.self) {
 		return
 	}
 	deed := p.Intent.(council.Transaction)
 	b := council.Begin{
 		Council: a.genesis.ID(), Epoch: a.genesis.ShareEpoch, Roster: a.hash,
-		Proposal: p.ID, Chain: l.chain, Nonce: nonce, Attempt: ev.Attempt, Fees: ev.Fees,
-		Coordinator: a.self, Signers: council.Sorted(set), Approvals: a.approvals(p),
+		Proposal: p.ID, Chain: l.chain, Nonce: c.nonce, Attempt: c.attempt, Fees: ev.Fees,
+		Coordinator: a.self, Signers: council.Sorted(c.set), Approvals: a.approvals(p),
 	}
 	b.Digest = b.Envelope(deed).Digest()
 	for _, s := range b.Signers {

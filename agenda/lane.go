@@ -145,14 +145,19 @@ func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
 	return l.nonce, nil
 }
 
-// next picks the proposal whose turn it is on the lane: the one that holds the
-// nonce, or what replaces it; else of those approved the restrictive first, then
-// the oldest. One that could not go on just now stands behind, and so does one
-// that too few nodes would sign: approvals alone must not hold up the others.
-func (a *Agenda) next(l *lane) (*Proposal, uint64, bool) {
-	var best *Proposal
-	var at uint64
-	var ready bool // best has its signers
+// choice is the attempt that a lane would make next.
+type choice struct {
+	proposal *Proposal
+	nonce    uint64
+	attempt  uint64
+	set      []council.MemberID // who signs, the coordinator first
+}
+
+// candidates lists the proposals that are approved and could have the nonce:
+// the one that holds it, or what replaces it; else the restrictive first, then
+// the oldest. One that could not go on just now stands behind.
+func (a *Agenda) candidates(l *lane) []*Proposal {
+	var out []*Proposal
 	for _, id := range a.order {
 		p := a.proposals[id]
 		if p.Intent.ChainID() != l.chain || p.Unread != nil || p.Over != "" || p.done() {
@@ -164,29 +169,46 @@ func (a *Agenda) next(l *lane) (*Proposal, uint64, bool) {
 		if p.Tx != nil && !a.needsBump(p) {
 			continue
 		}
-		n, err := a.nonceFor(l, p)
-		if err != nil {
+		if _, err := a.nonceFor(l, p); err != nil || !a.enough(p) {
 			continue
 		}
-		if !a.enough(p) {
-			continue
-		}
-		set, _ := a.signers(p, n, l.last[n]+1)
-		can := len(set) >= a.roster.Threshold
-		switch {
-		case best == nil, replaces(p, best):
-		case replaces(best, p):
-			continue
-		case can != ready:
-			if ready {
-				continue
-			}
-		case !a.before(p, best):
-			continue
-		}
-		best, at, ready = p, n, can
+		out = append(out, p)
 	}
-	return best, at, best != nil
+	slices.SortStableFunc(out, func(x, y *Proposal) int {
+		switch {
+		case a.before(x, y):
+			return -1
+		case a.before(y, x):
+			return 1
+		}
+		return 0
+	})
+	return out
+}
+
+// next is the first candidate that can be signed now. One that too few nodes
+// allow, or too few that are online, is passed over: it must not keep others
+// from the nonce.
+func (a *Agenda) next(l *lane) (choice, bool) {
+	for _, p := range a.candidates(l) {
+		nonce, err := a.nonceFor(l, p)
+		if err != nil || !a.due(p.held, 0) {
+			continue
+		}
+		if a.running(p, nonce) {
+			return choice{}, false
+		}
+		c := choice{proposal: p, nonce: nonce, attempt: l.last[nonce] + 1}
+		var short []council.MemberID
+		if c.set, short = a.signers(p, nonce, c.attempt); len(c.set) >= a.roster.Threshold {
+			return c, true
+		}
+		if p.once(fmt.Sprintf("short %d %v", c.attempt, short)) && !a.hopeless(p) {
+			a.do(Notify{What: "waiting", Proposal: p.ID, Waiting: short,
+				Text: fmt.Sprintf("%s is approved; %d of %d signers are ready", p.Action.Sentence, len(c.set), a.roster.Threshold)})
+		}
+	}
+	return choice{}, false
 }
 
 // before orders approved proposals. What replaces goes before what is replaced.
@@ -280,35 +302,21 @@ func (a *Agenda) drive(l *lane) {
 		a.do(Free{Chain: l.chain, Nonce: n, Proposal: r.proposal})
 		return
 	}
-	p, nonce, ok := a.next(l)
+	c, ok := a.next(l)
 	if !ok {
 		l.turn = turn{}
 		return
 	}
-	if !a.due(p.held, 0) || a.running(p, nonce) {
-		return
-	}
-	attempt := l.last[nonce] + 1
-	set, short := a.signers(p, nonce, attempt)
-	if len(set) < a.roster.Threshold {
-		l.turn = turn{}
-		if p.once(fmt.Sprintf("short %d %v", attempt, short)) {
-			a.do(Notify{What: "waiting", Proposal: p.ID, Waiting: short,
-				Text: fmt.Sprintf("%s is approved; %d of %d signers are ready", p.Action.Sentence, len(set), a.roster.Threshold)})
-		}
-		return
-	}
-	me := slices.Index(set, a.self)
-	key := fmt.Sprint(set)
-	if l.turn.proposal != p.ID || l.turn.attempt != attempt || l.turn.set != key {
-		l.turn = turn{p.ID, attempt, key, a.now}
+	me := slices.Index(c.set, a.self)
+	key := fmt.Sprint(c.set)
+	if l.turn.proposal != c.proposal.ID || l.turn.attempt != c.attempt || l.turn.set != key {
+		l.turn = turn{c.proposal.ID, c.attempt, key, a.now}
 	}
 	if me < 0 || !a.due(l.turn.since, time.Duration(me)*a.timing.Grace) || l.plan != nil {
 		return
 	}
-	plan := Plan{Proposal: p.ID, Deed: p.Intent.(council.Transaction), Nonce: nonce, Attempt: attempt, Replaces: p.Tx}
-	l.plan = &plan
-	a.do(plan)
+	l.plan = &Plan{Proposal: c.proposal.ID, Deed: c.proposal.Intent.(council.Transaction), Nonce: c.nonce, Attempt: c.attempt, Replaces: c.proposal.Tx}
+	a.do(*l.plan)
 }
 
 // backoff spaces out attempts that keep failing.

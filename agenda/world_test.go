@@ -129,7 +129,7 @@ func newWorld(t *testing.T, seed uint64, strict ...council.MemberID) *world {
 	for _, m := range c.Roster.IDs() {
 		text := "version: 1\nname: own\nrules: []\n"
 		if slices.Contains(strict, m) {
-			text = "version: 1\nname: own\nrules:\n  - id: nothing\n    effect: deny\n    actions: [pause, unpause]\n"
+			text = "version: 1\nname: own\nrules:\n  - id: nothing\n    effect: deny\n    actions: [pause, unpause]\n    contracts: [protocol]\n"
 		}
 		own, err := policy.LoadMember("policy.yaml", []byte(text), charter)
 		if err != nil {
