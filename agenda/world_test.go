@@ -179,8 +179,8 @@ func (w *world) start(m council.MemberID) {
 	n.agenda, n.up = a, true
 	n.life++
 	w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce, Balance: big.NewInt(1e18)})
-	for id, o := range w.nodes {
-		if id != m && o.up {
+	for _, id := range everyone {
+		if o := w.nodes[id]; o != nil && id != m && o.up {
 			w.step(id, agenda.PeerUp{Member: m})
 			w.step(m, agenda.PeerUp{Member: id})
 			w.exchange(id, m)
@@ -197,8 +197,8 @@ func (w *world) stop(m council.MemberID) {
 			s.dead = true
 		}
 	}
-	for id, o := range w.nodes {
-		if o.up {
+	for _, id := range everyone {
+		if w.nodes[id].up {
 			w.step(id, agenda.PeerDown{Member: m})
 		}
 	}
@@ -268,8 +268,8 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 	case agenda.Append:
 		return []agenda.Event{w.append(n, e.Word, e.Body)}
 	case agenda.Send:
-		for id := range w.nodes {
-			if id != n.id && (e.To == "" || e.To == id) && w.rnd.Float64() >= w.loss {
+		for _, id := range everyone {
+			if w.nodes[id] != nil && id != n.id && (e.To == "" || e.To == id) && w.rnd.Float64() >= w.loss {
 				w.after(w.delay(), func() {
 					if w.nodes[id].up {
 						w.step(id, agenda.Said{From: n.id, Message: e.Message})
@@ -341,8 +341,8 @@ func (w *world) append(n *member, word council.Word, body any) agenda.Recorded {
 	e := agenda.Recorded{Author: n.id, Seq: n.seq, At: uint64(w.now.Unix()), Word: word, Body: back}
 	n.have[fmt.Sprintf("%s %d", n.id, n.seq)] = true
 	n.feed = append(n.feed, e)
-	for id := range w.nodes {
-		if id != n.id && w.rnd.Float64() >= w.loss {
+	for _, id := range everyone {
+		if w.nodes[id] != nil && id != n.id && w.rnd.Float64() >= w.loss {
 			w.after(w.delay(), func() { w.deliver(id, e) })
 		}
 	}
