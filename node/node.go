@@ -87,7 +87,8 @@ type Node struct {
 	rounds  uint64 // comparisons of feeds, to take turns
 
 	address  atomic.Pointer[common.Address] // of the council's key, for the chains' goroutines
-	ctx      context.Context
+	ctx      context.Context                // the node's life: from New until Run returns
+	cancel   context.CancelCauseFunc
 	calls    *calls
 	slots    chan struct{} // API requests
 	children sync.WaitGroup
@@ -132,8 +133,9 @@ func New(c Config) (*Node, error) {
 		version: c.Version, signer: c.Key, log: c.Log.With("member", string(c.Self)), now: c.Now, started: c.Now(), life: rand.Uint64() | 1,
 		agenda: a, peers: map[council.MemberID]*peer{}, runners: map[council.SessionID]*runner{},
 		ended: map[council.SessionID]bool{}, early: early{sessions: map[council.SessionID]*waiting{}},
-		ctx: context.Background(), calls: newCalls(), slots: make(chan struct{}, maxCalls), bulletin: newBulletin(),
+		calls: newCalls(), slots: make(chan struct{}, maxCalls), bulletin: newBulletin(),
 	}
+	n.ctx, n.cancel = context.WithCancelCause(context.Background())
 	for _, ch := range c.Chains {
 		if _, ok := n.chains[ch.Chain()]; ok {
 			return nil, council.WithHint(fmt.Errorf("chain %d is configured twice", ch.Chain()), "merge the two entries under chains: in signer.yaml")

@@ -67,8 +67,9 @@ func (n *Node) call(ctx context.Context, fn func() error) error {
 // socket and gets the node's life. Run returns when all that it has started has
 // ended.
 func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	n.ctx = ctx
+	stop := context.AfterFunc(ctx, func() { n.cancel(context.Canceled) })
+	defer stop()
+	ctx, cancel := n.ctx, n.cancel
 	defer n.children.Wait()
 	defer cancel(nil)
 	if serve != nil {
