@@ -349,9 +349,19 @@ func (r *room) proposal(t *testing.T, id council.ProposalID) api.Proposal {
 	return p
 }
 
+// ready waits until a node takes part.
+func (h *house) ready(m council.MemberID) {
+	h.t.Helper()
+	h.await(m, "readiness", minute, func(r *room) bool {
+		s, err := r.Status(h.t.Context())
+		return err == nil && s.Phase == api.Ready
+	})
+}
+
 // propose puts a playbook before the council.
 func (h *house) propose(m council.MemberID, playbook string) council.ProposalID {
 	h.t.Helper()
+	h.ready(m)
 	p, err := h.rooms[m].Propose(h.t.Context(), api.ProposeRequest{Playbook: playbook, Target: "protocol", Reason: "a test"})
 	if err != nil {
 		h.t.Fatal(err)
@@ -363,6 +373,7 @@ func (h *house) propose(m council.MemberID, playbook string) council.ProposalID 
 func (h *house) approve(at, who council.MemberID, id council.ProposalID) {
 	h.t.Helper()
 	r := h.rooms[at]
+	h.ready(at)
 	h.await(at, "the proposal", 20*time.Second, func(r *room) bool { return r.proposal(h.t, id).ID == id })
 	u, err := r.Ballot(h.t.Context(), api.BallotRequest{Proposal: id.Hex(), Decision: council.Approve, Member: who})
 	if err != nil {
