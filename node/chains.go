@@ -158,6 +158,10 @@ func (n *Node) followPast() {
 
 // turn translates what the chain made of a nonce.
 func (n *Node) turn(w *chainWork, ev chain.Event) {
+	if q := n.restore; q != nil {
+		q.turns = append(q.turns, func() { n.turn(w, ev) })
+		return
+	}
 	seen := agenda.Seen{Chain: w.client.Chain(), Tx: ev.Sighting.Tx, Block: ev.Sighting.Block, BlockHash: ev.Sighting.BlockHash, GasUsed: ev.Sighting.GasUsed}
 	switch ev.Turn {
 	case chain.TurnMined:

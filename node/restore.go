@@ -16,6 +16,7 @@ type quarantine struct {
 	why    string
 	need   int
 	caught map[council.MemberID]bool // others whose feeds are in here
+	turns  []func()                  // what the chain told meanwhile; it tells nothing twice
 }
 
 const noShare = "this node holds no share of the council's key"
@@ -36,7 +37,11 @@ func (n *Node) beginRestore(why string) {
 }
 
 func (n *Node) hold(why string, need int) {
-	n.restore = &quarantine{why: why, need: need, caught: map[council.MemberID]bool{}}
+	q := &quarantine{why: why, need: need, caught: map[council.MemberID]bool{}}
+	if n.restore != nil {
+		q.turns = n.restore.turns
+	}
+	n.restore = q
 	n.agenda.Watch(fmt.Sprintf("%s and asks others what it has missed: 0 of %d", why, need))
 }
 
@@ -73,8 +78,17 @@ func (n *Node) compared(from council.MemberID, lacking bool) {
 	n.tell("caught-up", council.ProposalID{}, n.self, "this node has caught up and takes part")
 	if n.share == nil {
 		n.agenda.Watch(noShare)
+		q.caughtUp()
 		return
 	}
 	n.agenda.Watch("")
 	n.step(agenda.Tick{})
+	q.caughtUp()
+}
+
+// caughtUp does what had to wait: it could not be written down before.
+func (q *quarantine) caughtUp() {
+	for _, f := range q.turns {
+		f()
+	}
 }

@@ -69,3 +69,36 @@ func TestRestoredDiskOnlyWatches(t *testing.T) {
 		t.Errorf("the restored node forked its feed: %v %v", forks, err)
 	}
 }
+
+// What the chain tells while a node has not caught up is not forgotten.
+func TestFinalityReachesANodeThatIsAlone(t *testing.T) {
+	h := newHouse(t, true)
+	h.startAll()
+	id := h.propose("core-1", "pause")
+	for _, m := range []council.MemberID{"core-1", "core-2", "core-3", "core-4"} {
+		h.approve(m, m, id)
+	}
+	h.await("core-1", "a transaction", minute, inState(t, id, api.Signed, api.Mined))
+	h.stop("core-1") // first: it must not live to see the finality
+	for _, m := range h.council.Roster.IDs() {
+		if m != "core-1" {
+			h.stop(m)
+		}
+	}
+	// Alone, with a transaction that becomes final: core-1 may write nothing yet,
+	// and sees several blocks go by.
+	blocks := func(n uint64) {
+		t.Helper()
+		if err := h.chain.Wait(t.Context(), h.chain.Head().Number.Uint64()+n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	blocks(3)
+	alone := h.start("core-1")
+	blocks(3)
+	if s := alone.proposal(t, id).State; s == api.Final {
+		t.Fatal("it took up finality before it had caught up")
+	}
+	h.start("core-2")
+	h.await("core-1", "finality", minute, inState(t, id, api.Final))
+}
