@@ -83,6 +83,7 @@ func (n *Node) compared(from council.MemberID, lacking bool) {
 	}
 	n.agenda.Watch("")
 	n.step(agenda.Tick{})
+	n.followPast() // what the feeds brought and the chain has not finished
 	q.caughtUp()
 }
 
