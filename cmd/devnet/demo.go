@@ -27,7 +27,7 @@ make one key, sign with four of seven, refuse what is not theirs to do, lose
 nodes and get them back. The exit code is 0 only if every step held.
 
 With --keep, or KEEP=1 in the environment, the council goes on running at the
-end, until an interrupt.`,
+end, also when a step has failed, until an interrupt.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return demo(cmd.Context(), o) },
 	}
@@ -103,13 +103,9 @@ func demo(ctx context.Context, o options) error {
 		s.note("every command and its answer: %s", filepath.Join(s.dir, "commands.log"))
 		s.note("the daemons' logs: %s", filepath.Join(s.dir, "*", "signer.log"))
 	}
-	if held && o.keep {
+	if o.keep && ctx.Err() == nil {
 		s.howToTalk()
-		<-life.Done()
-		if ctx.Err() == nil {
-			s.fail(context.Cause(life))
-			held = false
-		}
+		<-ctx.Done()
 	}
 	if err := done(held); err != nil {
 		return fmt.Errorf("end the council: %w", err)

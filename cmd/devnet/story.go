@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"regexp"
 	"strings"
 	"time"
 
@@ -251,6 +252,17 @@ func (s *story) untouched(ctx context.Context, id council.ProposalID, want ...ap
 		}
 	}
 	return nil
+}
+
+var (
+	place   = regexp.MustCompile(`^On [^:]+: `)
+	address = regexp.MustCompile(`\b(0x[0-9a-fA-F]{4})[0-9a-fA-F]{32}([0-9a-fA-F]{4})\b`)
+)
+
+// brief is a sentence without the chain, which is always the same one here, and
+// with addresses cut short: all of them stand in full further up.
+func brief(sentence string) string {
+	return address.ReplaceAllString(place.ReplaceAllString(oneLine(sentence), ""), "$1…$2")
 }
 
 func gwei(wei *big.Int) string {

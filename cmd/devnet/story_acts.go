@@ -50,7 +50,7 @@ func (s *story) pause(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.say("%s proposes %s: %q; seven nodes allow it", m[0].id, p.Short, p.Sentence)
+	s.say("%s proposes %s: %q; seven nodes allow it", m[0].id, p.Short, brief(p.Sentence))
 	for _, v := range p.Verdicts {
 		if !v.Allow {
 			return fmt.Errorf("%s denies it: %s: %s", v.Member, v.Rule, v.Reason)
@@ -116,7 +116,7 @@ func (s *story) helpOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.say("%s proposes %s: %q; each node has simulated it", m[0].id, p.Short, p.Sentence)
+	s.say("%s proposes %s: %q; each node has simulated it", m[0].id, p.Short, brief(p.Sentence))
 	if _, err := s.approve(ctx, p.ID, m[:3]...); err != nil {
 		return err
 	}
@@ -181,12 +181,12 @@ func (s *story) refuse(ctx context.Context) error {
 		return err
 	}
 	s.theft = p.ID
-	s.say("%s proposes %s: %q", m[3].id, p.Short, clip(p.Sentence, 110))
+	s.say("%s proposes %s: %q", m[3].id, p.Short, brief(p.Sentence))
 	if err := denied(p, s.online()); err != nil {
 		return err
 	}
 	v := p.Verdicts[0]
-	s.say("all %d nodes that run refuse it: %s: %s", len(p.Verdicts), v.Rule, clip(oneLine(v.Reason), 100))
+	s.say("all %d nodes that run refuse it: %s: %s", len(p.Verdicts), v.Rule, brief(v.Reason))
 	if p, err = s.approve(ctx, p.ID, m...); err != nil {
 		return err
 	}
@@ -240,8 +240,8 @@ func (s *story) dissent(ctx context.Context) error {
 		}
 	}
 	v, _ := verdict(p, s.strict.id)
-	s.say("%s proposes %s: %q; %s allow it", m[1].id, p.Short, p.Sentence, list(names(m)))
-	s.say("the node of %s refuses it by its own policy: %s: %s", s.strict.id, v.Rule, clip(oneLine(v.Reason), 100))
+	s.say("%s proposes %s: %q; %s allow it", m[1].id, p.Short, brief(p.Sentence), list(names(m)))
+	s.say("the node of %s refuses it by its own policy: %s: %s", s.strict.id, v.Rule, brief(v.Reason))
 	if _, err := s.vote(ctx, "reject", s.strict, s.strict, p.ID, "--reason", "my node keeps off the bridge"); err != nil {
 		return err
 	}

@@ -140,15 +140,24 @@ func (s *story) status(ctx context.Context, m *member, what string, fits func(ap
 	}
 }
 
-// keygen lets all seven run 'signer keygen' at once.
+// keygen lets all seven run 'signer keygen' at once. When one fails the others
+// are not waited for: no key can come of it.
 func (s *story) keygen(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	b := &ceremonyBar{report: s.report, of: map[council.MemberID]stage{}, total: len(s.members)}
 	err := each(ctx, s.members, func(ctx context.Context, m *member) error {
 		_, err := m.signerWith(ctx, &lines{each: func(line string) { b.heard(m.id, line) }}, "--config", m.config(), "keygen")
+		if err != nil {
+			cancel(err)
+		}
 		return err
 	})
 	s.clear()
-	return err
+	if err != nil {
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // ceremonyBar adds up what the seven commands print about their progress.

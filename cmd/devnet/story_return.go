@@ -59,7 +59,7 @@ func (s *story) killInSession(ctx context.Context) error {
 	if _, err := s.approve(ctx, p.ID, m[3]); err != nil {
 		return err
 	}
-	s.say("%s proposes %s: %q; %s approve", m[1].id, p.Short, p.Sentence, list(names(m)))
+	s.say("%s proposes %s: %q; %s approve", m[1].id, p.Short, brief(p.Sentence), list(names(m)))
 	joined, err := watcher.tape.await(ctx, mark, func(e api.Event) bool {
 		return e.Kind == string(council.WordBegun) && e.Proposal == p.ID && e.Member != watcher.id
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 )
 
 // stranger is a peer with a key of its own and a correct address of one of the
@@ -48,18 +49,32 @@ func (s *stranger) dial(ctx context.Context) error {
 	}
 	defer h.Close()
 	if err := h.Connect(ctx, s.target); err != nil {
-		return err
+		return fmt.Errorf("the dial fails: %w", innermost(err))
 	}
 	stream, err := h.NewStream(ctx, s.target.ID, "/millicent/session/1")
 	if err != nil {
-		return err
+		return fmt.Errorf("after the handshake the connection is gone: %w", innermost(err))
 	}
 	defer stream.Close()
 	if _, err := stream.Write([]byte("let me in")); err != nil {
-		return err
+		return fmt.Errorf("the first word is not taken: %w", innermost(err))
 	}
 	if _, err := stream.Read(make([]byte, 1)); err != nil {
-		return err
+		return fmt.Errorf("the first word is not answered: %w", innermost(err))
 	}
 	return errLetIn
+}
+
+// innermost is what happened, without the layers of libp2p around it.
+func innermost(err error) error {
+	if d := (*swarm.DialError)(nil); errors.As(err, &d) && len(d.DialErrors) > 0 {
+		err = d.DialErrors[0].Cause
+	}
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
 }
