@@ -73,9 +73,8 @@ audit: need ## govulncheck, where its database can be reached
 	CGO_ENABLED=0 go build -C tools/lint -o ../../$(BIN)/ golang.org/x/vuln/cmd/govulncheck
 	@sh tools/audit.sh $(BIN)/govulncheck
 
-bench: build ## benchmarks: the engine's and the council's, into docs/benchmarks.md
+bench: need ## benchmarks: each room's, the bare engine beside ours
 	CGO_ENABLED=0 go test -p 1 -run '^$$' -bench . -benchtime 3x -timeout 60m ./...
-	$(BIN)/devnet bench
 
 fuzz: need ## every fuzz target for FUZZTIME (10s)
 	@sh tools/fuzz.sh $(FUZZTIME)
