@@ -1,8 +1,7 @@
 // Command devnet starts a whole council on this machine and plays its story:
 // seven real 'signer' processes, each with its own directory, ports, policy and
 // wallet, and an Ethereum dev chain. 'devnet demo' is the guided tour, and a
-// test at the same time: it exits 0 only if every step held. 'devnet bench'
-// measures the same council against the bare engine.
+// test at the same time: it exits 0 only if every step held.
 //
 // Nothing is shared between the signers but the network. What a member would
 // type is typed: init, id, roster, run, keygen, propose, approve, reject, list,
@@ -18,9 +17,8 @@
 //	process.go    children that never outlive this process
 //	tape.go       what a daemon tells, kept for whoever waits
 //	chain.go      the dev chain: in this process, geth, anvil, or by URL
-//	ground.go     the contracts that the council is there for
+//	sites.go      the contracts that the council is there for
 //	charter.go    the charter that names them
 //	stranger.go   a peer that nobody invited
 //	report.go     what is printed
-//	bench*.go     measurements
 package main
