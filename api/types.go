@@ -36,6 +36,7 @@ type Status struct {
 	Chains   []Chain          `json:"chains"`
 	Ledger   []LedgerRow      `json:"ledger"`            // nonces that are reserved or revealed, and the last few that are done
 	Attempt  *Attempt         `json:"attempt,omitempty"` // the signing session in flight
+	Traffic  *Traffic         `json:"traffic,omitempty"` // with the other members' nodes, since the start
 	Warnings []string         `json:"warnings"`
 }
 
@@ -87,6 +88,14 @@ type LedgerRow struct {
 	State    string             `json:"state"` // reserved, revealed, consumed, displaced
 	Attempt  uint64             `json:"attempt"`
 	TxHash   *common.Hash       `json:"txHash,omitempty"`
+}
+
+// Traffic counts frames between this node and the others.
+type Traffic struct {
+	FramesOut uint64 `json:"framesOut"`
+	FramesIn  uint64 `json:"framesIn"`
+	BytesOut  uint64 `json:"bytesOut"` // of encoded frames, before the transport's encryption
+	BytesIn   uint64 `json:"bytesIn"`
 }
 
 // Outcome is the result of one check.

@@ -10,6 +10,7 @@ import (
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/p2p"
 )
 
 // viewProposal is a proposal as people are shown it.
@@ -160,6 +161,10 @@ func (n *Node) viewStatus() api.Status {
 	s.Warnings = append(s.Warnings, n.gasWarnings()...)
 	s.Warnings = append(s.Warnings, n.termWarnings()...)
 	s.Ledger = n.viewLedger()
+	if t, ok := n.transport.(interface{ Stats() p2p.Stats }); ok {
+		c := t.Stats()
+		s.Traffic = &api.Traffic{FramesOut: c.FramesOut, FramesIn: c.FramesIn, BytesOut: c.BytesOut, BytesIn: c.BytesIn}
+	}
 	for _, l := range a.Lanes() {
 		if !l.Running {
 			continue
