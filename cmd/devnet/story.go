@@ -20,10 +20,11 @@ import (
 type story struct {
 	*assembly
 	*report
-	deeds  []deed             // what the council has signed, in the order of nonces
-	theft  council.ProposalID // the attempt on the treasury
-	strict *member            // whose node has a policy of its own
-	gist   string             // of the step that runs, for the table
+	deeds    []deed             // what the council has signed, in the order of nonces
+	theft    council.ProposalID // the attempt on the treasury
+	ceremony time.Duration      // all of the key generation
+	strict   *member            // whose node has a policy of its own
+	gist     string             // of the step that runs, for the table
 }
 
 // deed is a proposal that was signed and mined.

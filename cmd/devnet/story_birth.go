@@ -66,11 +66,11 @@ func (s *story) makeKey(ctx context.Context) (err error) {
 	if err := s.keygen(ctx); err != nil {
 		return err
 	}
-	made := time.Since(began)
+	s.ceremony = time.Since(began)
 	if err := s.sameKey(ctx); err != nil {
 		return err
 	}
-	s.say("one council address %s, %.1f s, the same key and transcript at all seven", s.key.Hex(), made.Seconds())
+	s.say("one council address %s, %.1f s, the same key and transcript at all seven", s.key.Hex(), s.ceremony.Seconds())
 	if err := s.proofs(ctx); err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (s *story) makeKey(ctx context.Context) (err error) {
 	if err := s.funded(ctx); err != nil {
 		return err
 	}
-	s.gist = fmt.Sprintf("%s, key made in %.1f s", s.key.Hex(), made.Seconds())
+	s.gist = fmt.Sprintf("%s, key made in %.1f s", s.key.Hex(), s.ceremony.Seconds())
 	return nil
 }
 

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millicent-one/signer/api"
+)
+
+// measuring are the options of 'devnet bench'.
+type measuring struct {
+	options
+	runs, signatures, cpus int
+	source, out            string
+}
+
+func benchCmd() *cobra.Command {
+	var b measuring
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure the council against the bare engine",
+		Long: `Measure the council against the bare engine: seven real processes here, the engine
+alone in one process there, in one run and on the same processors. The story is
+played once for its own time; further councils only make a key; the last one also
+signs. The bare engine's part is benchmarks of the tss package, built from the
+sources with the go command.
+
+Writes docs/benchmarks.md and docs/bench.json under --out. It takes half an hour
+or so; nothing else should run meanwhile.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return b.measure(cmd.Context()) },
+	}
+	b.flags(cmd)
+	fs := cmd.Flags()
+	fs.IntVar(&b.runs, "runs", 3, "key generations of each kind")
+	fs.IntVar(&b.signatures, "signatures", 20, "signatures of each kind")
+	fs.IntVar(&b.cpus, "cpus", 2, "processors that everything shares")
+	fs.StringVar(&b.source, "source", ".", "the project's sources, for the bare engine's benchmarks")
+	fs.StringVar(&b.out, "out", ".", "where docs/ is")
+	return cmd
+}
+
+func (b measuring) measure(ctx context.Context) error {
+	if b.runs < 1 || b.signatures < 1 || b.cpus < 1 {
+		return fmt.Errorf("%d runs, %d signatures, %d processors: want at least one of each", b.runs, b.signatures, b.cpus)
+	}
+	where, err := pin(b.cpus)
+	if err != nil {
+		return err
+	}
+	r := newReport(os.Stdout)
+	r.title("Seven processes against the bare engine, %s", where)
+	res := results{where: where}
+	if err := b.bare(ctx, r, &res); err != nil {
+		return err
+	}
+	for i := range b.runs {
+		if err := b.council(ctx, r, &res, i); err != nil {
+			return err
+		}
+	}
+	return b.write(r, res)
+}
+
+// council starts a council and measures it: the first plays the whole story,
+// the last signs.
+func (b measuring) council(ctx context.Context, r *report, res *results, run int) (err error) {
+	quiet := &report{out: io.Discard, began: time.Now()}
+	s, life, done, err := b.open(ctx, quiet)
+	if err != nil {
+		return err
+	}
+	held := false
+	defer func() {
+		if end := done(held); err == nil {
+			err = end
+		}
+		if err != nil {
+			r.note("logs: %s", s.dir)
+		}
+	}()
+	switch {
+	case run == 0:
+		quiet.out = r.out // it says itself how far it is
+		began := time.Now()
+		if !s.play(life, b.patience) {
+			return fmt.Errorf("the story did not hold: %w", errTold)
+		}
+		res.demo = time.Since(began)
+	default:
+		limit, cancel := context.WithTimeout(life, time.Duration(float64(budgetKey)*b.patience))
+		defer cancel()
+		if err := s.makeKey(limit); err != nil {
+			return err
+		}
+	}
+	took, err := s.rounds()
+	if err != nil {
+		return err
+	}
+	res.keygen = append(res.keygen, took)
+	res.ceremony = append(res.ceremony, s.ceremony)
+	r.say("key generation %d of %d: rounds %.1f s, with primes and proofs %.1f s", run+1, b.runs, took.Seconds(), s.ceremony.Seconds())
+	if run == b.runs-1 {
+		if err := b.sign(life, r, s, res); err != nil {
+			return err
+		}
+	}
+	held = true
+	return nil
+}
+
+// rounds is how long the engine's part of the key generation took: from the
+// moment when the first node knew that all seven stand ready, until the last
+// one had its share on disk.
+func (s *story) rounds() (time.Duration, error) {
+	var from, to time.Time
+	for _, m := range s.members {
+		var began, ended time.Time
+		events, _ := m.tape.since(0)
+		for _, e := range events {
+			stage, _, _ := strings.Cut(e.Text, " (")
+			switch {
+			case e.Kind == "ceremony" && stage == "generating" && began.IsZero():
+				began = e.Time
+			case e.Kind == "ceremony" && (stage == "confirming" || stage == "proving" || stage == "committing") || e.Kind == "key-made":
+				if ended.IsZero() {
+					ended = e.Time
+				}
+			}
+		}
+		if began.IsZero() || ended.IsZero() {
+			return 0, fmt.Errorf("%s has not told of its key generation", m.id)
+		}
+		if from.IsZero() || began.Before(from) {
+			from = began
+		}
+		if ended.After(to) {
+			to = ended
+		}
+	}
+	return to.Sub(from), nil
+}
+
+// sign lets the council pause and unpause the protocol until there are enough
+// signatures, each from four approvals by the same members, all nodes online.
+func (b measuring) sign(ctx context.Context, r *report, s *story, res *results) error {
+	m := s.some("core-1", "core-2", "community-1", "community-2")
+	for i := range b.signatures {
+		took, traffic, err := s.signature(ctx, m, i)
+		if err != nil {
+			return err
+		}
+		res.sign = append(res.sign, took)
+		res.frames = append(res.frames, traffic.FramesOut)
+		res.bytes = append(res.bytes, traffic.BytesOut)
+		r.say("signature %d of %d: %d ms, %d frames, %.1f KiB", i+1, b.signatures, took.Milliseconds(), traffic.FramesOut, float64(traffic.BytesOut)/1024)
+	}
+	for _, x := range s.members {
+		kib, err := resident(ctx, x.pid())
+		if err != nil {
+			return err
+		}
+		res.rss = append(res.rss, kib)
+	}
+	return nil
+}
+
+func (s *story) signature(ctx context.Context, m []*member, i int) (time.Duration, api.Traffic, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, budgetAct, fmt.Errorf("signature %d took longer than %s", i+1, budgetAct))
+	defer cancel()
+	none := api.Traffic{}
+	action := []string{"pause", "unpause"}[i%2]
+	p, err := s.propose(ctx, m[0], action, "--target", "protocol", "--reason", "measurement "+strconv.Itoa(i+1))
+	if err != nil {
+		return 0, none, err
+	}
+	if _, err := s.approve(ctx, p.ID, m[:3]...); err != nil {
+		return 0, none, err
+	}
+	for _, x := range s.members {
+		if _, err := s.until(ctx, x, p.ID, "the third approval", func(p api.Proposal) bool { return p.Have == 3 }); err != nil {
+			return 0, none, err
+		}
+	}
+	before, err := s.traffic(ctx)
+	if err != nil {
+		return 0, none, err
+	}
+	if _, err := s.approve(ctx, p.ID, m[3]); err != nil {
+		return 0, none, err
+	}
+	done, err := s.mined(ctx, action, m[3], p.ID)
+	if err != nil {
+		return 0, none, err
+	}
+	for _, x := range s.members {
+		if _, err := s.until(ctx, x, p.ID, "a block with it", func(p api.Proposal) bool { return p.State == api.Mined || p.State == api.Final }); err != nil {
+			return 0, none, err
+		}
+	}
+	after, err := s.traffic(ctx)
+	if err != nil {
+		return 0, none, err
+	}
+	return time.Duration(done.Timing.Signed) * time.Millisecond, api.Traffic{FramesOut: after.FramesOut - before.FramesOut, BytesOut: after.BytesOut - before.BytesOut}, nil
+}
+
+// traffic adds up what all nodes have sent.
+func (s *story) traffic(ctx context.Context) (api.Traffic, error) {
+	var sum api.Traffic
+	for _, m := range s.members {
+		st, err := m.client.Status(ctx)
+		if err != nil {
+			return sum, err
+		}
+		if st.Traffic == nil {
+			return sum, fmt.Errorf("%s does not count its frames", m.id)
+		}
+		sum.FramesOut += st.Traffic.FramesOut
+		sum.BytesOut += st.Traffic.BytesOut
+	}
+	return sum, nil
+}
+
+// resident is the memory that a process has, in KiB.
+func resident(ctx context.Context, pid int) (int64, error) {
+	out, err := exec.CommandContext(ctx, "ps", "-o", "rss=", "-p", strconv.Itoa(pid)).Output()
+	if err != nil {
+		return 0, fmt.Errorf("ask for the memory of process %d: %w", pid, err)
+	}
+	kib, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the memory of process %d: %w", pid, err)
+	}
+	return kib, nil
+}
+
+// bare measures the engine alone, and the search for primes of both.
+func (b measuring) bare(ctx context.Context, r *report, res *results) error {
+	dir, err := os.MkdirTemp("", "devnet-bench-")
+	if err != nil {
+		return fmt.Errorf("make a directory: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	bin := filepath.Join(dir, "tss.test")
+	r.note("building the bare engine's benchmarks")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", bin, "./tss")
+	build.Dir, build.Env = b.source, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the benchmarks of %s: %w\n%s", filepath.Join(b.source, "tss"), err, out)
+	}
+	for _, x := range []struct {
+		name  string
+		count int
+		to    *[]time.Duration
+	}{
+		{"BenchmarkKeygenEngine", b.runs, &res.bareKeygen},
+		{"BenchmarkSignColdEngine", b.signatures, &res.bareSign},
+		{"BenchmarkSignCold", b.signatures, &res.guardedSign},
+		{"BenchmarkPreParams", 2 * b.runs, &res.primes},
+		{"BenchmarkPreParamsEngine", b.runs, &res.barePrimes},
+	} {
+		cmd := exec.CommandContext(ctx, bin, "-test.run", "^$", "-test.bench", "^"+x.name+"$", "-test.benchtime", "1x", "-test.count", strconv.Itoa(x.count), "-test.timeout", "0")
+		cmd.Dir = filepath.Join(b.source, "tss")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("run %s: %w\n%s", x.name, err, out)
+		}
+		if *x.to, err = timings(string(out), x.name); err != nil {
+			return err
+		}
+		if len(*x.to) != x.count {
+			return fmt.Errorf("run %s: %d results; want %d\n%s", x.name, len(*x.to), x.count, out)
+		}
+		r.say("%s: median %.0f ms of %d", strings.TrimPrefix(x.name, "Benchmark"), median(*x.to).Seconds()*1000, x.count)
+	}
+	return nil
+}
+
+// timings reads what a benchmark has printed.
+func timings(out, name string) ([]time.Duration, error) {
+	var all []time.Duration
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if len(f) < 4 || f[3] != "ns/op" {
+			continue
+		}
+		if bare, _, _ := strings.Cut(f[0], "-"); bare != name {
+			continue
+		}
+		ns, err := strconv.ParseFloat(f[2], 64)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		all = append(all, time.Duration(ns))
+	}
+	return all, nil
+}
+
+func median[T int64 | uint64 | time.Duration](of []T) T {
+	if len(of) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(of))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}
