@@ -228,11 +228,8 @@ func (a *Agenda) refused(l *lane, who council.MemberID, b council.Begin, m Refus
 func (a *Agenda) enlisted(ev Enlisted) {
 	for _, l := range a.lanes {
 		if l.try != nil && l.try.session == ev.Session && ev.Err != nil {
-			b := l.try.begin
-			a.refuse(l, b, "ledger", ev.Err.Error())
-			if l.try != nil {
-				l.try = nil
-			}
+			a.refuse(l, l.try.begin, "ledger", ev.Err.Error())
+			l.try = nil
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"context"
+
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/council"
@@ -14,4 +16,10 @@ func SaveGenesis(j *journal.Journal, g council.Genesis) error {
 		return err
 	}
 	return j.PutMeta(metaGenesis, b)
+}
+
+// Sessions counts the engine sessions that the node has in its table.
+func (n *Node) Sessions(ctx context.Context) (count int, err error) {
+	err = n.call(ctx, func() error { count = len(n.runners); return nil })
+	return count, err
 }

@@ -45,6 +45,12 @@ func TestCouncilPauses(t *testing.T) {
 	for _, m := range h.council.Roster.IDs() {
 		h.await(m, "finality", minute, inState(t, id, api.Final))
 	}
+	for _, m := range h.council.Roster.IDs() {
+		// A session that stays in the table is one that can't be started later.
+		if open, err := h.rooms[m].Sessions(t.Context()); err != nil || open != 0 {
+			t.Errorf("%s: %d sessions after the signature (%v)", m, open, err)
+		}
+	}
 	p := h.rooms["core-3"].proposal(t, id)
 	if !h.paused() {
 		t.Fatal("the protocol runs on")

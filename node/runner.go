@@ -37,6 +37,8 @@ func (n *Node) start(id council.SessionID, what string, s *tss.Session, reveal f
 	n.children.Go(func() {
 		defer cancel()
 		r.run(ctx, n, s, reveal)
+		// However it ended: what stays in the table counts against maxSessions.
+		n.calls.post(func() { n.end(id) })
 	})
 	return nil
 }
@@ -54,12 +56,15 @@ func (r *runner) run(ctx context.Context, n *Node, s *tss.Session, reveal func()
 	began := n.now()
 	ready, err := s.Start()
 	for {
-		over, err := r.handle(n, s, ready, err, reveal, began)
-		if over {
-			return
+		over := false
+		if err == nil {
+			over, err = r.handle(n, s, ready, reveal, began)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			r.fail(n, s, err)
+			return
+		case over:
 			return
 		}
 		select {
@@ -67,19 +72,13 @@ func (r *runner) run(ctx context.Context, n *Node, s *tss.Session, reveal func()
 			return
 		case to := <-r.again:
 			r.resend(n, to)
-			ready, err = tss.Ready{}, nil
+			ready = tss.Ready{}
 		case m := <-r.inbox:
 			ready, err = s.Step(m)
 			if err == nil && ready.Dropped != nil {
 				n.counters.dropped.Add(1)
 				n.log.Debug("message dropped", "session", r.id.Short(), "from", m.From, "round", m.Round, "why", ready.Dropped)
 			}
-		}
-		// The error of a step is looked at in the next turn, together with
-		// what the step brought about.
-		if err != nil {
-			r.fail(n, s, err)
-			return
 		}
 	}
 }
@@ -95,10 +94,7 @@ func (r *runner) fail(n *Node, s *tss.Session, err error) {
 }
 
 // handle does what a step asks for, in the order that the ledger needs.
-func (r *runner) handle(n *Node, s *tss.Session, ready tss.Ready, err error, reveal func() error, began time.Time) (over bool, _ error) {
-	if err != nil {
-		return false, err
-	}
+func (r *runner) handle(n *Node, s *tss.Session, ready tss.Ready, reveal func() error, began time.Time) (over bool, _ error) {
 	if ready.Reveals {
 		if err := reveal(); err != nil {
 			return false, fmt.Errorf("write `revealed`: %w", err)
@@ -144,6 +140,7 @@ func (n *Node) resume(to council.MemberID) {
 	}
 }
 
+// failure names who the engine's error blames.
 func failure(id council.SessionID, err error) agenda.Failed {
 	ev := agenda.Failed{Session: id, Err: err}
 	var blame *tss.BlameError
