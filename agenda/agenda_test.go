@@ -447,3 +447,24 @@ func TestRefusedProposalBlocksNobody(t *testing.T) {
 		t.Error("the refused one ran")
 	}
 }
+
+// A call that failed on chain stays a failed one when its block is final.
+func TestRevertedStaysReverted(t *testing.T) {
+	w := newWorld(t, 90)
+	w.failing = true
+	id := w.propose("core-1", "pause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	for _, m := range everyone[:4] {
+		w.approve(m, id)
+	}
+	w.run(30*time.Second, func() bool { return false })
+	for _, m := range everyone {
+		p, _ := w.nodes[m].agenda.Proposal(id)
+		if s := w.state(m, id); s != agenda.StateReverted || p.Fate != council.WordFinal {
+			t.Errorf("%s says %s, last sighting %q", m, s, p.Fate)
+		}
+		if p.Attempts[0].Leader == "" {
+			t.Errorf("%s does not know who coordinated", m)
+		}
+	}
+}

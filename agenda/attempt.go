@@ -299,7 +299,7 @@ func (a *Agenda) abandon(l *lane, suspects []council.MemberID, proven bool, reas
 	if p, ok := a.proposals[b.Proposal]; ok {
 		// Known at once, and whether or not the entry about the attempt's
 		// beginning was ever written.
-		p.begun(a.self, council.Begun{Proposal: b.Proposal, Nonce: b.Nonce, Attempt: b.Attempt, Begin: b.Hash(), Signers: b.Signers}, a.now)
+		p.begun(a.self, b.Begun(), a.now)
 		p.held = a.now.Add(backoff(b.Attempt))
 	}
 }

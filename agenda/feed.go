@@ -158,7 +158,7 @@ func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time
 		if len(p.Attempts) >= MaxAttemptsKept {
 			p.Attempts = slices.Delete(p.Attempts, 0, 1)
 		}
-		p.Attempts = append(p.Attempts, Attempt{Number: b.Attempt, Nonce: b.Nonce, Begin: b.Begin, Signers: b.Signers, heard: now})
+		p.Attempts = append(p.Attempts, Attempt{Number: b.Attempt, Nonce: b.Nonce, Begin: b.Begin, Signers: b.Signers, Leader: b.Coordinator, heard: now})
 		at = &p.Attempts[len(p.Attempts)-1]
 	}
 	if slices.Contains(at.Signers, author) && !slices.Contains(at.Joined, author) {
@@ -290,13 +290,16 @@ func (a *Agenda) sighted(p *Proposal, w council.Word, s council.Sighted) {
 	case council.WordExpired, council.WordDisplaced:
 		p.Over = w
 	case council.WordReorged:
-		p.Fate, p.Where = "", council.Sighted{}
+		p.Fate, p.Where, p.Reverted = "", council.Sighted{}, false
 	case council.WordBroadcast:
 		if p.Fate == "" {
 			p.Where = s
 		}
 	default:
 		p.Fate, p.Where = w, s
+		if w != council.WordFinal {
+			p.Reverted = w == council.WordReverted
+		}
 		switch {
 		case a.replaying:
 		case w == council.WordFinal:

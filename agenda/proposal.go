@@ -33,6 +33,7 @@ type Proposal struct {
 	Tx       *types.Transaction
 	Fate     council.Word // the last sighting of Tx by this node, or ""
 	Where    council.Sighted
+	Reverted bool         // the call failed in the block that Where names
 	Over     council.Word // WordExpired or WordDisplaced once it can't be signed any more
 
 	// When this node, by its own clock, first knew; zero for what it read back
@@ -59,6 +60,7 @@ type Attempt struct {
 	Nonce    uint64
 	Begin    common.Hash
 	Signers  []council.MemberID
+	Leader   council.MemberID   // who coordinated it
 	Joined   []council.MemberID // those who say that they take part
 	Failed   string             // why it ended without a signature; "" while open or signed
 	Suspects []council.MemberID
@@ -87,12 +89,12 @@ const (
 // State computes where the proposal stands.
 func (a *Agenda) State(p *Proposal) State {
 	switch {
+	case p.Reverted:
+		return StateReverted // also once it is final: it never did what was approved
 	case p.Fate == council.WordFinal:
 		return StateFinal
 	case p.Fate == council.WordMined:
 		return StateMined
-	case p.Fate == council.WordReverted:
-		return StateReverted
 	case p.Over == council.WordDisplaced:
 		return StateDisplaced
 	case p.Tx != nil:

@@ -44,6 +44,7 @@ type world struct {
 	mined    []*types.Transaction
 	minedAt  []uint64
 	attempts int
+	failing  bool               // whatever is mined reverts
 	reverts  council.ProposalID // whose call has no fees: it would revert
 }
 
@@ -388,7 +389,7 @@ func (w *world) enlist(n *member, e agenda.Enlist) []agenda.Event {
 	if len(s.joined) == len(e.Begin.Signers) {
 		w.after(2*time.Second, func() { w.finish(e.Session, s) })
 	}
-	begun := w.append(n, council.WordBegun, council.Begun{Proposal: e.Begin.Proposal, Chain: chainID, Nonce: e.Begin.Nonce, Attempt: e.Begin.Attempt, Begin: e.Begin.Hash(), Signers: e.Begin.Signers})
+	begun := w.append(n, council.WordBegun, e.Begin.Begun())
 	return append(w.row(n, e.Begin.Nonce, e.Begin.Proposal), begun, agenda.Enlisted{Session: e.Session})
 }
 
@@ -427,6 +428,9 @@ func (w *world) tickChain() {
 		w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce, Balance: big.NewInt(1e18)})
 		for i, tx := range w.mined {
 			what := council.WordMined
+			if w.failing {
+				what = council.WordReverted
+			}
 			if w.block >= w.minedAt[i]+3 {
 				what = council.WordFinal
 			}

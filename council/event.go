@@ -55,12 +55,21 @@ type Voted struct {
 
 // Begun reports that this node joined a signing attempt.
 type Begun struct {
-	Proposal ProposalID
-	Chain    uint64
-	Nonce    uint64
-	Attempt  uint64
-	Begin    common.Hash
-	Signers  []MemberID
+	Proposal    ProposalID
+	Chain       uint64
+	Nonce       uint64
+	Attempt     uint64
+	Begin       common.Hash
+	Coordinator MemberID
+	Signers     []MemberID
+}
+
+// Begun is the entry of a node that joins this attempt.
+func (b Begin) Begun() Begun {
+	return Begun{
+		Proposal: b.Proposal, Chain: b.Chain, Nonce: b.Nonce, Attempt: b.Attempt,
+		Begin: b.Hash(), Coordinator: b.Coordinator, Signers: b.Signers,
+	}
 }
 
 // AttemptFailed reports why an attempt ended without a signature, as this node

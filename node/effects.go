@@ -81,7 +81,7 @@ func (n *Node) enlist(e agenda.Enlist) []agenda.Event {
 		return fail(err)
 	}
 	events = append(events, n.row(b.Chain, b.Nonce, b.Proposal)...)
-	if ev, err := n.append(council.WordBegun, council.Begun{Proposal: b.Proposal, Chain: b.Chain, Nonce: b.Nonce, Attempt: b.Attempt, Begin: b.Hash(), Signers: b.Signers}); err == nil {
+	if ev, err := n.append(council.WordBegun, b.Begun()); err == nil {
 		n.tellEntry(ev)
 		events = append(events, ev)
 	} else {

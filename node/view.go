@@ -88,7 +88,7 @@ func (n *Node) detail(p *agenda.Proposal, v api.Proposal) string {
 
 func (n *Node) viewAttempt(p *agenda.Proposal, at agenda.Attempt) api.Attempt {
 	v := api.Attempt{
-		Proposal: p.ID, Chain: p.Intent.ChainID(), Nonce: at.Nonce, Number: at.Number,
+		Proposal: p.ID, Chain: p.Intent.ChainID(), Nonce: at.Nonce, Number: at.Number, Coordinator: at.Leader,
 		State: "running", Suspects: at.Suspects, Error: at.Failed, Signers: []api.Signer{},
 	}
 	for _, m := range at.Signers {
