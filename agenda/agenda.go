@@ -145,17 +145,6 @@ func (a *Agenda) Watch(why string) { a.watching = why }
 // Watching says why this node only watches, or "".
 func (a *Agenda) Watching() string { return a.watching }
 
-// Online lists the members whose nodes can be reached, this one included.
-func (a *Agenda) Online() []council.MemberID {
-	var ids []council.MemberID
-	for _, m := range a.roster.Members {
-		if a.online[m.ID] {
-			ids = append(ids, m.ID)
-		}
-	}
-	return ids
-}
-
 func (a *Agenda) do(e ...Effect) { a.out = append(a.out, e...) }
 
 // at asks for a Tick not later than t.

@@ -1,7 +1,6 @@
 package agenda
 
 import (
-	"math/big"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -49,11 +48,9 @@ type Fetched struct {
 
 // Head reports the state of a chain as this node's own RPC sees it.
 type Head struct {
-	Chain     uint64
-	Block     uint64
-	BlockTime uint64
-	Nonce     uint64 // of the council's address, at the newest block
-	Balance   *big.Int
+	Chain uint64
+	Block uint64
+	Nonce uint64 // of the council's address, at the newest block
 }
 
 // Planned answers a Plan: the fees that this node would offer now.

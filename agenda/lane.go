@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
-	"math/big"
 	"slices"
 	"time"
 
@@ -14,20 +13,18 @@ import (
 
 // lane is one chain's queue: the council's address has one nonce in flight.
 type lane struct {
-	chain   uint64
-	known   bool // the own RPC has reported
-	block   uint64
-	time    uint64
-	nonce   uint64 // next on chain, at the newest block
-	balance *big.Int
-	rows    map[uint64]row
-	byID    map[council.ProposalID]uint64
-	last    map[uint64]uint64 // highest attempt heard of, by nonce
-	over    map[uint64]uint64 // highest attempt known to have ended, by nonce
-	try     *try
-	plan    *Plan
-	turn    turn
-	held    []heldBegin
+	chain uint64
+	known bool // the own RPC has reported
+	block uint64
+	nonce uint64 // next on chain, at the newest block
+	rows  map[uint64]row
+	byID  map[council.ProposalID]uint64
+	last  map[uint64]uint64 // highest attempt heard of, by nonce
+	over  map[uint64]uint64 // highest attempt known to have ended, by nonce
+	try   *try
+	plan  *Plan
+	turn  turn
+	held  []heldBegin
 }
 
 type row struct {
@@ -251,34 +248,16 @@ func (a *Agenda) needsBump(p *Proposal) bool {
 // head takes up what the own RPC says about a chain.
 func (a *Agenda) head(ev Head) {
 	l := a.lane(ev.Chain)
-	l.known, l.block, l.time, l.nonce, l.balance = true, ev.Block, ev.BlockTime, ev.Nonce, ev.Balance
+	l.known, l.block, l.nonce = true, ev.Block, ev.Nonce
 }
 
-// Lane is what people are shown of a chain.
-type Lane struct {
-	Chain    uint64
-	Known    bool
-	Block    uint64
-	Time     uint64
-	Nonce    uint64
-	Balance  *big.Int
-	Holder   council.ProposalID
-	Attempt  uint64
-	Signers  []council.MemberID
-	Running  bool
-	Proposal council.ProposalID
-}
-
-// Lanes lists the chains that this node follows.
-func (a *Agenda) Lanes() []Lane {
-	var out []Lane
+// Trying lists the proposals that this node takes part in signing just now.
+func (a *Agenda) Trying() []council.ProposalID {
+	var out []council.ProposalID
 	for _, c := range a.chains() {
-		l := a.lanes[c]
-		v := Lane{Chain: c, Known: l.known, Block: l.block, Time: l.time, Nonce: l.nonce, Balance: l.balance, Holder: l.holder()}
-		if l.try != nil {
-			v.Attempt, v.Signers, v.Proposal, v.Running = l.try.begin.Attempt, l.try.begin.Signers, l.try.begin.Proposal, true
+		if t := a.lanes[c].try; t != nil {
+			out = append(out, t.begin.Proposal)
 		}
-		out = append(out, v)
 	}
 	return out
 }

@@ -86,7 +86,7 @@ func (a *Agenda) fetched(ev Fetched) {
 		p.fetching = p.fetching.Add(-a.timing.Retry) // the next may follow at once
 		p.facts = &ev.Facts
 		if l := a.lanes[p.Intent.ChainID()]; l != nil && ev.Facts.Block > l.block {
-			l.block, l.time = ev.Facts.Block, ev.Facts.Time
+			l.block = ev.Facts.Block
 		}
 	}
 	if p.Tx == nil {

@@ -179,7 +179,7 @@ func (w *world) start(m council.MemberID) {
 	a.Load(agenda.Past{Genesis: &w.genesis, Entries: n.feed, Rows: rows})
 	n.agenda, n.up = a, true
 	n.life++
-	w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce, Balance: big.NewInt(1e18)})
+	w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce})
 	for _, id := range everyone {
 		if o := w.nodes[id]; o != nil && id != m && o.up {
 			w.step(id, agenda.PeerUp{Member: m})
@@ -425,7 +425,7 @@ func (w *world) tickChain() {
 		if !n.up {
 			continue
 		}
-		w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce, Balance: big.NewInt(1e18)})
+		w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce})
 		for i, tx := range w.mined {
 			what := council.WordMined
 			if w.failing {

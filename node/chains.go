@@ -63,7 +63,7 @@ func (n *Node) look(ctx context.Context, w *chainWork, h chain.Head) {
 		}
 		// The nonce belongs to the head it was asked at, which may be newer.
 		w.head, w.nonce, w.balance = nonces.Head, nonces.Latest, balance
-		n.step(agenda.Head{Chain: w.client.Chain(), Block: w.head.Number, BlockTime: w.head.Time, Nonce: w.nonce, Balance: balance})
+		n.step(agenda.Head{Chain: w.client.Chain(), Block: w.head.Number, Nonce: w.nonce})
 	})
 }
 

@@ -165,11 +165,8 @@ func (n *Node) viewStatus() api.Status {
 		c := t.Stats()
 		s.Traffic = &api.Traffic{FramesOut: c.FramesOut, FramesIn: c.FramesIn, BytesOut: c.BytesOut, BytesIn: c.BytesIn}
 	}
-	for _, l := range a.Lanes() {
-		if !l.Running {
-			continue
-		}
-		if p, ok := a.Proposal(l.Proposal); ok && len(p.Attempts) > 0 {
+	for _, id := range a.Trying() {
+		if p, ok := a.Proposal(id); ok && len(p.Attempts) > 0 {
 			v := n.viewAttempt(p, p.Attempts[len(p.Attempts)-1])
 			s.Attempt = &v
 		}
