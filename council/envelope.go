@@ -33,6 +33,12 @@ func (f Fees) Within(t Transaction) error {
 	return nil
 }
 
+// none reports whether there are no fees at all.
+func (f Fees) none() bool {
+	zero := func(v *big.Int) bool { return v == nil || v.Sign() == 0 }
+	return f.Gas == 0 && zero(f.MaxFeePerGas) && zero(f.MaxTipPerGas)
+}
+
 // Cost is the most wei that the gas can cost.
 func (f Fees) Cost() *big.Int {
 	return new(big.Int).Mul(new(big.Int).SetUint64(f.Gas), f.MaxFeePerGas)

@@ -16,6 +16,7 @@ const (
 	WordJudged        Word = "judged"         // Judged
 	WordApproved      Word = "approved"       // Voted
 	WordRejected      Word = "rejected"       // Voted
+	WordComplete      Word = "complete"       // Complete
 	WordBegun         Word = "begun"          // Begun
 	WordAttemptFailed Word = "attempt-failed" // AttemptFailed
 	WordSigned        Word = "signed"         // Signed
@@ -28,6 +29,7 @@ const (
 	WordExpired       Word = "expired"        // Sighted
 	WordRosterSigned  Word = "roster-signed"  // RosterSigned
 	WordKeyMade       Word = "key-made"       // KeyMade
+	WordBackedUp      Word = "backed-up"      // BackedUp
 )
 
 // Proposed opens a proposal: the canonical bytes of its intent, from which
@@ -51,6 +53,22 @@ type Judged struct {
 // Voted carries a member's approval or rejection, whoever's node took it.
 type Voted struct {
 	Approval Approval
+}
+
+// Complete reports since when this node has known all the approvals that the
+// proposal's rule asks for, without a break. A rule's delay counts from there. The
+// entry names the approvals, so that it says nothing any more once one of them was
+// withdrawn.
+type Complete struct {
+	Proposal  ProposalID
+	Since     uint64 // unix seconds, by this node's clock
+	Approvals []Standing
+}
+
+// Standing is an approval that holds as long as the member says nothing else.
+type Standing struct {
+	Member   MemberID
+	Sequence uint64
 }
 
 // Begun reports that this node joined a signing attempt.
@@ -84,7 +102,8 @@ type AttemptFailed struct {
 	Reason   string
 }
 
-// Signed carries the finished transaction.
+// Signed carries the finished transaction, or the signature over a message; of
+// Tx and Signature there is one. Either proves itself, whoever brings it.
 type Signed struct {
 	Proposal ProposalID
 	Chain    uint64
@@ -92,6 +111,9 @@ type Signed struct {
 	Attempt  uint64
 	Signers  []MemberID
 	Tx       []byte // EIP-2718 bytes
+	// Signature is 65 bytes r || s || v with v in {27, 28}, over a message's
+	// digest. A transaction's entry ends before it.
+	Signature []byte `rlp:"optional"`
 }
 
 // Sighted reports what became of a transaction on its chain.
@@ -115,6 +137,14 @@ type KeyMade struct {
 	Genesis Genesis
 }
 
+// BackedUp reports that the member has made a sealed backup of the share of this
+// epoch, and has opened it again and found it whole.
+type BackedUp struct {
+	Epoch uint64
+	Key   common.Address
+	File  common.Hash // SHA-256 of the sealed file, as sha256sum prints it
+}
+
 // EncodeBody gives the RLP bytes of an event body.
 func EncodeBody(v any) ([]byte, error) {
 	b, err := rlp.EncodeToBytes(v)
@@ -134,6 +164,8 @@ func DecodeBody(w Word, b []byte) (any, error) {
 		return bodyAs[Judged](w, b)
 	case WordApproved, WordRejected:
 		return bodyAs[Voted](w, b)
+	case WordComplete:
+		return bodyAs[Complete](w, b)
 	case WordBegun:
 		return bodyAs[Begun](w, b)
 	case WordAttemptFailed:
@@ -146,6 +178,8 @@ func DecodeBody(w Word, b []byte) (any, error) {
 		return bodyAs[RosterSigned](w, b)
 	case WordKeyMade:
 		return bodyAs[KeyMade](w, b)
+	case WordBackedUp:
+		return bodyAs[BackedUp](w, b)
 	}
 	return nil, fmt.Errorf("unknown event %q", string(w))
 }

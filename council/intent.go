@@ -70,6 +70,11 @@ type Transaction struct {
 	Salt         [32]byte       `json:"salt"`
 	Replaces     ProposalID     `json:"replaces"` // the proposal whose revealed nonce this one takes over; zero for none
 	Reason       string         `json:"reason"`
+
+	// Expect is what the deed will have changed in storage, by account and slot:
+	// nil, or the words that a member compares with the own node's simulation.
+	// A policy can demand that nothing else changes.
+	Expect []Expected `json:"expect,omitempty" rlp:"optional"`
 }
 
 // TypedData is an EIP-712 document that the council's key is to sign.
@@ -127,21 +132,33 @@ func (t Transaction) Valid() error {
 	if t.MaxTipPerGas.Cmp(t.MaxFeePerGas) > 0 {
 		return errors.New("transaction: max tip per gas is above max fee per gas")
 	}
-	return bounds(t.ValidUntil, t.Reason)
-}
-
-// Valid checks bounds.
-func (t TypedData) Valid() error {
-	if len(t.Document) == 0 || len(t.Document) > MaxTypedData {
-		return fmt.Errorf("typed data: %d bytes; want 1 to %d", len(t.Document), MaxTypedData)
+	if err := validExpect(t.Expect); err != nil {
+		return err
 	}
 	return bounds(t.ValidUntil, t.Reason)
 }
 
-// Valid checks bounds.
+// Valid checks bounds, and that the document can be read in one way only and is
+// for the intent's chain.
+func (t TypedData) Valid() error {
+	d, err := ReadTypedData(t.Document)
+	if err != nil {
+		return err
+	}
+	if d.Chain != t.Chain {
+		return fmt.Errorf("typed data: the document is for chain %d, the proposal for chain %d", d.Chain, t.Chain)
+	}
+	return bounds(t.ValidUntil, t.Reason)
+}
+
+// Valid checks bounds. The text is shown to members in a terminal and to the
+// public anywhere, so nothing in it may hide or repaint what it says.
 func (s Statement) Valid() error {
-	if len(s.Text) == 0 || len(s.Text) > MaxStatement || !utf8.ValidString(s.Text) {
-		return fmt.Errorf("statement: want 1 to %d bytes of UTF-8", MaxStatement)
+	if s.Text == "" {
+		return errors.New("statement: no text")
+	}
+	if err := validText("statement", s.Text, MaxStatement); err != nil {
+		return err
 	}
 	return bounds(s.ValidUntil, s.Reason)
 }

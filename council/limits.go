@@ -7,9 +7,15 @@ const (
 	MaxReason       = 2 << 10   // bytes of a reason given by a person
 	MaxSentence     = 2 << 10   // bytes of the sentence shown to members
 	MaxCalldata     = 128 << 10 // bytes of calldata in one transaction (EIP-7623 makes more than this unaffordable)
+	MaxExpected     = 256       // storage words that a transaction says it will change
 	MaxStatement    = 16 << 10  // bytes of a public statement
 	MaxTypedData    = 64 << 10  // bytes of an EIP-712 document in JSON
+	MaxTypedTypes   = 32        // struct types in such a document, EIP712Domain included
+	MaxTypedFields  = 128       // their fields, all together
+	MaxTypedValues  = 1024      // values in its message, at all depths
+	MaxTypedDepth   = 16        // structs and lists within each other
 	MaxAddresses    = 8         // network addresses announced by one node
+	MaxSteps        = 256       // successions in a lineage; at one a month, twenty years
 	MaxApprovals    = 2 * MaxMembers
 	MaxGasCeiling   = 60_000_000 // gas; more than a main-net block has
 	MaxValidSeconds = 366 * 24 * 3600

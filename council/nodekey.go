@@ -46,10 +46,11 @@ type Purpose string
 
 // What node keys sign.
 const (
-	PurposeFrame   Purpose = "frame"   // one message on the wire
-	PurposeFeed    Purpose = "feed"    // one entry of the own feed
-	PurposeCard    Purpose = "card"    // the own member card
-	PurposeGenesis Purpose = "genesis" // the birth record of a key
+	PurposeFrame    Purpose = "frame"    // one message on the wire
+	PurposeFeed     Purpose = "feed"     // one entry of the own feed
+	PurposeCard     Purpose = "card"     // the own member card
+	PurposeGenesis  Purpose = "genesis"  // the birth record of a key
+	PurposeEvidence Purpose = "evidence" // a record of what another member did
 )
 
 // ErrNodeSignature is returned when a node's signature does not verify.

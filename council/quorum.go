@@ -19,6 +19,7 @@ type Quorum struct {
 	members   []MemberID
 	expires   uint64
 	approvals common.Hash
+	seats     map[Seat]int
 }
 
 // Proposal is what was approved.
@@ -32,6 +33,9 @@ func (q Quorum) Roster() common.Hash { return q.roster }
 
 // Members are those who approved, sorted.
 func (q Quorum) Members() []MemberID { return slices.Clone(q.members) }
+
+// Seats is how many of those who approved hold a seat of this kind.
+func (q Quorum) Seats(s Seat) int { return q.seats[s] }
 
 // Expires is when the first needed approval lapses, in unix seconds.
 func (q Quorum) Expires() uint64 { return q.expires }
@@ -81,7 +85,7 @@ func VerifyQuorum(b Ballot, approvals []Approval, now uint64) (Quorum, error) {
 	last := map[MemberID]Approval{}
 	short := &ShortOfQuorum{Want: b.Roster.Threshold}
 	for _, a := range approvals {
-		m, err := b.Verify(a, now)
+		m, err := b.verify(a, id, roster, now)
 		if err != nil {
 			short.Refused = append(short.Refused, err)
 			continue
@@ -91,15 +95,17 @@ func VerifyQuorum(b Ballot, approvals []Approval, now uint64) (Quorum, error) {
 		}
 		last[m.ID] = a
 	}
-	q := Quorum{proposal: id, council: b.Council, roster: roster, expires: b.Intent.Expires()}
+	q := Quorum{proposal: id, council: b.Council, roster: roster, expires: b.Intent.Expires(), seats: map[Seat]int{}}
 	h := crypto.NewKeccakState()
-	for _, m := range b.Roster.IDs() {
+	for _, who := range b.Roster.Members {
+		m := who.ID
 		a, ok := last[m]
 		if !ok || a.Decision != Approve {
 			short.Missing = append(short.Missing, m)
 			continue
 		}
 		q.members = append(q.members, m)
+		q.seats[who.Seat]++
 		q.expires = min(q.expires, a.Expires)
 		if err := rlp.Encode(h, a); err != nil {
 			return Quorum{}, fmt.Errorf("hash approvals: %w", err)

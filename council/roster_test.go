@@ -166,7 +166,7 @@ func TestBeginIsCheckedFieldByField(t *testing.T) {
 }
 
 func TestIntentCodecIsStrict(t *testing.T) {
-	for _, in := range []council.Intent{deed(), council.TypedData{Chain: 1, Document: []byte("{}"), ValidUntil: 1}, council.Statement{Text: "x", ValidUntil: 1}} {
+	for _, in := range []council.Intent{deed(), mail(1), council.Statement{Text: "x", ValidUntil: 1}} {
 		raw, err := council.EncodeIntent(in)
 		if err != nil {
 			t.Fatal(err)

@@ -37,6 +37,27 @@ func CeremonySession(p CeremonyPurpose, epoch uint64, roster common.Hash, partie
 	}{epoch, roster, parties, ceremony}))
 }
 
+// ArmSession is the id of a slot: the signers make it ready before it is known
+// what they sign. It takes a random part from each, in the order of parties, so
+// that nobody can make a slot repeat.
+func ArmSession(epoch uint64, roster common.Hash, parties []MemberID, randoms []common.Hash) SessionID {
+	return SessionID(hashRLP("millicent/session/arm/1", struct {
+		Epoch   uint64
+		Roster  common.Hash
+		Parties []MemberID
+		Randoms []common.Hash
+	}{epoch, roster, parties, randoms}))
+}
+
+// FireSession is the id of the session that fires a slot for a cause: the hash
+// of a Begin, or the id of a ceremony's session.
+func FireSession(slot SessionID, cause common.Hash) SessionID {
+	return SessionID(hashRLP("millicent/session/fire/1", struct {
+		Slot  SessionID
+		Cause common.Hash
+	}{slot, cause}))
+}
+
 // hashRLP is keccak256 over a tag and the RLP of v. It panics on a type that RLP
 // can't encode, which only a change of this package can bring.
 func hashRLP(tag string, v any) common.Hash {

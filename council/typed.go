@@ -3,6 +3,7 @@ package council
 import (
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -38,6 +39,13 @@ var transactionType = []apitypes.Type{
 	{Name: "salt", Type: "bytes32"},
 	{Name: "replaces", Type: "bytes32"},
 	{Name: "reason", Type: "string"},
+}
+
+// expectedType is a storage word that a transaction will have written.
+var expectedType = []apitypes.Type{
+	{Name: "account", Type: "address"},
+	{Name: "slot", Type: "bytes32"},
+	{Name: "value", Type: "bytes32"},
 }
 
 var typedDataType = []apitypes.Type{
@@ -87,8 +95,10 @@ func approvalType(intent string) []apitypes.Type {
 	}
 }
 
+// typed leaves out the list of expected changes where there is none, so that a
+// wallet shows it only where it says something.
 func (t Transaction) typed() (string, typeSet, map[string]any) {
-	return "Transaction", typeSet{"Transaction": transactionType}, map[string]any{
+	types, message := typeSet{"Transaction": transactionType}, map[string]any{
 		"chain":        u64(t.Chain),
 		"to":           t.To.Hex(),
 		"value":        amount(t.Value),
@@ -101,6 +111,15 @@ func (t Transaction) typed() (string, typeSet, map[string]any) {
 		"replaces":     t.Replaces.Hex(),
 		"reason":       t.Reason,
 	}
+	if len(t.Expect) > 0 {
+		list := make([]any, len(t.Expect))
+		for i, e := range t.Expect {
+			list[i] = map[string]any{"account": e.Account.Hex(), "slot": e.Slot.Hex(), "value": e.Value.Hex()}
+		}
+		types["Transaction"] = append(slices.Clone(transactionType), apitypes.Type{Name: "expect", Type: "Expected[]"})
+		types["Expected"], message["expect"] = expectedType, list
+	}
+	return "Transaction", types, message
 }
 
 func (t TypedData) typed() (string, typeSet, map[string]any) {

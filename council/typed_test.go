@@ -24,6 +24,16 @@ func deed() council.Transaction {
 	}
 }
 
+// expecting is deed with the words that it says it will change.
+func expecting() council.Transaction {
+	d := deed()
+	d.Expect = []council.Expected{
+		{Account: d.To, Slot: common.HexToHash("0x01"), Value: common.HexToHash("0x02")},
+		{Account: d.To, Slot: common.HexToHash("0x02"), Value: common.HexToHash("0x00")},
+	}
+	return d
+}
+
 var councilID = common.HexToHash("0xc0ffee")
 
 func ballot(t *testing.T) (*testcouncil.Council, council.Ballot) {
@@ -52,11 +62,14 @@ func TestGoldenHashes(t *testing.T) {
 		Fees:   council.Fees{Gas: 60_000, MaxFeePerGas: big.NewInt(30e9), MaxTipPerGas: big.NewInt(1e9)},
 		Digest: common.HexToHash("0x05"), Coordinator: "core-1", Signers: []council.MemberID{"community-1", "core-1", "core-2", "core-3"},
 	}
+	armed := begin
+	armed.Slot = council.ArmSession(1, common.HexToHash("0x01"), begin.Signers, []common.Hash{{1}, {2}, {3}, {4}})
 	env := council.Envelope{Deed: deed(), Nonce: 4, Fees: begin.Fees}
 	have := map[string]string{
 		"roster":             hash(c.Roster.Document()),
 		"card":               hash(council.CardDocument(c.Roster.Members[0])),
 		"transaction":        hash(council.IntentDocument(councilID, deed())),
+		"transaction-expect": hash(council.IntentDocument(councilID, expecting())),
 		"typed-data":         hash(council.IntentDocument(councilID, typed)),
 		"statement":          hash(council.IntentDocument(councilID, statement)),
 		"approval":           hash(ap.Document(councilID, b.Intent)),
@@ -66,9 +79,26 @@ func TestGoldenHashes(t *testing.T) {
 		"genesis":            g.ID().Hex(),
 		"begin":              begin.Hash().Hex(),
 		"session":            common.Hash(begin.Session()).Hex(),
+		"slot":               common.Hash(armed.Slot).Hex(),
+		"fired":              common.Hash(armed.Fired()).Hex(),
 		"keygen-session":     common.Hash(council.CeremonySession(council.PurposeKeygen, 1, g.Roster, begin.Signers, councilID)).Hex(),
 		"envelope":           env.Digest().Hex(),
 	}
+	plain := council.Begin{Council: councilID, Epoch: 1, Roster: common.HexToHash("0x01"), Attempt: 1, Coordinator: "core-1", Signers: begin.Signers}
+	have["begin-message"] = plain.Hash().Hex()
+	for name, m := range map[string]council.Message{"statement-digest": statement, "typed-data-digest": mail(1)} {
+		d, err := m.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		have[name] = d.Hex()
+	}
+	next := step(t, c.Roster, turn, []council.MemberID{"core-4"}, newcomer(t, "core-5"))
+	succession, err := next.Document(c.Roster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have["succession"] = hash(succession)
 	path := filepath.Join("testdata", "golden.json")
 	if *update {
 		out, _ := json.MarshalIndent(have, "", "  ")
@@ -137,6 +167,7 @@ func TestProposalCommitsToEveryField(t *testing.T) {
 		"salt":     func(d *council.Transaction) { d.Salt[31] = 1 },
 		"replaces": func(d *council.Transaction) { d.Replaces[0] = 1 },
 		"reason":   func(d *council.Transaction) { d.Reason += "." },
+		"expect":   func(d *council.Transaction) { d.Expect = expecting().Expect[:1] },
 	} {
 		d := deed()
 		change(&d)

@@ -1,0 +1,81 @@
+package council_test
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// Every word has one body, and comes back as it was said.
+func TestBodiesSurviveTheirEncoding(t *testing.T) {
+	for word, body := range map[council.Word]any{
+		council.WordBackedUp: council.BackedUp{Epoch: 3, Key: common.Address{1}, File: common.Hash{2}},
+		council.WordKeyMade: council.KeyMade{Genesis: council.Genesis{Roster: common.Hash{1}, ShareEpoch: 1, Key: common.Address{2},
+			Transcript: common.Hash{3}, Sigs: []council.NodeSignature{{Member: "core-1", Sig: []byte{4}}}}},
+		council.WordComplete:     council.Complete{Proposal: council.ProposalID{1}, Since: 2, Approvals: []council.Standing{{Member: "core-1", Sequence: 3}}},
+		council.WordRosterSigned: council.RosterSigned{Roster: common.Hash{5}},
+	} {
+		b, err := council.EncodeBody(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := council.DecodeBody(word, b)
+		if err != nil || !reflect.DeepEqual(got, body) {
+			t.Errorf("%s came back as %+v (%v)", word, got, err)
+		}
+		for name, bad := range map[string][]byte{"cut short": b[:len(b)-1], "trailing bytes": append(bytes.Clone(b), 0x80), "nothing": nil} {
+			if _, err := council.DecodeBody(word, bad); err == nil || !strings.Contains(err.Error(), string(word)) {
+				t.Errorf("%s, %s: %v", word, name, err)
+			}
+		}
+	}
+	more, err := rlp.EncodeToBytes([]any{uint64(3), common.Address{1}, common.Hash{2}, uint64(4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := council.DecodeBody(council.WordBackedUp, more); err == nil {
+		t.Error("a body with one field more is taken")
+	}
+	if _, err := council.DecodeBody("backed-down", nil); err == nil {
+		t.Error("an unknown word is taken")
+	}
+}
+
+var words = []council.Word{
+	council.WordProposed, council.WordJudged, council.WordApproved, council.WordRejected, council.WordBegun, council.WordAttemptFailed,
+	council.WordSigned, council.WordBroadcast, council.WordMined, council.WordFinal, council.WordExpired, council.WordRosterSigned, council.WordKeyMade, council.WordBackedUp, council.WordComplete,
+}
+
+// FuzzDecodeBody: what another member wrote into its feed is refused, or is the
+// one encoding of what it says.
+func FuzzDecodeBody(f *testing.F) {
+	for i, body := range []any{
+		council.Proposed{Council: common.Hash{1}, Intent: []byte{1, 2}}, council.Judged{Allow: true, Rule: "charter/pause"},
+		council.Voted{}, council.Voted{}, council.Begun{Signers: []council.MemberID{"core-1"}}, council.AttemptFailed{Suspects: []council.MemberID{"core-2"}},
+		council.Signed{Tx: []byte{3}}, council.Sighted{}, council.Sighted{}, council.Sighted{}, council.Sighted{}, council.RosterSigned{},
+		council.KeyMade{Genesis: council.Genesis{ShareEpoch: 1, Sigs: []council.NodeSignature{{Member: "core-1", Sig: []byte{4}}}}},
+		council.BackedUp{Epoch: 1, File: common.Hash{5}},
+		council.Complete{Since: 1, Approvals: []council.Standing{{Member: "core-1", Sequence: 2}}},
+	} {
+		b, err := council.EncodeBody(body)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(i), b)
+	}
+	f.Fuzz(func(t *testing.T, word uint8, b []byte) {
+		body, err := council.DecodeBody(words[int(word)%len(words)], b)
+		if err != nil {
+			return
+		}
+		if again, err := council.EncodeBody(body); err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("%T has two encodings (%v)", body, err)
+		}
+	})
+}
