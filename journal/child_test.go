@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
@@ -71,6 +74,23 @@ func workForever(j *Journal) error {
 			return err
 		}
 		fmt.Println("revealed", n, name)
+		digest := common.BigToHash(new(big.Int).SetUint64(n))
+		said := proposal(fmt.Sprint("m", n))
+		if err := j.ReserveMessage(digest, said, 1); err != nil {
+			return err
+		}
+		fmt.Println("said-reserved", n, name)
+		if n%2 == 0 {
+			if err := j.FreeMessage(digest, said); err != nil {
+				return err
+			}
+			fmt.Println("said-freed", n, name)
+			continue
+		}
+		if err := j.RevealMessage(digest, said); err != nil {
+			return err
+		}
+		fmt.Println("said-revealed", n, name)
 	}
 }
 
@@ -94,7 +114,7 @@ func start(t *testing.T, job, path string) (*exec.Cmd, *bufio.Scanner) {
 // there afterwards, and nothing stands half-written.
 func TestKilledNodeLosesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
-	entries, rows := map[uint64]string{}, map[uint64]string{}
+	entries, rows, said := map[uint64]string{}, map[uint64]string{}, map[uint64]string{}
 	for round := range 25 {
 		cmd, out := start(t, "work until killed", path)
 		for lines := 0; out.Scan(); lines++ {
@@ -111,25 +131,28 @@ func TestKilledNodeLosesNothing(t *testing.T) {
 			if _, err := fmt.Sscan(f[1], &n); err != nil {
 				t.Fatal(err)
 			}
-			if f[0] == "entry" {
+			switch word, isMessage := strings.CutPrefix(f[0], "said-"); {
+			case f[0] == "entry":
 				entries[n] = f[2]
-			} else {
+			case isMessage:
+				said[n] = word
+			default:
 				rows[n] = f[0]
 			}
 		}
 		if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() == 3 {
 			t.Fatalf("the child ended by itself: %v", err)
 		}
-		survived(t, path, entries, rows)
+		survived(t, path, entries, rows, said)
 	}
-	if len(entries) < 25 || len(rows) < 25 {
-		t.Fatalf("only %d entries and %d rows were written", len(entries), len(rows))
+	if len(entries) < 25 || len(rows) < 25 || len(said) < 10 {
+		t.Fatalf("only %d entries, %d rows and %d messages were written", len(entries), len(rows), len(said))
 	}
 }
 
 // survived checks a journal against what its node acknowledged before it died.
 // One thing more than acknowledged may be there: the answer got lost.
-func survived(t *testing.T, path string, entries, rows map[uint64]string) {
+func survived(t *testing.T, path string, entries, rows, said map[uint64]string) {
 	t.Helper()
 	j, err := Open(path, options(t, "core-1"))
 	if err != nil {
@@ -157,19 +180,27 @@ func survived(t *testing.T, path string, entries, rows map[uint64]string) {
 	if err != nil || tree.N != int64(seq) {
 		t.Fatalf("log of %d entries, %v; want %d", tree.N, err, seq)
 	}
-	for n, said := range rows {
-		r, ok, err := j.RowByNonce(councilKey, 1, n)
+	compare := func(what string, n uint64, said string, state State, ok bool, err error) {
+		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 		have := "freed"
 		if ok {
-			have = r.State.String()
+			have = state.String()
 		}
 		later := said == "reserved" && (have == "revealed" || have == "freed")
 		if have != said && !later {
-			t.Fatalf("nonce %d was acknowledged as %s and is %s", n, said, have)
+			t.Fatalf("%s %d was acknowledged as %s and is %s", what, n, said, have)
 		}
+	}
+	for n, word := range rows {
+		r, ok, err := j.RowByNonce(councilKey, 1, n)
+		compare("nonce", n, word, r.State, ok, err)
+	}
+	for n, word := range said {
+		r, ok, err := j.Message(common.BigToHash(new(big.Int).SetUint64(n)))
+		compare("message", n, word, r.State, ok, err)
 	}
 }
 

@@ -15,7 +15,7 @@
 //
 // An author that signs two different entries for one place has forked its feed.
 // Merge keeps the entry that came first, stores both as evidence (Forks) and
-// returns a *ForkError. An entry ahead of what is known is a *GapError that
+// returns a *ForkError. KeepExhibit stores records of evidence of every kind. An entry ahead of what is known is a *GapError that
 // names what to ask for. A wrong clock rejects nothing: time is what the author
 // claims, and Entry.Bounded keeps a claim from reaching far into the future.
 //
@@ -39,6 +39,11 @@
 // Retries and fee bumps reserve the same pair again with another digest; the row
 // lists all of them. A displaced proposal is void for ever. Typed data and
 // statements have no nonce and are ledgered by digest.
+//
+// # From outside
+//
+// Read visits the entries of a journal that no daemon has open, and changes
+// nothing: for tools that look back.
 //
 // # A node that forgot
 //

@@ -22,6 +22,7 @@ var (
 	ErrNoRow    = errors.New("no such row in the sign ledger")         // ledger
 	ErrRevealed = errors.New("a revealed row can't be freed")          // Free
 	ErrFenced   = errors.New("nonce is at or below this node's fence") // Reserve, Displace
+	ErrWrite    = errors.New("write was begun and not finished")       // Merge within Together: give all of it up
 )
 
 // GapError says which entries must come first.
@@ -52,13 +53,16 @@ func (e *ForkError) Error() string {
 // a nonce to two proposals, a proposal two nonces, or a digest to two deeds.
 type ConflictError struct {
 	Key          common.Address
-	Chain, Nonce uint64             // of the request; zero for digests
+	Chain, Nonce uint64             // of the request; zero for messages, and Key with them
 	Proposal     council.ProposalID // that asked
 	Holder       council.ProposalID // that stands in the way; zero if none is known
 	Reason       string
 }
 
 func (e *ConflictError) Error() string {
+	if e.Key == (common.Address{}) { // of a message
+		return fmt.Sprintf("proposal %s: %s", e.Proposal.Short(), e.Reason)
+	}
 	return fmt.Sprintf("proposal %s, nonce %d on chain %d: %s", e.Proposal.Short(), e.Nonce, e.Chain, e.Reason)
 }
 

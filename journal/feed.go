@@ -236,20 +236,29 @@ func store(tx *bolt.Tx, head feedHead, e Entry) error {
 	if err != nil {
 		return fmt.Errorf("encode head: %w", err)
 	}
+	leaf, err := r.leaf()
+	if err != nil {
+		return err
+	}
+	if err := put(tx, e, b, hb, leaf); err != nil {
+		return fmt.Errorf("%w: %w", ErrWrite, err)
+	}
+	return nil
+}
+
+// put writes an encoded entry, its place in the feed, the feed's new head, and
+// the leaf.
+func put(tx *bolt.Tx, e Entry, record, head []byte, leaf common.Hash) error {
 	index := count(tx)
 	entries := tx.Bucket(bEntries)
 	entries.FillPercent = 0.95 // keys only ever grow
-	if err := entries.Put(u64(index), b); err != nil {
+	if err := entries.Put(u64(index), record); err != nil {
 		return err
 	}
 	if err := tx.Bucket(bFeeds).Put(feedKey(e.Author, e.Seq), u64(index)); err != nil {
 		return err
 	}
-	if err := tx.Bucket(bHeads).Put([]byte(e.Author), hb); err != nil {
-		return err
-	}
-	leaf, err := r.leaf()
-	if err != nil {
+	if err := tx.Bucket(bHeads).Put([]byte(e.Author), head); err != nil {
 		return err
 	}
 	return growTree(tx, index, leaf)

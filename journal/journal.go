@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -30,8 +31,13 @@ var (
 	bDigests   = []byte("digests")   // digest -> proposal
 	bNonces    = []byte("nonces")    // key, chain -> highest seen and fence
 	bMeta      = []byte("meta")      // the node's own notes
+	bEvidence  = []byte("evidence")  // culprit, shown or not, subject -> record
 
 	buckets = [][]byte{bHeader, bEntries, bFeeds, bHeads, bForks, bAuthors, bTree, bSlots, bProposals, bDigests, bNonces, bMeta}
+
+	// added came after the first files of this Format: a file without one gets it
+	// empty, and a program that does not know it leaves it alone.
+	added = [][]byte{bEvidence}
 
 	kFormat  = []byte("format")
 	kOwner   = []byte("owner")
@@ -56,9 +62,10 @@ type Journal struct {
 	key     council.NodeSigner
 	network common.Hash
 	db      *bolt.DB
-	broken  atomic.Bool
+	broken  *atomic.Bool
+	tx      *bolt.Tx // of Together; nil outside
 
-	mu      sync.RWMutex
+	mu      *sync.RWMutex
 	authors map[council.MemberID][]string
 }
 
@@ -83,8 +90,12 @@ func Open(path string, o Options) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", explain(path, err))
 	}
-	j := &Journal{path: path, self: o.Self, key: o.Key, db: db}
-	if err := j.load(network); err != nil {
+	j := &Journal{path: path, self: o.Self, key: o.Key, db: db, broken: new(atomic.Bool), mu: new(sync.RWMutex)}
+	err = j.load(network)
+	if err == nil {
+		err = j.extend()
+	}
+	if err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("open journal %s: %w", path, err)
 	}
@@ -161,7 +172,7 @@ func create(path string, self council.MemberID, network common.Hash) error {
 		return err
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range buckets {
+		for _, name := range slices.Concat(buckets, added) {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
@@ -222,9 +233,55 @@ func (j *Journal) load(network common.Hash) error {
 	})
 }
 
+// Together makes one step of what f does with the journal it is given: all of it
+// is durable when Together returns nil, with one wait for the disk, or none of it
+// is there when f or the disk fails. What f reads there is as it has just written
+// it. f must use no other journal value, and this one only until it returns. An
+// error of Merge that is not ErrWrite has changed nothing, so f may go on after
+// one; any other error of a write f must return. Inside another step it is a part of that
+// one; then f must have written nothing when it fails.
+func (j *Journal) Together(f func(*Journal) error) error {
+	if j.tx != nil { // already inside: a part of that step
+		return f(j)
+	}
+	return j.update("write together", func(tx *bolt.Tx) error {
+		inside := *j
+		inside.tx = tx
+		return f(&inside)
+	})
+}
+
+// extend gives an older file of this Format what was added since.
+func (j *Journal) extend() error {
+	missing := false
+	err := j.db.View(func(tx *bolt.Tx) error {
+		for _, name := range added {
+			missing = missing || tx.Bucket(name) == nil
+		}
+		return nil
+	})
+	if err != nil || !missing {
+		return err
+	}
+	return j.update("extend journal", func(tx *bolt.Tx) error {
+		for _, name := range added {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // update runs fn in a transaction that is durable when update returns nil. If fn
 // fails, nothing changed.
 func (j *Journal) update(what string, fn func(tx *bolt.Tx) error) error {
+	if j.tx != nil {
+		if err := fn(j.tx); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		return nil
+	}
 	tx, err := j.db.Begin(true)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, explain(j.path, err))
@@ -261,6 +318,12 @@ func (j *Journal) doubt(id int) {
 }
 
 func (j *Journal) view(what string, fn func(tx *bolt.Tx) error) error {
+	if j.tx != nil {
+		if err := fn(j.tx); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		return nil
+	}
 	if j.broken.Load() {
 		return fmt.Errorf("%s: %w", what, errBroken())
 	}

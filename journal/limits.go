@@ -13,6 +13,8 @@ const (
 	MaxEntry      = MaxBody + 1<<10
 	MaxFeedBytes  = 1 << 30   // bytes of one member's feed on disk; the own feed is not bounded
 	MaxForks      = 64        // pieces of fork evidence kept for one author
+	MaxExhibits   = 16        // records of evidence kept against one member, shown and not shown each
+	MaxExhibit    = 4 << 20   // bytes of those, likewise
 	MaxBatch      = 1024      // entries in one answer of After
 	MaxBatchBytes = 2 << 20   // bytes in one answer of After; one entry always fits
 	MaxPeers      = 16        // node keys known for one author, over all rosters

@@ -37,7 +37,7 @@ func (j *Journal) ReserveMessage(digest common.Hash, p council.ProposalID, attem
 	}
 	return j.update("reserve message", func(tx *bolt.Tx) error {
 		if held := tx.Bucket(bProposals).Get(p[:]); held != nil && string(held) != string(digest[:]) {
-			return r.conflict(p, "the proposal has a nonce or another digest already")
+			return r.taken(p, "the proposal has a nonce or another digest already")
 		}
 		c, ok, err := claimAt(tx, digest)
 		if err != nil {
@@ -47,7 +47,7 @@ func (j *Journal) ReserveMessage(digest common.Hash, p council.ProposalID, attem
 		case !ok:
 			c = claim{Proposal: p, State: Reserved}
 		case c.Proposal != p || c.State == 0:
-			return r.conflict(c.Proposal, fmt.Sprintf("its digest is proposal %s's", c.Proposal.Short()))
+			return r.taken(c.Proposal, fmt.Sprintf("its digest is proposal %s's", c.Proposal.Short()))
 		}
 		c.Attempt = max(c.Attempt, attempt)
 		if err := tx.Bucket(bProposals).Put(p[:], digest[:]); err != nil {
@@ -131,6 +131,12 @@ func (j *Journal) Messages() ([]MessageRow, error) {
 		})
 	})
 	return out, err
+}
+
+// taken is the conflict of a message.
+func (r Row) taken(holder council.ProposalID, reason string) error {
+	return council.WithHint(&ConflictError{Proposal: r.Proposal, Holder: holder, Reason: reason},
+		"one digest is one proposal's: use that one's signature, or word this one differently")
 }
 
 func messageAt(tx *bolt.Tx, digest common.Hash, p council.ProposalID) (claim, error) {

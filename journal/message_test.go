@@ -1,7 +1,10 @@
 package journal
 
 import (
+	"errors"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -58,5 +61,60 @@ func TestMessages(t *testing.T) {
 	}
 	if _, ok, err := j.MessageByProposal(proposal("t")); ok || err != nil {
 		t.Errorf("a transaction's proposal: %v, %v", ok, err)
+	}
+}
+
+// A refusal names who has the digest, and says what to do.
+func TestMessageConflictNamesTheHolder(t *testing.T) {
+	j := fresh(t, "core-1")
+	if err := j.ReserveMessage(common.Hash{1}, proposal("p"), 1); err != nil {
+		t.Fatal(err)
+	}
+	err := j.ReserveMessage(common.Hash{1}, proposal("q"), 1)
+	var c *ConflictError
+	if !errors.As(err, &c) || c.Holder != proposal("p") || c.Proposal != proposal("q") {
+		t.Fatalf("got %+v, %v", c, err)
+	}
+	hinted(t, err, proposal("p").Short(), "word this one differently")
+	if strings.Contains(err.Error(), "nonce") {
+		t.Errorf("a message has no nonce: %v", err)
+	}
+}
+
+// What was reserved and what was revealed is there after the process has died,
+// and only what was revealed stays for good.
+func TestMessagesSurviveARestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	o := options(t, "core-1")
+	j := open(t, path, o)
+	for _, err := range []error{
+		j.ReserveMessage(common.Hash{1}, proposal("reserved"), 3),
+		j.ReserveMessage(common.Hash{2}, proposal("revealed"), 1),
+		j.RevealMessage(common.Hash{2}, proposal("revealed")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = j.Close()
+	j = open(t, path, o)
+	want := []MessageRow{{common.Hash{1}, proposal("reserved"), Reserved, 3}, {common.Hash{2}, proposal("revealed"), Revealed, 1}}
+	if got, err := j.Messages(); err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("messages %+v, %v", got, err)
+	}
+	if err := j.FreeMessage(common.Hash{1}, proposal("reserved")); err != nil {
+		t.Error(err)
+	}
+	if err := j.FreeMessage(common.Hash{2}, proposal("revealed")); !errors.Is(err, ErrRevealed) {
+		t.Errorf("freed what was revealed: %v", err)
+	}
+	if err := j.ReserveMessage(common.Hash{1}, proposal("other"), 1); err != nil {
+		t.Errorf("a digest that was given back: %v", err)
+	}
+	if err := j.ReserveMessage(common.Hash{2}, proposal("other"), 1); err == nil {
+		t.Error("a revealed digest went to another proposal")
+	}
+	if err := j.ReserveMessage(common.Hash{2}, proposal("revealed"), 2); err != nil {
+		t.Errorf("the next attempt at the same digest: %v", err)
 	}
 }

@@ -24,6 +24,41 @@ type model struct {
 	asked  map[string]bool // proposals whose digest was reserved
 
 	everRevealed map[string]uint64 // the promise: never undone
+
+	wordOf map[string]byte // proposal -> first byte of its message's digest
+	sayer  map[byte]string // and the other way round
+	said   map[byte]State  // Reserved or Revealed
+}
+
+func (m *model) worded(p string) bool { _, ok := m.wordOf[p]; return ok }
+
+func (m *model) reserveMessage(d byte, p string) bool {
+	if have, ok := m.wordOf[p]; ok {
+		return have == d
+	}
+	if _, taken := m.sayer[d]; taken || !m.free(p) {
+		return false
+	}
+	m.wordOf[p], m.sayer[d], m.said[d] = d, p, Reserved
+	return true
+}
+
+func (m *model) revealMessage(d byte, p string) bool {
+	if m.sayer[d] != p {
+		return false
+	}
+	m.said[d] = Revealed
+	return true
+}
+
+func (m *model) freeMessage(d byte, p string) bool {
+	if m.sayer[d] != p || m.said[d] != Reserved {
+		return false
+	}
+	delete(m.wordOf, p)
+	delete(m.sayer, d)
+	delete(m.said, d)
+	return true
 }
 
 func (m *model) free(p string) bool { _, ok := m.bound[p]; return !ok }
@@ -32,7 +67,7 @@ func (m *model) reserve(n uint64, p string) bool {
 	_, taken := m.mined[n]
 	h, held := m.holder[n]
 	switch {
-	case taken:
+	case taken || m.worded(p):
 		return false
 	case held && h == p:
 		m.asked[p] = true
@@ -72,7 +107,7 @@ func (m *model) drop(p string) {
 func (m *model) displace(n uint64, old, by string) bool {
 	_, taken := m.mined[n]
 	h, held := m.holder[n]
-	if taken || old == by || !m.free(old) && m.bound[old] != n {
+	if taken || old == by || m.worded(old) || m.worded(by) || !m.free(old) && m.bound[old] != n {
 		return false
 	}
 	if held && h == by { // again
@@ -94,7 +129,7 @@ func (m *model) displace(n uint64, old, by string) bool {
 }
 
 func (m *model) consume(n uint64, p string) bool {
-	if was, taken := m.mined[n]; taken && was != p || !m.free(p) && m.bound[p] != n {
+	if was, taken := m.mined[n]; taken && was != p || !m.free(p) && m.bound[p] != n || m.worded(p) {
 		return false
 	}
 	m.mined[n] = p
@@ -159,9 +194,11 @@ func TestLedgerAgainstModel(t *testing.T) {
 		j.db.NoSync = true
 		defer func() { _ = j.Close(); _ = os.Remove(path) }()
 		m := &model{bound: map[string]uint64{}, stage: map[string]State{}, holder: map[uint64]string{}, lost: map[uint64]int{},
-			heir: map[string]string{}, mined: map[uint64]string{}, asked: map[string]bool{}, everRevealed: map[string]uint64{}}
+			heir: map[string]string{}, mined: map[uint64]string{}, asked: map[string]bool{}, everRevealed: map[string]uint64{},
+			wordOf: map[string]byte{}, sayer: map[byte]string{}, said: map[byte]State{}}
 		names := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
 		nonces := rapid.Uint64Range(0, 2)
+		digests := rapid.ByteRange(1, 3)
 		attempts := rapid.Uint64Range(1, 3)
 		pick := func(t *rapid.T) (uint64, string, Row) {
 			n, p := nonces.Draw(t, "nonce"), names.Draw(t, "proposal")
@@ -198,6 +235,18 @@ func TestLedgerAgainstModel(t *testing.T) {
 			"reopen": func(t *rapid.T) {
 				n, p, r := pick(t)
 				agree(t, "reopen", j.Reopen(r.Key, r.Chain, n, r.Proposal), m.reopen(n, p))
+			},
+			"reserve message": func(t *rapid.T) {
+				d, p := digests.Draw(t, "digest"), names.Draw(t, "proposal")
+				agree(t, "reserve message", j.ReserveMessage(common.Hash{d}, proposal(p), attempts.Draw(t, "attempt")), m.reserveMessage(d, p))
+			},
+			"reveal message": func(t *rapid.T) {
+				d, p := digests.Draw(t, "digest"), names.Draw(t, "proposal")
+				agree(t, "reveal message", j.RevealMessage(common.Hash{d}, proposal(p)), m.revealMessage(d, p))
+			},
+			"free message": func(t *rapid.T) {
+				d, p := digests.Draw(t, "digest"), names.Draw(t, "proposal")
+				agree(t, "free message", j.FreeMessage(common.Hash{d}, proposal(p)), m.freeMessage(d, p))
 			},
 			"restart": func(t *rapid.T) {
 				if err := j.Close(); err != nil {
@@ -238,6 +287,15 @@ func same(t *rapid.T, j *Journal, m *model) {
 		r, ok, err := j.RowByProposal(proposal(p))
 		if err != nil || !ok || r.Nonce != n || r.State != m.state(p) {
 			t.Fatalf("%s: %d %s, %v, %v; model has %d %s", p, r.Nonce, r.State, ok, err, n, m.state(p))
+		}
+	}
+	words, err := j.Messages()
+	if err != nil || len(words) != len(m.said) {
+		t.Fatalf("%d messages, model has %d, %v", len(words), len(m.said), err)
+	}
+	for _, r := range words {
+		if d := r.Digest[0]; r.Proposal != proposal(m.sayer[d]) || r.State != m.said[d] {
+			t.Fatalf("message %d is %s of %s; model has %s of %s", d, r.State, r.Proposal.Short(), m.said[d], m.sayer[d])
 		}
 	}
 	for p, n := range m.everRevealed {
