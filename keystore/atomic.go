@@ -143,7 +143,7 @@ func checkDir(dir string) error {
 // ours reports whether a file name is one of the store's.
 func ours(name string) bool {
 	switch name {
-	case masterFile, currentFile, lockFile:
+	case masterFile, currentFile, lockFile, spareFile:
 		return true
 	}
 	return strings.HasPrefix(name, tmpPrefix) || strings.HasPrefix(name, secretPrefix) || strings.HasPrefix(name, sharePrefix)

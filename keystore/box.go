@@ -34,6 +34,7 @@ const (
 	kindMaster = "master"
 	kindSecret = "secret"
 	kindShare  = "share"
+	kindSpare  = "spare"
 )
 
 // box is one file: a label and a secret sealed with a copy of the label.

@@ -40,6 +40,10 @@ func child(job, dir, identity string) error {
 		stop, _ = strconv.Atoi(n)
 		job = "story"
 	}
+	if n, ok := strings.CutPrefix(job, "spare "); ok {
+		stop, _ = strconv.Atoi(n)
+		job = "spare"
+	}
 	between = func() {
 		if point++; point == stop {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -60,6 +64,8 @@ func child(job, dir, identity string) error {
 			fmt.Println(step.name)
 		}
 		return nil
+	case "spare":
+		return useSpares(dir, u)
 	case "rotate until killed":
 		return rotateForever(dir, u)
 	case "fill the disk":

@@ -31,6 +31,12 @@
 // journalling or copying file systems the old bytes would stay anyway. What is
 // left is sealed; destroy the passphrase with the disk.
 //
+// # Beside a daemon
+//
+// Describe reads labels, Look opens the store for reading; neither takes the
+// lock. What leaves the store for good (a backup) is sealed anew, as one age
+// file: see Unlock.Seal, Recipients and Unlock.Unseal.
+//
 // # Files
 //
 // The directory has mode 0700 and its files 0600; looser ones are refused. A
@@ -41,5 +47,6 @@
 //	secret-*.json  a named secret
 //	share-*.json   a share
 //	current        the number of the current epoch
+//	spare.json     pre-parameters for the next ceremony; gone before they are used
 //	.tmp-*         left by a crash; Open removes it
 package keystore

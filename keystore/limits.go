@@ -10,6 +10,7 @@ const (
 	MaxName       = 48                 // bytes of a secret's name
 	MaxPassphrase = 1024               // bytes
 	MaxIdentity   = 16 << 10           // bytes of an age identity file
+	MaxRecipients = 8                  // of a portable secret
 	MaxWorkFactor = 22                 // log2 of scrypt's N; a minute or more
 )
 

@@ -110,6 +110,14 @@ func openStore(dir string, u Unlock) (_ *Store, err error) {
 	if err := sweep(dir); err != nil {
 		return nil, err
 	}
+	if s.master, err = openMaster(dir, b, u); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openMaster opens the master identity in the bytes of its file.
+func openMaster(dir string, b []byte, u Unlock) (*age.X25519Identity, error) {
 	x, err := parse(masterFile, b)
 	if err != nil {
 		return nil, err
@@ -128,10 +136,11 @@ func openStore(dir string, u Unlock) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.master, err = age.ParseX25519Identity(string(secret)); err != nil {
+	master, err := age.ParseX25519Identity(string(secret))
+	if err != nil {
 		return nil, altered(masterFile) // not err: it may quote the key
 	}
-	return s, nil
+	return master, nil
 }
 
 // Close gives the directory back. The store is useless afterwards.
