@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -18,6 +19,7 @@ type Event interface{ event() }
 // PeerUp: frames can be sent to the member from now on.
 type PeerUp struct {
 	Member council.MemberID
+	RTT    time.Duration // of the greeting and its answer; zero when not measured
 }
 
 // PeerDown: the member is gone, and so are the frames that were on their way.
@@ -85,8 +87,9 @@ func (e *RosterError) Error() string {
 
 // eventQueue stands between many that tell and one that listens. Telling never
 // blocks and the queue stays small: reports of trouble are dropped when it is
-// full, and of a member's ups and downs only the last two are kept, which still
-// end in the present state.
+// full. Of a member's ups and downs at most two wait: a third takes the place of
+// both, so that ups and downs still take turns, also after the one that is being
+// handed over and waits no more, and still end in the present state.
 type eventQueue struct {
 	mu      sync.Mutex
 	waiting []Event
@@ -115,7 +118,8 @@ func (q *eventQueue) tell(e Event) {
 				mine = append(mine, i)
 			}
 		}
-		if len(mine) >= 2 {
+		if len(mine) == 2 {
+			q.waiting = slices.Delete(q.waiting, mine[1], mine[1]+1)
 			q.waiting = slices.Delete(q.waiting, mine[0], mine[0]+1)
 		}
 	} else if len(q.waiting) >= eventBacklog {

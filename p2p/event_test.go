@@ -9,10 +9,24 @@ import (
 )
 
 // TestEventsOfASlowReader tells much to one who listens late: the present state
-// of each member is never lost, and the queue stays bounded.
+// of each member is never lost, ups and downs take turns, and the queue stays
+// bounded; whether or not the first event was already being handed over when the
+// others came.
 func TestEventsOfASlowReader(t *testing.T) {
+	for _, first := range []struct {
+		name string
+		wait func()
+	}{{"handed over", synctest.Wait}, {"waiting", func() {}}} {
+		t.Run(first.name, func(t *testing.T) { testSlowReader(t, first.wait) })
+	}
+}
+
+func testSlowReader(t *testing.T, first func()) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newEventQueue()
+		q.tell(PeerUp{Member: bob})
+		first()
+		q.tell(PeerDown{Member: bob})
 		for i := range 1000 {
 			q.tell(PeerUp{Member: alice})
 			q.tell(Refused{Peer: fmt.Sprint(i)})
@@ -41,6 +55,9 @@ func TestEventsOfASlowReader(t *testing.T) {
 					}
 					last[string(e.Member)] = e
 				case PeerDown:
+					if _, twice := last[string(e.Member)].(PeerDown); twice {
+						t.Errorf("%s is down twice", e.Member)
+					}
 					last[string(e.Member)] = e
 				case Refused:
 					refused++

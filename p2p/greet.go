@@ -47,8 +47,8 @@ func readGreeting(r io.Reader) (greeting, error) {
 }
 
 // greet opens the pulse stream and checks that the other node speaks our
-// protocols and holds our roster.
-func (l *link) greet(ctx context.Context) (network.Stream, greeting, error) {
+// protocols and holds our roster. It also measures how long the answer takes.
+func (l *link) greet(ctx context.Context) (network.Stream, greeting, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
 	defer cancel()
 	h := l.host
@@ -58,19 +58,20 @@ func (l *link) greet(ctx context.Context) (network.Stream, greeting, error) {
 			l.linger(ctx)
 		}
 		h.stack.Network().ClosePeer(l.peer)
-		return nil, greeting{}, err
+		return nil, greeting{}, 0, err
 	}
-	fail := func(err error) (network.Stream, greeting, error) {
+	fail := func(err error) (network.Stream, greeting, time.Duration, error) {
 		s.Reset()
 		s.Conn().Close()
-		return nil, greeting{}, err
+		return nil, greeting{}, 0, err
 	}
 	if l.missing() {
 		err := l.refuse(s.Conn(), l.versionError())
 		l.linger(ctx)
 		return fail(err)
 	}
-	s.SetDeadline(time.Now().Add(greetTimeout))
+	began := time.Now()
+	s.SetDeadline(began.Add(greetTimeout))
 	if err := h.greeting().write(s); err != nil {
 		return fail(fmt.Errorf("greet %s: %w", l.member, err))
 	}
@@ -85,7 +86,7 @@ func (l *link) greet(ctx context.Context) (network.Stream, greeting, error) {
 		return fail(l.refuse(s.Conn(), l.rosterError(g)))
 	}
 	s.SetDeadline(time.Time{})
-	return s, g, nil
+	return s, g, time.Since(began), nil
 }
 
 func (h *Host) greeting() greeting { return greeting{Instance: h.instance, Roster: h.seal.hash} }
@@ -242,12 +243,15 @@ func timedOut(err error) bool {
 
 // silence is how long a member may be silent. On TCP the beat looks only for
 // frozen hosts and dead lines, and can wait out a machine that is busy; on QUIC
-// it looks for dead processes, too.
+// it looks for dead processes, too. A beat on a long line is as late as the line
+// is long.
 func (l *link) silence(s network.Stream) time.Duration {
 	if _, err := s.Conn().RemoteMultiaddr().ValueForProtocol(ma.P_TCP); err == nil {
 		return l.host.tune.pulseLostTCP
 	}
-	return l.host.tune.pulseLost
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.host.tune.pulseLost + min(2*l.rtt, greetTimeout)
 }
 
 func (l *link) lost(s network.Stream, err error) error {

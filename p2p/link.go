@@ -41,6 +41,7 @@ type link struct {
 	end      context.CancelCauseFunc // ends the present serving
 	settled  chan struct{}           // closed while the member is up
 	heldUp   time.Time               // when this process last found itself late
+	rtt      time.Duration           // of the last greeting and its answer
 }
 
 func newLink(h *Host, m council.Member, p peer.ID) *link {
@@ -193,7 +194,7 @@ var errRestarted = errors.New("its node was started anew")
 // serve greets on the present connection, and if that goes well the member is
 // up until the connection, the beat or a stream fails.
 func (l *link) serve(ctx context.Context) error {
-	pulse, theirs, err := l.greet(ctx)
+	pulse, theirs, rtt, err := l.greet(ctx)
 	if err != nil {
 		return err
 	}
@@ -201,7 +202,7 @@ func (l *link) serve(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer context.AfterFunc(ctx, func() { pulse.Reset() })()
-	l.up(pulse.Conn(), theirs, end)
+	l.up(pulse.Conn(), theirs, rtt, end)
 
 	var all sync.WaitGroup
 	all.Go(func() { end(l.beat(ctx, pulse)) })
@@ -218,17 +219,17 @@ func (l *link) serve(ctx context.Context) error {
 	return err
 }
 
-func (l *link) up(c network.Conn, g greeting, end context.CancelCauseFunc) {
+func (l *link) up(c network.Conn, g greeting, rtt time.Duration, end context.CancelCauseFunc) {
 	for _, b := range l.boxes {
 		b.set(true)
 	}
 	l.mu.Lock()
-	l.instance, l.end = g.Instance, end
+	l.instance, l.end, l.rtt = g.Instance, end, rtt
 	l.seen = Peer{Member: l.member, Online: true, Addr: c.RemoteMultiaddr().String(), Since: time.Now()}
 	close(l.settled)
 	l.mu.Unlock()
 	l.host.log.Info("member is up", "member", l.member, "addr", c.RemoteMultiaddr().String())
-	l.host.events.tell(PeerUp{Member: l.member})
+	l.host.events.tell(PeerUp{Member: l.member, RTT: rtt})
 }
 
 func (l *link) down(err error) {
