@@ -17,6 +17,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	ecommon "github.com/bnb-chain/tss-lib/v2/common"
+	ecrypto "github.com/bnb-chain/tss-lib/v2/crypto"
+	"github.com/bnb-chain/tss-lib/v2/crypto/paillier"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
@@ -125,13 +127,13 @@ func child(protocol, name, dir string) outcome {
 		shares = append(shares, s)
 	}
 	if protocol == "sign" {
-		return bareSign(find(signForgeries(), name), shares)
+		return bareSign(find(append(signForgeries(), forgedSign()...), name), shares)
 	}
 	pre, err := tss.UnmarshalPreParams(read("pre"))
 	if err != nil {
 		panic(err)
 	}
-	return bareKeygen(find(keygenForgeries(log), name), shares[0].Origin(), *pre.Secrets(), log)
+	return bareKeygen(find(append(keygenForgeries(log), forgedKeygen()...), name), shares, *pre.Secrets(), log)
 }
 
 func find(all []forgery, name string) forgery {
@@ -147,14 +149,16 @@ func partyIDs(origin council.SessionID) (byMember []*engine.PartyID, sorted engi
 	return byMember, engine.SortPartyIDs(slices.Clone(byMember))
 }
 
-// bareKeygen feeds alice mallory's recorded messages.
-func bareKeygen(f forgery, origin council.SessionID, pre keygen.LocalPreParams, log []entry) outcome {
-	ids, sorted := partyIDs(origin)
+// bareKeygen feeds alice mallory's recorded messages, the last one anew: it is
+// about the public key.
+func bareKeygen(f forgery, shares []*tss.Share, pre keygen.LocalPreParams, log []entry) outcome {
+	ids, sorted := partyIDs(shares[0].Origin())
 	out, end := make(chan engine.Message, 100), make(chan *keygen.LocalPartySaveData, 1)
 	party := keygen.NewLocalParty(engine.NewParameters(engine.S256(), engine.NewPeerContext(sorted), ids[0], 2, 1), out, end, pre)
 	if err := party.Start(); err != nil {
 		panic(err)
 	}
+	w := newWorld(shares)
 	for _, e := range log {
 		if e.m.From != mallory {
 			continue
@@ -163,18 +167,59 @@ func bareKeygen(f forgery, origin council.SessionID, pre keygen.LocalPreParams, 
 		if err != nil {
 			panic(err)
 		}
-		f.does(&world{}, c)
+		f.does(w, c)
+		if last, ok := c.(*keygen.KGRound3Message); ok {
+			last.PaillierProof = paillierProof(w.key, ids[1].KeyInt(), publicKey(out, log))
+		}
 		if result := bareUpdate(party, ids[1], ids[0], e.m.Round, c); result != "" {
 			return result
 		}
 	}
-	return "accepts"
+	if len(end) != 1 {
+		return "waits"
+	}
+	return accepts
+}
+
+// publicKey is the sum of what both have at zero: alice's as she just said it,
+// mallory's from the recording.
+func publicKey(alice chan engine.Message, log []entry) *ecrypto.ECPoint {
+	var sum *ecrypto.ECPoint
+	add := func(c engine.MessageContent) {
+		m, ok := c.(*keygen.KGRound2Message2)
+		if !ok {
+			return
+		}
+		d := m.GetDeCommitment()
+		p, err := ecrypto.NewECPoint(engine.S256(), new(big.Int).SetBytes(d[1]), new(big.Int).SetBytes(d[2]))
+		if err == nil && sum != nil {
+			p, err = p.Add(sum)
+		}
+		if err != nil {
+			panic(err)
+		}
+		sum = p
+	}
+	for len(alice) > 0 {
+		add((<-alice).(engine.ParsedMessage).Content())
+	}
+	for _, e := range log {
+		if c, err := tss.Decode(e.m.Round, e.m.Payload); err == nil && e.m.From == mallory {
+			add(c)
+		}
+	}
+	return sum
+}
+
+func paillierProof(key *paillier.PrivateKey, k *big.Int, pub *ecrypto.ECPoint) [][]byte {
+	proof := key.Proof(k, pub)
+	return ecommon.BigIntsToBytes(proof[:])
 }
 
 // bareSign runs both parties, and forges what mallory says to alice.
 func bareSign(f forgery, shares []*tss.Share) outcome {
 	ids, sorted := partyIDs(shares[0].Origin())
-	w := &world{paillier: shares[1].Data().PaillierSK.N}
+	w := newWorld(shares)
 	var parties [2]engine.Party
 	var outs [2]chan engine.Message
 	for i := range two {
@@ -205,7 +250,7 @@ func bareSign(f forgery, shares []*tss.Share) outcome {
 			}
 		}
 	}
-	return "accepts"
+	return accepts
 }
 
 func bareUpdate(p engine.Party, from, to *engine.PartyID, r tss.Round, c engine.MessageContent) outcome {

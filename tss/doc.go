@@ -1,7 +1,9 @@
 // Package tss runs one threshold-ECDSA protocol as a synchronous state machine:
 // key generation, in which all members make a key that never exists in one
 // place, and signing, in which as many as the threshold make one signature
-// (GG18, by bnb-chain/tss-lib; no other package imports it).
+// (GG18, by bnb-chain/tss-lib; no other package imports it). A signature can be
+// made in two parts: NewArm does all that does not depend on what is signed, and
+// Armed.Fire the rest, in milliseconds.
 //
 //	s, err := tss.NewSign(tss.SignConfig{...})
 //	ready, err := s.Start()

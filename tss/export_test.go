@@ -4,7 +4,10 @@ import (
 	"context"
 	"io"
 	"math/big"
+	"slices"
+	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
@@ -22,9 +25,12 @@ var (
 	PartyKey     = partyKey
 	KeygenSteps  = keygenSteps
 	SignSteps    = signSteps
+	ArmSteps     = armSteps
+	FireSteps    = fireSteps
 	CheckModulus = checkModulus
 	ModulusProof = modulusProof
 	Order        = order
+	FarFromAll   = farFromAll
 )
 
 func (r Round) MaxPayload() int { return r.maxPayload() }
@@ -38,6 +44,12 @@ func (s *Share) Index() int { return s.index() }
 // SetOrigin changes the session that coordinates are derived from.
 func (s *Share) SetOrigin(id council.SessionID) { s.origin = id }
 
+// SetSelf changes whose share it says it is.
+func (s *Share) SetSelf(m council.MemberID) { s.self = m }
+
+// SetThreshold changes how many members it says sign.
+func (s *Share) SetThreshold(n int) { s.threshold = n }
+
 // OwnPreParams are the numbers that the share was made with, as if new.
 func (s *Share) OwnPreParams() *PreParams {
 	return &PreParams{&preParams{data: clonePreParams(s.data.LocalPreParams)}}
@@ -45,6 +57,17 @@ func (s *Share) OwnPreParams() *PreParams {
 
 // Secrets are the numbers themselves; changes reach the pre-parameters.
 func (p *PreParams) Secrets() *keygen.LocalPreParams { return &p.data }
+
+// PreParamsOf makes a set of these numbers, with what follows from the primes
+// made anew.
+func PreParamsOf(d *keygen.LocalPreParams) *PreParams {
+	c := *d
+	c.PaillierSK = paillierKey(d.PaillierSK.P, d.PaillierSK.Q)
+	return &PreParams{&preParams{data: c}}
+}
+
+// ModulusHash is how a modulus is remembered.
+func ModulusHash(n *big.Int) common.Hash { return modulusHash(n) }
 
 // SafePrimes is the search for safe primes of any size.
 func SafePrimes(ctx context.Context, random io.Reader, bits, count int) ([]*big.Int, error) {
@@ -79,3 +102,49 @@ func (g Guard) Own(r Round, c engine.MessageContent) error { return g.g.own(r, c
 
 // Paillier is a member's modulus as the guard knows it.
 func (g Guard) Paillier(member int) *big.Int { return g.g.paillier[member] }
+
+// FeedParked gives a parked engine a message of round 4, which no road of the
+// package does.
+func (a *Armed) FeedParked(t testing.TB, m Message) {
+	t.Helper()
+	p := a.parked.Load()
+	c, err := decode(m.Round, m.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := slices.Index(a.signers, m.From)
+	routing := engine.MessageRouting{From: p.parties.ids[from], IsBroadcast: true}
+	if _, err := p.party.Update(engine.NewMessage(routing, c, engine.NewMessageWrapper(routing, c))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Restart lets a session that was started hand out its first messages again.
+func (s *Session) Restart(first Ready) {
+	s.started = false
+	s.begin = func(r *Ready) error { *r = first; return nil }
+}
+
+// Again is the same slot as if it had not been spent, for tests in which nothing
+// reaches its engine.
+func (a *Armed) Again(t testing.TB) *Armed {
+	t.Helper()
+	p := a.parked.Load()
+	if p == nil {
+		t.Fatal("take it before the slot is fired")
+	}
+	b := &Armed{id: a.id, signers: a.signers, epoch: a.epoch, expires: a.expires}
+	b.parked.Store(p)
+	return b
+}
+
+// Rounds are all types of message in the session's protocol, in order.
+func (s *Session) Rounds() []Round { return slices.Concat(s.steps...) }
+
+// Keeps reports whether a session can still reach its engine or what it wrote.
+func (s *Session) Keeps() bool {
+	return s.party != nil || s.out != nil || s.held != nil || s.parked != nil || s.begin != nil || s.finish != nil
+}
+
+// Heard reports whether the engine was given anything.
+func (s *Session) Heard() bool { return len(s.given) > 0 }

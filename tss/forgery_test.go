@@ -1,11 +1,16 @@
 package tss_test
 
 import (
+	"crypto/rand"
+	"errors"
 	"math/big"
 	"slices"
 	"testing"
 
+	ecommon "github.com/bnb-chain/tss-lib/v2/common"
 	"github.com/bnb-chain/tss-lib/v2/crypto/commitments"
+	"github.com/bnb-chain/tss-lib/v2/crypto/modproof"
+	"github.com/bnb-chain/tss-lib/v2/crypto/paillier"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
@@ -20,6 +25,9 @@ type forgery struct {
 	round tss.Round // where ours must notice
 	does  func(w *world, c engine.MessageContent)
 	bare  outcome // what the engine alone makes of it
+
+	suspicion bool // ours suspects and does not convict
+	seen      bool // ours knows mallory's moduli from an earlier attempt
 }
 
 // outcome of the bare engine.
@@ -27,14 +35,40 @@ type outcome string
 
 const (
 	dies         outcome = "dies"         // the process is gone
+	accepts      outcome = "accepts"      // to the end of the protocol, or until mallory is asked for more
 	blamesItself outcome = "blames alice" // the honest party blames itself
 )
 
-// world is what mallory knows.
+// world is what mallory knows, and what the forger of two members' material may.
 type world struct {
-	paillier *big.Int // own modulus
-	theta    *big.Int // alice's
-	points   [][]byte // an opening that was prepared earlier
+	alice, mallory *keygen.LocalPartySaveData
+	context        []byte               // of mallory's proofs
+	key            *paillier.PrivateKey // mallory's, as far as it is for the Paillier proof
+	forged         *paillierForgery
+	theta          *big.Int // alice's
+	points         [][]byte // an opening that was prepared earlier
+}
+
+func newWorld(shares []*tss.Share) *world {
+	alice, mallory := shares[0].Data(), shares[1].Data()
+	// The engine's session id, and the index of who proves.
+	ids, sorted := partyIDs(shares[0].Origin())
+	curve := engine.S256().Params()
+	parts := append([]*big.Int{curve.P, curve.N, curve.Gx, curve.Gy}, sorted.Keys()...)
+	ssid := ecommon.SHA512_256i(append(parts, big.NewInt(1), new(big.Int))...).Bytes()
+	return &world{
+		alice: alice, mallory: mallory, key: mallory.PaillierSK,
+		context: append(ssid, big.NewInt(int64(ids[1].Index)).Bytes()...),
+	}
+}
+
+func modProof(context []byte, p, q *big.Int) [][]byte {
+	proof, err := modproof.NewProof(context, new(big.Int).Mul(p, q), p, q, rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	parts := proof.Bytes()
+	return parts[:]
 }
 
 var q = tss.Order
@@ -61,70 +95,70 @@ func keygenForgeries(log []entry) []forgery {
 		}
 	}
 	return []forgery{
-		{"even Paillier modulus", tss.KeygenRound1, func(_ *world, c engine.MessageContent) {
+		{name: "even Paillier modulus", round: tss.KeygenRound1, does: func(_ *world, c engine.MessageContent) {
 			if m, ok := c.(*keygen.KGRound1Message); ok {
 				m.PaillierN[len(m.PaillierN)-1] &^= 1
 			}
-		}, dies},
-		{"length prefix of -1 in a discrete-logarithm proof", tss.KeygenRound1, func(_ *world, c engine.MessageContent) {
+		}, bare: dies},
+		{name: "length prefix of -1 in a discrete-logarithm proof", round: tss.KeygenRound1, does: func(_ *world, c engine.MessageContent) {
 			if m, ok := c.(*keygen.KGRound1Message); ok {
 				m.Dlnproof_1[0] = []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 			}
-		}, dies},
-		{"share of zero", tss.KeygenRound2Share, func(_ *world, c engine.MessageContent) {
+		}, bare: dies},
+		{name: "share of zero", round: tss.KeygenRound2Share, does: func(_ *world, c engine.MessageContent) {
 			if m, ok := c.(*keygen.KGRound2Message1); ok {
 				m.Share = q.Bytes()
 			}
-		}, dies},
-		{"short opening", tss.KeygenRound2Decommit, func(_ *world, c engine.MessageContent) {
+		}, bare: dies},
+		{name: "short opening", round: tss.KeygenRound2Decommit, does: func(_ *world, c engine.MessageContent) {
 			switch m := c.(type) {
 			case *keygen.KGRound1Message:
 				m.Commitment = sealed(opening[:3])
 			case *keygen.KGRound2Message2:
 				m.DeCommitment = m.DeCommitment[:3]
 			}
-		}, dies},
+		}, bare: dies},
 	}
 }
 
 func signForgeries() []forgery {
 	return []forgery{
-		{"ciphertext without an inverse", tss.SignRound1Direct, func(w *world, c engine.MessageContent) {
+		{name: "ciphertext without an inverse", round: tss.SignRound1Direct, does: func(w *world, c engine.MessageContent) {
 			if m, ok := c.(*signing.SignRound1Message1); ok {
-				m.C = w.paillier.Bytes()
+				m.C = w.mallory.PaillierSK.N.Bytes()
 			}
-		}, dies},
-		{"answer proof with S1 = 0 modulo q", tss.SignRound2, func(_ *world, c engine.MessageContent) {
+		}, bare: dies},
+		{name: "answer proof with S1 = 0 modulo q", round: tss.SignRound2, does: func(_ *world, c engine.MessageContent) {
 			if m, ok := c.(*signing.SignRound2Message); ok {
 				m.ProofBobWc[6] = new(big.Int).Mul(q, q).Bytes()
 			}
-		}, dies},
-		{"theta that makes the sum zero", tss.SignRound3, func(w *world, c engine.MessageContent) {
+		}, bare: dies},
+		{name: "theta that makes the sum zero", round: tss.SignRound3, does: func(w *world, c engine.MessageContent) {
 			if m, ok := c.(*signing.SignRound3Message); ok {
 				m.Theta = new(big.Int).Sub(q, w.theta).Bytes()
 			}
-		}, dies},
-		{"proof of gamma with T = q", tss.SignRound4, func(_ *world, c engine.MessageContent) {
+		}, bare: dies, suspicion: true},
+		{name: "proof of gamma with T = q", round: tss.SignRound4, does: func(_ *world, c engine.MessageContent) {
 			if m, ok := c.(*signing.SignRound4Message); ok {
 				m.ProofT = q.Bytes()
 			}
-		}, dies},
-		{"proof of A with T = q", tss.SignRound6, func(_ *world, c engine.MessageContent) {
+		}, bare: dies},
+		{name: "proof of A with T = q", round: tss.SignRound6, does: func(_ *world, c engine.MessageContent) {
 			if m, ok := c.(*signing.SignRound6Message); ok {
 				m.ProofT = q.Bytes()
 			}
-		}, dies},
-		{"proof of V with T = q", tss.SignRound6, func(_ *world, c engine.MessageContent) {
+		}, bare: dies},
+		{name: "proof of V with T = q", round: tss.SignRound6, does: func(_ *world, c engine.MessageContent) {
 			if m, ok := c.(*signing.SignRound6Message); ok {
 				m.VProofT = q.Bytes()
 			}
-		}, dies},
-		{"proof of V with U = q", tss.SignRound6, func(_ *world, c engine.MessageContent) {
+		}, bare: dies},
+		{name: "proof of V with U = q", round: tss.SignRound6, does: func(_ *world, c engine.MessageContent) {
 			if m, ok := c.(*signing.SignRound6Message); ok {
 				m.VProofU = q.Bytes()
 			}
-		}, dies},
-		{"points off the curve", tss.SignRound8, func(w *world, c engine.MessageContent) {
+		}, bare: dies},
+		{name: "points off the curve", round: tss.SignRound8, does: func(w *world, c engine.MessageContent) {
 			switch m := c.(type) {
 			case *signing.SignRound7Message:
 				w.points = [][]byte{{1}, {2}, {3}, {4}, {5}}
@@ -132,7 +166,7 @@ func signForgeries() []forgery {
 			case *signing.SignRound8Message:
 				m.DeCommitment = w.points
 			}
-		}, blamesItself},
+		}, bare: blamesItself},
 	}
 }
 
@@ -142,13 +176,17 @@ func TestForgeries(t *testing.T) {
 	t.Parallel()
 	shares := pair(t)
 	dir := childFiles(t)
-	for _, f := range keygenForgeries(pairOnce.keygen) {
+	for _, f := range append(keygenForgeries(pairOnce.keygen), forgedKeygen()...) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			if got := bareEngine(t, dir, "keygen", f.name); got != f.bare {
 				t.Errorf("bare engine: %s; want %s", got, f.bare)
 			}
 			g := keygenGuard(t)
+			if f.seen {
+				g = seenGuard(t)
+			}
+			w := newWorld(shares)
 			for _, e := range pairOnce.keygen {
 				c, err := tss.Decode(e.m.Round, slices.Clone(e.m.Payload))
 				if err != nil {
@@ -160,10 +198,14 @@ func TestForgeries(t *testing.T) {
 					}
 					continue
 				}
-				f.does(&world{}, c)
+				f.does(w, c)
 				err = g.Check(1, e.m.Round, c)
 				if (err != nil) != (e.m.Round == f.round) {
 					t.Errorf("%s: %v", e.m.Round, err)
+				}
+				var b *tss.BlameError
+				if err != nil && errors.As(err, &b) != f.suspicion {
+					t.Errorf("%s: %v; want a suspicion: %v", e.m.Round, err, f.suspicion)
 				}
 				if err != nil {
 					break
@@ -171,13 +213,13 @@ func TestForgeries(t *testing.T) {
 			}
 		})
 	}
-	for i, f := range signForgeries() {
+	for i, f := range append(signForgeries(), forgedSign()...) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			if got := bareEngine(t, dir, "sign", f.name); got != f.bare {
 				t.Errorf("bare engine: %s; want %s", got, f.bare)
 			}
-			w := &world{paillier: shares[1].Data().PaillierSK.N}
+			w := newWorld(shares)
 			n := network{liar: mallory, errs: map[councilID]error{}, change: func(m *tss.Message, to councilID) {
 				rewrite(t, m, func(c engine.MessageContent) {
 					if th, ok := c.(*signing.SignRound3Message); ok && m.From == honest {
@@ -196,7 +238,7 @@ func TestForgeries(t *testing.T) {
 			if b.Round != f.round || !slices.Equal(b.Suspects, []councilID{mallory}) {
 				t.Errorf("ours: %v", b)
 			}
-			if proven := f.round != tss.SignRound3; b.Proven != proven {
+			if b.Proven == f.suspicion {
 				t.Errorf("ours: proven is %v: %v", b.Proven, b)
 			}
 			if results[0].Signature != nil {

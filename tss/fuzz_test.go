@@ -1,11 +1,13 @@
 package tss_test
 
 import (
+	"bytes"
+	"errors"
 	"slices"
 	"testing"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
@@ -68,15 +70,15 @@ func fuzzSealed(f *testing.F, kind string, version uint64, good []byte, err erro
 // recording is what the fuzz targets need of a pair's sessions. Each worker
 // starts anew, so that it comes from the cache.
 type recording struct {
-	Shares       [][]byte
-	Session      council.SessionID
-	Keygen, Sign []tss.Message
+	Shares                  [][]byte
+	Session                 council.SessionID
+	Keygen, Sign, Arm, Fire []tss.Message
 }
 
 // recorded fills in what pair makes, from the cache if it is there.
 func recorded(f *testing.F) []*tss.Share {
 	f.Helper()
-	b, err := testcouncil.Cached("pair", func() ([]byte, error) {
+	b, err := testcouncil.Cached("pair-2", func() ([]byte, error) {
 		var r recording
 		for _, s := range pair(f) {
 			b, err := s.MarshalBinary()
@@ -86,12 +88,8 @@ func recorded(f *testing.F) []*tss.Share {
 			r.Shares = append(r.Shares, b)
 		}
 		r.Session = pairOnce.session
-		for _, e := range pairOnce.keygen {
-			r.Keygen = append(r.Keygen, e.m)
-		}
-		for _, e := range pairOnce.sign {
-			r.Sign = append(r.Sign, e.m)
-		}
+		r.Keygen, r.Sign = messages(pairOnce.keygen), messages(pairOnce.sign)
+		r.Arm, r.Fire = messages(pairOnce.arm), messages(pairOnce.fire)
 		return rlp.EncodeToBytes(r)
 	})
 	if err != nil {
@@ -110,14 +108,26 @@ func recorded(f *testing.F) []*tss.Share {
 			}
 			pairOnce.shares = append(pairOnce.shares, s)
 		}
-		for _, m := range r.Keygen {
-			pairOnce.keygen = append(pairOnce.keygen, entry{m: m})
-		}
-		for _, m := range r.Sign {
-			pairOnce.sign = append(pairOnce.sign, entry{m: m})
-		}
+		pairOnce.keygen, pairOnce.sign = entries(r.Keygen), entries(r.Sign)
+		pairOnce.arm, pairOnce.fire = entries(r.Arm), entries(r.Fire)
 	})
 	return pair(f)
+}
+
+func messages(log []entry) []tss.Message {
+	var out []tss.Message
+	for _, e := range log {
+		out = append(out, e.m)
+	}
+	return out
+}
+
+func entries(log []tss.Message) []entry {
+	var out []entry
+	for _, m := range log {
+		out = append(out, entry{m: m, reveals: m.Round.Reveals()})
+	}
+	return out
 }
 
 // FuzzGuard gives the decoder and the guard any payload for any round, where
@@ -167,32 +177,126 @@ func FuzzGuard(f *testing.F) {
 	})
 }
 
-// FuzzStep gives a started signing session any message. It must answer with a
-// dropped message, a dead session, or nothing; never with a signature.
+// FuzzDecode decodes anything as a message of any type. What it takes is within
+// its limit, and means the same when it is encoded again.
+func FuzzDecode(f *testing.F) {
+	recorded(f)
+	for _, e := range slices.Concat(pairOnce.keygen, pairOnce.sign, pairOnce.arm) {
+		if n := len(e.m.Payload); n > 0 && n < 8<<10 { // larger ones take minutes to minimize
+			f.Add(uint8(e.m.Round), e.m.Payload)
+			f.Add(uint8(e.m.Round), reworded(e.m.Payload))
+		}
+	}
+	f.Fuzz(func(t *testing.T, round uint8, payload []byte) {
+		r := tss.Round(round)
+		c, err := tss.Decode(r, payload)
+		if err != nil {
+			return
+		}
+		if len(payload) > r.MaxPayload() {
+			t.Fatal("oversized payload is decoded")
+		}
+		if r == tss.SignArmed {
+			return
+		}
+		if tss.RoundOf(c) != r {
+			t.Fatalf("%s is decoded as %s", r, tss.RoundOf(c))
+		}
+		b, err := proto.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := tss.Decode(r, b)
+		if err != nil || !proto.Equal(c, again) {
+			t.Fatalf("means something else when encoded again: %v", err)
+		}
+	})
+}
+
+// FuzzStep gives a session any message: a key generation, a cold signature, one
+// that arms, one that fires; not started, or started and at its beginning. It
+// must answer with a dropped message, a dead session, or nothing; never with a
+// result, and never may it give away a part of a signature.
 func FuzzStep(f *testing.F) {
 	shares := recorded(f)
-	id := permit(two, common.Hash{9}).Session()
-	for _, e := range pairOnce.sign {
-		f.Add(id[:], string(e.m.From), string(e.m.To), uint8(e.m.Round), e.m.Transcript[:], e.m.Payload)
+	protocols := []string{"keygen", "sign", "arm", "fire"}
+	logs := past(f)
+	slot := fireSlot(f, shares, recordedSlot)
+	open := func(t testing.TB, kind uint8) *tss.Session { return sessionOf(t, protocols[kind%4], slot) }
+	for kind, name := range protocols {
+		id := open(f, uint8(kind)).ID()
+		for _, e := range logs[name] {
+			f.Add(uint8(kind), true, id[:], string(e.m.From), string(e.m.To), uint8(e.m.Round), e.m.Transcript[:], e.m.Payload)
+		}
+		f.Add(uint8(kind), false, []byte{}, "", "", uint8(0), []byte{}, []byte{})
 	}
-	f.Add([]byte{}, "", "", uint8(0), []byte{}, []byte{})
-	var s *tss.Session
-	f.Fuzz(func(t *testing.T, session []byte, from, to string, round uint8, transcript, payload []byte) {
-		if s == nil {
-			s = signers(t, shares[:1], two, common.Hash{9})[0]
-			if _, err := s.Start(); err != nil {
-				t.Fatal(err)
+	// One of each that lives on, and one that has not started.
+	var alive, fresh [4]*tss.Session
+	f.Fuzz(func(t *testing.T, kind uint8, started bool, session []byte, from, to string, round uint8, transcript, payload []byte) {
+		kind %= 4
+		at := &fresh[kind]
+		if started && protocols[kind] != "fire" && protocols[kind] != "keygen" { // those take long to start
+			at = &alive[kind]
+		}
+		if *at == nil {
+			*at = open(t, kind)
+			if at == &alive[kind] {
+				if _, err := (*at).Start(); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		m := tss.Message{From: council.MemberID(from), To: council.MemberID(to), Round: tss.Round(round), Payload: payload}
 		copy(m.Session[:], session)
 		copy(m.Transcript[:], transcript)
-		r, err := s.Step(m)
-		if r.Signature != nil || r.Share != nil || r.Reveals {
+		if bytes.Equal(session, []byte{1}) { // the fuzzer's word for the right one
+			m.Session = (*at).ID()
+		}
+		r, err := (*at).Step(m)
+		if r.Signature != nil || r.Share != nil || r.Armed != nil || r.Reveals {
 			t.Fatal("a result out of nothing")
 		}
+		if at == &fresh[kind] && len(r.Messages) > 0 {
+			t.Fatal("a session that has not started speaks")
+		}
 		if err != nil {
-			s = nil
+			*at = nil
+		}
+	})
+}
+
+// FuzzFire gives a session that fires a slot any message under its own name. A
+// slot is armed anew only when something has reached its engine.
+func FuzzFire(f *testing.F) {
+	shares := recorded(f)
+	for _, e := range pairOnce.fire {
+		f.Add(uint8(e.m.Round), e.m.Payload)
+	}
+	var slot *tss.Armed
+	id := byte(0)
+	f.Fuzz(func(t *testing.T, round uint8, payload []byte) {
+		if slot == nil {
+			slot = fireSlot(t, shares, council.SessionID{90, id})
+			id++
+		}
+		s := fireAll(t, []*tss.Armed{slot.Again(t)}, permit(two, recordedSign))[0]
+		first, err := s.Start()
+		if err != nil || len(first.Messages) != 1 || first.Messages[0].Round != tss.SignRound4 {
+			t.Fatalf("%v: %+v", err, first)
+		}
+		m := tss.Message{
+			Session: s.ID(), From: mallory, Round: tss.Round(round), Transcript: s.TranscriptBefore(tss.SignRound4), Payload: payload,
+		}
+		r, err := s.Step(m)
+		if len(r.Messages) > 0 || r.Signature != nil || r.Reveals {
+			t.Fatal("goes on with a message that opens nothing")
+		}
+		var b *tss.BlameError
+		if err != nil && (!errors.As(err, &b) || !b.Proven || !slices.Equal(b.Suspects, []council.MemberID{mallory})) {
+			t.Fatalf("%v", err)
+		}
+		if s.Heard() {
+			slot = nil
 		}
 	})
 }

@@ -38,8 +38,16 @@ var pairOnce struct {
 	shares  []*tss.Share
 	keygen  []entry
 	sign    []entry
+	arm     []entry
+	fire    []entry
 	err     error
 }
+
+// The sessions that pair records.
+var (
+	recordedSign = common.Hash{9}        // the ceremony of sign and of fire
+	recordedSlot = council.SessionID{99} // of arm and of fire
+)
 
 // pair are two shares of a 2-of-2 key, made once per test run, in the middle of
 // all the noise there can be. Shared keys are what makes this cheap: the primes
@@ -59,10 +67,21 @@ func pair(t testing.TB) []*tss.Share {
 			pairOnce.shares = append(pairOnce.shares, r.Share)
 		}
 		n = network{noise: noise(t)}
-		if _, pairOnce.err = n.run(signers(t, pairOnce.shares, two, common.Hash{9})); err != nil {
+		if _, pairOnce.err = n.run(signers(t, pairOnce.shares, two, recordedSign)); pairOnce.err != nil {
 			return
 		}
 		pairOnce.sign = n.log
+		n = network{noise: noise(t)}
+		if results, pairOnce.err = n.run(armers(t, pairOnce.shares, two, recordedSlot)); pairOnce.err != nil {
+			return
+		}
+		pairOnce.arm = n.log
+		n = network{noise: noise(t)}
+		slots := []*tss.Armed{results[0].Armed, results[1].Armed}
+		if _, pairOnce.err = n.run(fireAll(t, slots, permit(two, recordedSign))); pairOnce.err != nil {
+			return
+		}
+		pairOnce.fire = n.log
 	})
 	if pairOnce.err != nil {
 		t.Fatal(pairOnce.err)
@@ -121,6 +140,7 @@ type network struct {
 	pick   func(waiting int) int                     // which one of the waiting comes next
 	noise  func(s *tss.Session, m tss.Message) error // called before each delivery
 	liar   council.MemberID                          // stamps its messages with what the receiver wants to see
+	deaf   council.MemberID                          // takes every stamp, as a traitor's own session would
 	errs   map[council.MemberID]error                // how sessions died; with it, run goes on without them
 	log    []entry
 }
@@ -163,6 +183,9 @@ func (n *network) run(sessions []*tss.Session) ([]testcouncil.Result, error) {
 		if r.Signature != nil {
 			results[i].Signature = r.Signature
 		}
+		if r.Armed != nil {
+			results[i].Armed = r.Armed
+		}
 		return nil
 	}
 	for i, s := range sessions {
@@ -187,7 +210,7 @@ func (n *network) run(sessions []*tss.Session) ([]testcouncil.Result, error) {
 				return nil, err
 			}
 		}
-		if p.m.From == n.liar {
+		if p.m.From == n.liar || n.deaf != "" && s.Self() == n.deaf {
 			p.m.Transcript = s.TranscriptBefore(p.m.Round)
 		}
 		r, err := s.Step(p.m)
@@ -231,6 +254,17 @@ func blamed(t testing.TB, err error) *tss.BlameError {
 	return b
 }
 
+// size is how long a payload is, as far as that is the same each time: a number
+// loses a byte when its highest ones happen to be zero. It is rounded so that
+// the honest sizes lie well inside one step.
+func size(n int) string {
+	step := 32
+	if n > 16<<10 { // hundreds of numbers
+		step = 512
+	}
+	return fmt.Sprintf("%d bytes", (n+step/2)/step*step)
+}
+
 // flow is the trace of a session without its contents.
 func flow(log []entry) []string {
 	var out []string
@@ -239,7 +273,7 @@ func flow(log []entry) []string {
 		if to == "" {
 			to = "all"
 		}
-		line := fmt.Sprintf("%s -> %s: %s", e.m.From, to, e.m.Round)
+		line := fmt.Sprintf("%s -> %s: %s, %s", e.m.From, to, e.m.Round, size(len(e.m.Payload)))
 		if e.reveals {
 			line += " (reveals)"
 		}

@@ -39,9 +39,8 @@ func newKeygen(c KeygenConfig) (s *Session, err error) {
 	if c.Threshold < 2 || c.Threshold > len(c.Members) {
 		return nil, fmt.Errorf("threshold %d of %d members", c.Threshold, len(c.Members))
 	}
-	if c.Params != nil && c.Params.preParams != nil && c.Params.data.Validate() {
-		n, tilde := c.Params.moduli()
-		if c.Seen.has(n) || c.Seen.has(tilde) {
+	if c.Params != nil && c.Params.preParams != nil && complete(&c.Params.data) {
+		if c.Params.Served(c.Seen) {
 			return nil, council.WithHint(fmt.Errorf("pre-parameters served an earlier attempt"), "make new ones")
 		}
 	}
@@ -65,7 +64,7 @@ func newKeygen(c KeygenConfig) (s *Session, err error) {
 			if err := share.Audit(); err != nil {
 				return s.suspect(KeygenRound3, err)
 			}
-			s.done, s.party = true, nil
+			s.done = true
 			ready.Share = share
 		default:
 		}

@@ -15,8 +15,8 @@ const (
 	facSigma     = 544              // less than q*N*NTilde
 	facVBytes    = 609              // e*(sigma-nu*p) + r with r < q^3*N*NTilde
 	smallFactor  = 1 << 16          // no modulus may have a prime factor below this
-	sievePrimes  = 1 << 20          // the sieve strikes multiples of all primes below this
-	sieveWindow  = 1 << 18          // width of the interval that one sieve looks at
+	sievePrimes  = 1 << 23          // the sieve strikes multiples of all primes below this
+	sieveWindow  = 1 << 20          // width of the interval that one sieve looks at
 	safeBits     = modulusBits / 2  // of each safe prime
 	gapBits      = 100              // two primes of b bits differ by at least 2^(b-100) (FIPS 186-5, A.1.3)
 	maxParties   = 32               // members of one session
@@ -40,6 +40,8 @@ func (r Round) maxPayload() int {
 		return 3 << 10 // a ciphertext and a range proof
 	case SignRound2:
 		return 7 << 10 // two ciphertexts and two proofs
+	case SignArmed:
+		return 0
 	default:
 		return 512 // points, scalars and hashes
 	}

@@ -37,6 +37,8 @@ type Ready struct {
 	// Share is set once, at the end of a key generation, and has passed its
 	// Audit. It must be on stable storage before the session's end is confirmed.
 	Share *Share
+	// Armed is set once, at the end of an arming session.
+	Armed *Armed
 	// Dropped says why the message given to Step was not taken; nil if it was.
 	// The session is unharmed.
 	Dropped error
@@ -70,6 +72,12 @@ func (s Signature) Bytes() []byte {
 // decode reads a payload as the engine's message of a type. Unknown fields are
 // refused: they would travel in the transcript without meaning anything.
 func decode(r Round, payload []byte) (engine.MessageContent, error) {
+	if r == SignArmed {
+		if len(payload) > 0 {
+			return nil, errors.New("message has content; it is only a word")
+		}
+		return nil, nil
+	}
 	c := r.content()
 	if c == nil {
 		return nil, ErrOtherRound

@@ -16,6 +16,10 @@ var (
 	orderLong = new(big.Int).Exp(order, big.NewInt(7), nil)
 )
 
+// anyModulus stands for a modulus that is not known. It lies above all of them,
+// so what is out of its range is out of the range of each.
+var anyModulus = new(big.Int).Lsh(one, modulusBits)
+
 // number reads a positive number of at most limit bytes in its shortest form,
 // which is what the engine writes.
 func number(what string, b []byte, limit int) (*big.Int, error) {
@@ -51,7 +55,7 @@ func unit(what string, b []byte, bound, n *big.Int) (*big.Int, error) {
 	if v.Cmp(one) == 0 {
 		return nil, fmt.Errorf("%s is 1", what)
 	}
-	if !coprime(v, n) {
+	if n != anyModulus && !coprime(v, n) {
 		return nil, fmt.Errorf("%s has a factor in common with its modulus", what)
 	}
 	return v, nil

@@ -195,6 +195,13 @@ func randomUnit(random io.Reader, n *big.Int) (*big.Int, error) {
 // moduli are the public moduli.
 func (p *PreParams) moduli() (n, tilde *big.Int) { return p.data.PaillierSK.N, p.data.NTildei }
 
+// Served reports whether a modulus of the set is among those of earlier
+// attempts: then it must not serve again.
+func (p *PreParams) Served(seen Seen) bool {
+	n, tilde := p.moduli()
+	return seen.has(n) || seen.has(tilde)
+}
+
 // take hands out the numbers, once.
 func (p *PreParams) take() (keygen.LocalPreParams, error) {
 	if p == nil || p.preParams == nil {

@@ -35,7 +35,7 @@ func TestGeneratePreParams(t *testing.T) {
 	for i, q := range halves {
 		p := new(big.Int).Lsh(q, 1)
 		p.SetBit(p, 0, 1)
-		if p.BitLen() != 1024 || q.BitLen() != 1023 || !q.ProbablyPrime(10) || !p.ProbablyPrime(10) {
+		if p.BitLen() != 1024 || p.Bit(1022) != 1 || q.BitLen() != 1023 || !q.ProbablyPrime(10) || !p.ProbablyPrime(10) {
 			t.Errorf("prime %d is no safe prime of 1024 bits", i)
 		}
 		for _, other := range halves[:i] {
@@ -69,6 +69,34 @@ func TestGeneratePreParams(t *testing.T) {
 	if got.Secrets().H2i.Cmp(d.H2i) != 0 || got.Secrets().PaillierSK.LambdaN.Cmp(d.PaillierSK.LambdaN) != 0 {
 		t.Error("other numbers after a round trip")
 	}
+	if err := got.Audit(); err != nil {
+		t.Error(err)
+	}
+	seen := tss.Seen{}
+	if got.Served(seen) {
+		t.Error("a fresh set has served already")
+	}
+	served := tss.Seen{}
+	served.Add(tss.ModulusHash(d.NTildei))
+	if !got.Served(served) {
+		t.Error("a set whose modulus was seen is fresh")
+	}
+	// The numbers fit together, and one of them is no prime.
+	n := got.Secrets()
+	for n.PaillierSK.P.Add(n.PaillierSK.P, big.NewInt(2)); n.PaillierSK.P.ProbablyPrime(0); {
+		n.PaillierSK.P.Add(n.PaillierSK.P, big.NewInt(2))
+	}
+	weak, err := tss.PreParamsOf(n).MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := tss.UnmarshalPreParams(weak)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := read.Audit(); err == nil {
+		t.Error("a Paillier prime that is none passes the audit")
+	}
 	for i := 0; i < len(b); i += 31 {
 		bad := slices.Clone(b)
 		bad[i] ^= 4
@@ -95,6 +123,19 @@ func TestSafePrimes(t *testing.T) {
 		if slices.ContainsFunc(qs[:i], func(o *big.Int) bool { return o.Cmp(q) == 0 }) {
 			t.Errorf("%s twice", q)
 		}
+	}
+}
+
+// TestFarApart looks at the bound of FIPS 186-5 from both sides.
+func TestFarApart(t *testing.T) {
+	t.Parallel()
+	q := new(big.Int).Lsh(big.NewInt(1), 1022)
+	apart := func(bits uint) bool {
+		o := new(big.Int).Add(q, new(big.Int).Lsh(big.NewInt(1), bits))
+		return tss.FarFromAll(q, []*big.Int{o}, 1024) && tss.FarFromAll(o, []*big.Int{new(big.Int), q}, 1024)
+	}
+	if tss.FarFromAll(q, []*big.Int{q}, 1024) || apart(0) || apart(922) || !apart(923) {
+		t.Error("the primes p = 2q+1 may be closer than 2^924 to each other, or must be farther apart")
 	}
 }
 

@@ -2,6 +2,7 @@ package tss
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
@@ -28,6 +29,7 @@ const (
 	SignRound7       Round = 23 // commitment to U_i, T_i
 	SignRound8       Round = 24 // U_i, T_i
 	SignRound9       Round = 25 // s_i, the party's share of the signature
+	SignArmed        Round = 26 // no content: the sender is armed, and its stamp says over what
 )
 
 // The engine's rounds: what is sent in one go, and awaited from everyone before
@@ -36,6 +38,8 @@ var (
 	keygenSteps = [][]Round{{KeygenRound1}, {KeygenRound2Share, KeygenRound2Decommit}, {KeygenRound3}}
 	signSteps   = [][]Round{{SignRound1Direct, SignRound1}, {SignRound2}, {SignRound3}, {SignRound4},
 		{SignRound5}, {SignRound6}, {SignRound7}, {SignRound8}, {SignRound9}}
+	armSteps  = append(slices.Clone(signSteps[:3]), []Round{SignArmed})
+	fireSteps = signSteps[3:]
 )
 
 // Broadcast reports whether messages of this type go to everyone in the same
@@ -62,6 +66,8 @@ func (r Round) String() string {
 		return "sign-1-direct"
 	case SignRound1, SignRound2, SignRound3, SignRound4, SignRound5, SignRound6, SignRound7, SignRound8, SignRound9:
 		return fmt.Sprintf("sign-%d", r-SignRound1+1)
+	case SignArmed:
+		return "sign-armed"
 	default:
 		return fmt.Sprintf("round(%d)", uint8(r))
 	}

@@ -28,7 +28,9 @@ type Session struct {
 
 	party  engine.Party
 	out    chan engine.Message
-	finish func(*Ready) error // looks whether the engine has a result, and takes it
+	begin  func(*Ready) error // makes the first messages
+	finish func(*Ready) error // looks whether there is a result, and takes it
+	parked []byte             // when arming: the own round-4 message, kept back
 
 	guard      *guard
 	transcript *transcript
@@ -47,6 +49,8 @@ type kind uint8
 const (
 	kindKeygen kind = iota + 1
 	kindSign
+	kindArm  // rounds 1 to 3 of a signature
+	kindFire // rounds 4 to 9 of one that was armed
 )
 
 // slot is the place of one message in the protocol.
@@ -63,16 +67,21 @@ type held struct {
 }
 
 func newSession(k kind, id council.SessionID, members []council.MemberID, self int, p *parties, steps [][]Round, g *guard) *Session {
-	n := len(members)
-	return &Session{
+	s := &Session{
 		kind: k, id: id, members: members, self: self, parties: p, steps: steps, guard: g,
-		out:        make(chan engine.Message, len(steps)*(n+1)), // the whole protocol: the engine never blocks on it
+		out:        make(chan engine.Message, outbound(steps, len(members))),
 		transcript: newTranscript(id, members, steps),
 		taken:      map[slot]common.Hash{},
 		held:       map[slot]held{},
 		given:      map[slot]bool{},
 	}
+	s.begin = s.startEngine
+	return s
 }
+
+// outbound is room for all that a party writes in these steps: the engine never
+// blocks on it.
+func outbound(steps [][]Round, parties int) int { return len(steps) * (parties + 1) }
 
 // ID is the session's id.
 func (s *Session) ID() council.SessionID { return s.id }
@@ -99,15 +108,20 @@ func (s *Session) Start() (Ready, error) {
 		return Ready{}, errors.New("session was started before")
 	}
 	return s.run(func(ready *Ready) error {
-		s.started = true
-		if err := s.party.Start(); err != nil {
-			return fmt.Errorf("start: %w", s.engineError(s.steps[0][0], err))
-		}
-		if err := s.drain(ready); err != nil {
+		begin := s.begin
+		s.started, s.begin = true, nil
+		if err := begin(ready); err != nil {
 			return err
 		}
 		return s.pump(ready)
 	})
+}
+
+func (s *Session) startEngine(ready *Ready) error {
+	if err := s.party.Start(); err != nil {
+		return fmt.Errorf("start: %w", s.engineError(s.steps[0][0], err))
+	}
+	return s.drain(ready)
 }
 
 // Step takes one message. What does not belong here is dropped with a reason in
@@ -189,11 +203,21 @@ func (s *Session) run(f func(*Ready) error) (ready Ready, err error) {
 		if err != nil {
 			ready, err = Ready{}, hinted(fmt.Errorf("session %s: %w", s.id.Short(), err))
 			s.dead = err
-			s.party, s.held = nil, nil
+		}
+		if s.dead != nil || s.done {
+			s.forget()
 		}
 	}()
 	err = f(&ready)
 	return ready, err
+}
+
+// forget lets go of the engine and of all that has secrets in it: a session that
+// is over may be kept for its name, its transcript and its moduli. What the
+// engine wrote and nobody took, such as a part of the signature, goes with it.
+func (s *Session) forget() {
+	s.party, s.out, s.held, s.parked = nil, nil, nil, nil
+	s.begin, s.finish = nil, nil
 }
 
 // pump gives the engine what is held for the current step, and goes on to the
@@ -232,7 +256,15 @@ func (s *Session) pump(ready *Ready) error {
 // deliver checks one message and gives it to the engine.
 func (s *Session) deliver(ready *Ready, at slot, h held) error {
 	if h.transcript != s.TranscriptBefore(at.round) {
+		if s.step == 0 { // nothing was said before: the stamp follows from the session's id
+			return s.blame(at.from, at.round, errors.New("message of the first round carries the transcript of another session"))
+		}
 		return s.suspect(at.round, fmt.Errorf("%w: %s's differ from this party's", ErrTranscript, s.members[at.from]))
+	}
+	if at.round == SignArmed { // its stamp is all that it says
+		s.transcript.hear(at.round, at.from, h.payload)
+		s.given[at] = true
+		return s.finish(ready)
 	}
 	if err := s.guard.check(at.from, at.round, h.content); err != nil {
 		return s.blame(at.from, at.round, err)
@@ -283,6 +315,8 @@ func (s *Session) send(ready *Ready, m engine.Message) error {
 	}
 	out := Message{Session: s.id, From: s.members[s.self], Round: r, Transcript: s.TranscriptBefore(r), Payload: payload}
 	switch to := m.GetTo(); {
+	case s.kind == kindArm && r == SignRound4:
+		return s.park(ready, out)
 	case r == 0 || m.IsBroadcast() != r.Broadcast() || r.Broadcast() == (len(to) == 1):
 		return fmt.Errorf("engine wrote a message of an unexpected kind (%s)", r)
 	case !r.Broadcast():

@@ -99,7 +99,7 @@ func TestPairSignsAndKeepsItsShares(t *testing.T) {
 }
 
 // TestLeadingZeroDigest signs a digest that begins with two zero bytes, which
-// the engine would shorten.
+// the engine would shorten, from the start and by firing a slot.
 func TestLeadingZeroDigest(t *testing.T) {
 	t.Parallel()
 	var ceremony common.Hash
@@ -110,23 +110,28 @@ func TestLeadingZeroDigest(t *testing.T) {
 		}
 	}
 	shares := pair(t)
-	var n network
-	results, err := n.run(signers(t, shares, two, ceremony))
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := permit(two, ceremony)
 	digest := p.Digest()
-	pub, err := crypto.SigToPub(digest[:], results[0].Signature.Bytes())
-	if err != nil || crypto.PubkeyToAddress(*pub) != shares[0].Address() {
-		t.Fatalf("signature over %s does not recover to the key: %v", digest, err)
+	for _, sessions := range [][]*tss.Session{
+		signers(t, shares, two, ceremony),
+		fireAll(t, armed(t, shares, two, council.SessionID{16}), p),
+	} {
+		var n network
+		results, err := n.run(sessions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pub, err := crypto.SigToPub(digest[:], results[0].Signature.Bytes())
+		if err != nil || crypto.PubkeyToAddress(*pub) != shares[0].Address() {
+			t.Fatalf("signature over %s does not recover to the key: %v", digest, err)
+		}
 	}
 }
 
 // TestFlow compares who sends what, and when, with the recorded protocol.
 func TestFlow(t *testing.T) {
 	pair(t)
-	for name, log := range map[string][]entry{"keygen": pairOnce.keygen, "sign": pairOnce.sign} {
+	for name, log := range map[string][]entry{"keygen": pairOnce.keygen, "sign": pairOnce.sign, "arm": pairOnce.arm, "fire": pairOnce.fire} {
 		file := "testdata/" + name + ".golden"
 		got := strings.Join(flow(log), "\n") + "\n"
 		if os.Getenv("UPDATE_GOLDEN") != "" {
@@ -232,106 +237,6 @@ func noise(t testing.TB) func(*tss.Session, tss.Message) error {
 		}
 		last = &m
 		return nil
-	}
-}
-
-// TestCutShort gives a fresh session the recorded message of each round without
-// its last byte. That is noticed on arrival, however early.
-func TestCutShort(t *testing.T) {
-	t.Parallel()
-	shares := pair(t)
-	for _, e := range slices.Concat(pairOnce.keygen, pairOnce.sign) {
-		if e.m.From != mallory {
-			continue
-		}
-		s := pairKeygen(t, pairOnce.session, nil)[0]
-		if e.m.Round >= tss.SignRound1Direct {
-			s = signers(t, shares[:1], two, common.Hash{9})[0]
-		}
-		m := e.m
-		m.Payload = m.Payload[:len(m.Payload)-1]
-		_, err := s.Step(m)
-		b := blamed(t, err)
-		if b.Round != m.Round || !b.Proven || !slices.Equal(b.Suspects, []council.MemberID{mallory}) {
-			t.Errorf("%s: %v", m.Round, b)
-		}
-		again, dead := s.Step(e.m)
-		if dead != err || again.Dropped != nil {
-			t.Errorf("%s: a dead session answers %v, %v", m.Round, again.Dropped, dead)
-		}
-		if _, dead := s.Start(); dead != err {
-			t.Errorf("%s: a dead session starts: %v", m.Round, dead)
-		}
-	}
-}
-
-// TestDamage flips a bit in the message of each signing round. The receiver ends
-// with an error that names the sender, at once or in a later round; it neither
-// panics nor signs.
-func TestDamage(t *testing.T) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(3, 4))
-	for _, at := range slices.Concat(tss.SignSteps...) {
-		n := network{errs: map[council.MemberID]error{}, change: func(m *tss.Message, to council.MemberID) {
-			if m.Round == at && to == honest {
-				m.Payload[rng.IntN(len(m.Payload))] ^= 1 << rng.IntN(8)
-			}
-		}}
-		results, err := n.run(signers(t, pair(t), two, common.Hash{8, byte(at)}))
-		if err != nil {
-			t.Fatalf("%s: %v", at, err)
-		}
-		b := blamed(t, n.errs[honest])
-		if !slices.Equal(b.Suspects, []council.MemberID{mallory}) || errors.Is(b, tss.ErrPanic) {
-			t.Errorf("%s: %v", at, b)
-		}
-		if results[0].Signature != nil {
-			t.Errorf("%s: signed", at)
-		}
-	}
-}
-
-// TestDamageInKeygen does the same in the first two rounds of a key generation.
-// The other member's messages are a recording: they fit a session with the same
-// id.
-func TestDamageInKeygen(t *testing.T) {
-	t.Parallel()
-	pair(t)
-	for _, c := range []struct {
-		at, noticed tss.Round
-		damage      func(*tss.Message)
-		proven      bool
-	}{
-		{tss.KeygenRound1, tss.KeygenRound2Decommit, func(m *tss.Message) { m.Payload[10] ^= 1 }, true},       // the commitment
-		{tss.KeygenRound2Share, tss.KeygenRound2Decommit, func(m *tss.Message) { m.Payload[10] ^= 1 }, false}, // the share
-	} {
-		s := pairKeygen(t, pairOnce.session, nil)[0]
-		if _, err := s.Start(); err != nil {
-			t.Fatal(err)
-		}
-		var died error
-		for _, e := range pairOnce.keygen {
-			m := e.m
-			if m.From != mallory || m.Round > tss.KeygenRound2Decommit {
-				continue
-			}
-			m.Payload = slices.Clone(m.Payload)
-			m.Transcript = s.TranscriptBefore(m.Round)
-			if m.Round == c.at {
-				c.damage(&m)
-			}
-			var r tss.Ready
-			if r, died = s.Step(m); died != nil {
-				break
-			}
-			if r.Dropped != nil {
-				t.Fatal(r.Dropped)
-			}
-		}
-		b := blamed(t, died)
-		if b.Proven != c.proven || b.Round != c.noticed || !slices.Equal(b.Suspects, []council.MemberID{mallory}) || errors.Is(b, tss.ErrPanic) {
-			t.Errorf("%s: %v", c.at, b)
-		}
 	}
 }
 

@@ -56,18 +56,58 @@ func TestAudit(t *testing.T) {
 		"another's base":         {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.H1j[other] = nonSquare(d.NTildej[other]) }, "base"},
 		"another's even modulus": {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.NTildej[other] = next(d.NTildej[other]) }, "even"},
 		"one modulus twice":      {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.PaillierPKs[other].N = d.PaillierSK.N }, "share a factor"},
-		"missing list":           {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.H1j = d.H1j[1:] }, "one entry"},
-		"missing entry":          {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.NTildej[other] = nil }, "entry is missing"},
-		"missing secret":         {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.Beta = nil }, "secret number is missing"},
-		"composite": {func(_ *tss.Share, d *keygen.LocalPartySaveData) {
-			sk := d.PaillierSK
-			for sk.P = next(next(sk.P)); ; sk.P = next(next(sk.P)) {
-				refit(d, self)
-				if tss.CheckModulus("", sk.N) == nil && !sk.P.ProbablyPrime(0) {
-					return
-				}
-			}
-		}, "first Paillier prime is not prime"},
+		"another's even Paillier": {func(_ *tss.Share, d *keygen.LocalPartySaveData) {
+			d.PaillierPKs[other].N = next(d.PaillierPKs[other].N)
+		}, "Paillier modulus is even"},
+		"another's single modulus": {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.NTildej[other] = d.PaillierPKs[other].N }, "share a factor"},
+		"another's no modulus":     {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.PaillierPKs[other].N = nil }, "modulus is missing"},
+		"no member":                {func(s *tss.Share, _ *keygen.LocalPartySaveData) { s.SetSelf("zoe") }, "not among the members"},
+		"threshold of eight":       {func(s *tss.Share, _ *keygen.LocalPartySaveData) { s.SetThreshold(8) }, "threshold 8"},
+		"threshold of one":         {func(s *tss.Share, _ *keygen.LocalPartySaveData) { s.SetThreshold(1) }, "threshold 1"},
+		"lower threshold":          {func(s *tss.Share, _ *keygen.LocalPartySaveData) { s.SetThreshold(3) }, "public shares don't"},
+		"missing number":           {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.Xi = nil }, "number is missing"},
+		"no curve": {func(_ *tss.Share, d *keygen.LocalPartySaveData) {
+			d.BigXj[other] = ecrypto.NewECPointNoCurveCheck(engine.S256(), big.NewInt(1), big.NewInt(1))
+		}, "not on the curve"},
+		"missing lambda": {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.PaillierSK.LambdaN = nil }, "secret number is missing"},
+		"short p":        {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.P.Rsh(d.P, 1) }, "wrong size"},
+		"even prime": {func(_ *tss.Share, d *keygen.LocalPartySaveData) {
+			d.PaillierSK.Q = next(d.PaillierSK.Q)
+			refit(d, self)
+		}, "wrong size"},
+		"equal primes": {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.PaillierSK.Q = d.PaillierSK.P; refit(d, self) }, "equal or close"},
+		"close primes": {func(_ *tss.Share, d *keygen.LocalPartySaveData) {
+			d.PaillierSK.Q = new(big.Int).Xor(d.PaillierSK.P, new(big.Int).Lsh(big.NewInt(1), 900))
+			refit(d, self)
+		}, "equal or close"},
+		"close p and q": {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.Q = next(next(d.P)); refitRing(d, self) }, "equal or close"},
+		"short modulus": {func(_ *tss.Share, d *keygen.LocalPartySaveData) {
+			low := new(big.Int).Lsh(big.NewInt(1), 1023)
+			d.PaillierSK.P, d.PaillierSK.Q = next(low), next(new(big.Int).SetBit(low, 1000, 1))
+			refit(d, self)
+		}, "has not 2048 bits"},
+		"one prime in both moduli": {func(_ *tss.Share, d *keygen.LocalPartySaveData) {
+			d.PaillierSK.P = next(new(big.Int).Lsh(d.P, 1))
+			refit(d, self)
+		}, "share a prime"},
+		"long alpha": {func(_ *tss.Share, d *keygen.LocalPartySaveData) {
+			d.Alpha.Add(d.Alpha, new(big.Int).Lsh(new(big.Int).Mul(d.P, d.Q), 100))
+		}, "alpha or beta is out of range"},
+		"trivial h1": {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.H1i = big.NewInt(1) }, "base is out of range"},
+		"large h2":   {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.H2i.Add(d.H2i, d.NTildei) }, "base is out of range"},
+		"h1 no square": {func(_ *tss.Share, d *keygen.LocalPartySaveData) {
+			d.H1i = new(big.Int).Sub(d.NTildei, d.H1i) // -1 is none modulo either prime
+			d.H2i = new(big.Int).Exp(d.H1i, d.Alpha, d.NTildei)
+		}, "h1 is no square"},
+		"missing list":       {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.H1j = d.H1j[1:] }, "one entry"},
+		"missing entry":      {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.NTildej[other] = nil }, "entry is missing"},
+		"missing secret":     {func(_ *tss.Share, d *keygen.LocalPartySaveData) { d.Beta = nil }, "secret number is missing"},
+		"composite P":        {func(_ *tss.Share, d *keygen.LocalPartySaveData) { compose(d, self, &d.PaillierSK.P, composite) }, "first Paillier prime is not prime"},
+		"composite Q":        {func(_ *tss.Share, d *keygen.LocalPartySaveData) { compose(d, self, &d.PaillierSK.Q, composite) }, "second Paillier prime is not prime"},
+		"composite p":        {func(_ *tss.Share, d *keygen.LocalPartySaveData) { compose(d, self, &d.P, composite) }, "p is not prime"},
+		"composite q":        {func(_ *tss.Share, d *keygen.LocalPartySaveData) { compose(d, self, &d.Q, composite) }, "q is not prime"},
+		"p that is not safe": {func(_ *tss.Share, d *keygen.LocalPartySaveData) { compose(d, self, &d.P, unsafe) }, "2p+1 is not prime"},
+		"q that is not safe": {func(_ *tss.Share, d *keygen.LocalPartySaveData) { compose(d, self, &d.Q, unsafe) }, "2q+1 is not prime"},
 	} {
 		s := good.Copy()
 		c.change(s, s.Data())
@@ -86,6 +126,37 @@ func last(s *tss.Share) int {
 		return 5
 	}
 	return 6
+}
+
+func composite(p *big.Int) bool { return !p.ProbablyPrime(0) }
+
+// unsafe is a prime that is no half of a safe one.
+func unsafe(q *big.Int) bool {
+	p := new(big.Int).Lsh(q, 1)
+	return q.ProbablyPrime(0) && !p.SetBit(p, 0, 1).ProbablyPrime(0)
+}
+
+// compose replaces a prime with the next number of a kind that no quick check
+// finds, and makes everything else follow from it.
+func compose(d *keygen.LocalPartySaveData, self int, at **big.Int, kind func(*big.Int) bool) {
+	two := big.NewInt(2)
+	for *at = new(big.Int).Add(*at, two); ; *at = new(big.Int).Add(*at, two) {
+		refit(d, self)
+		refitRing(d, self)
+		if tss.CheckModulus("", d.PaillierSK.N) == nil && tss.CheckModulus("", d.NTildei) == nil && d.Beta != nil && kind(*at) {
+			return
+		}
+	}
+}
+
+// refitRing makes NTilde, its bases and their exponents follow from p and q.
+func refitRing(d *keygen.LocalPartySaveData, self int) {
+	p, q := new(big.Int).Lsh(d.P, 1), new(big.Int).Lsh(d.Q, 1)
+	d.NTildei = new(big.Int).Mul(p.SetBit(p, 0, 1), q.SetBit(q, 0, 1))
+	d.H1i, d.Alpha = big.NewInt(4), big.NewInt(65537)
+	d.Beta = new(big.Int).ModInverse(d.Alpha, new(big.Int).Mul(d.P, d.Q))
+	d.H2i = new(big.Int).Exp(d.H1i, d.Alpha, d.NTildei)
+	d.NTildej[self], d.H1j[self], d.H2j[self] = d.NTildei, d.H1i, d.H2i
 }
 
 // refit makes everything follow from the Paillier primes again.

@@ -63,10 +63,10 @@ func (s *sieve) window(ctx context.Context) (*big.Int, error) {
 		}
 		p.Lsh(q, 1)
 		p.Add(p, one)
-		if !fermat(p) {
-			continue
-		}
-		if q.ProbablyPrime(primeTests) && p.ProbablyPrime(primeTests) {
+		if fermat(p) && q.ProbablyPrime(primeTests) {
+			// p needs no tests of its own (Pocklington): the prime q divides p-1
+			// and is larger than the root of p, 2^(p-1) = 1 modulo p, and
+			// 2^((p-1)/q) - 1 = 3 is no factor of p, or the sieve had struck it.
 			return q, nil
 		}
 	}
@@ -74,7 +74,7 @@ func (s *sieve) window(ctx context.Context) (*big.Int, error) {
 }
 
 // primeTests is the number of Miller-Rabin tests with random bases, beside the
-// Baillie-PSW test, that a new prime has to pass.
+// Baillie-PSW test, that a new q has to pass.
 const primeTests = 30
 
 // start is a random odd number with one bit less than p. Its two highest bits
@@ -92,28 +92,44 @@ func (s *sieve) start() (*big.Int, error) {
 }
 
 // strike marks each index i where q = start+2i or 2q+1 is a multiple of a small
-// prime.
+// prime. Two primes share one pass over the words of start, which is most of
+// the work.
 func (s *sieve) strike(start *big.Int) {
 	clear(s.struck[:])
 	words := slices.Clone(start.Bits())
 	slices.Reverse(words)
-	for _, r := range strikers() {
-		var m uint64
-		for _, w := range words {
-			if bits.UintSize == 64 {
-				_, m = bits.Div64(m, uint64(w), uint64(r))
-			} else {
-				m = (m<<32 | uint64(w)) % uint64(r)
-			}
+	for pair := range slices.Chunk(strikers(), 2) {
+		modulus := uint64(1)
+		for _, r := range pair {
+			modulus *= uint64(r)
 		}
-		half := uint64(r+1) / 2 // the inverse of 2 modulo r
-		prime := uint64(r)
-		for _, residue := range []uint64{0, (prime - 1) / 2} {
-			// start + 2i = residue (mod r)
-			i := (residue + prime - m) * half % prime
-			for ; i < uint64(len(s.struck)); i += prime {
-				s.struck[i] = true
-			}
+		m := residue(words, modulus)
+		for _, r := range pair {
+			s.strikeMultiples(uint64(r), m%uint64(r))
+		}
+	}
+}
+
+// residue is the number of these words, the highest first, modulo m < 2^46.
+func residue(words []big.Word, m uint64) uint64 {
+	var rest uint64
+	for _, w := range words {
+		if bits.UintSize == 64 {
+			_, rest = bits.Div64(rest, uint64(w), m)
+		} else {
+			_, rest = bits.Div64(rest>>32, rest<<32|uint64(w), m)
+		}
+	}
+	return rest
+}
+
+// strikeMultiples strikes for one prime r, with start = m (mod r).
+func (s *sieve) strikeMultiples(r, m uint64) {
+	half := (r + 1) / 2 // the inverse of 2 modulo r
+	for _, residue := range [...]uint64{0, (r - 1) / 2} {
+		// start + 2i = residue (mod r)
+		for i := (residue + r - m) * half % r; i < uint64(len(s.struck)); i += r {
+			s.struck[i] = true
 		}
 	}
 }

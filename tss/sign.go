@@ -11,6 +11,7 @@ import (
 
 	ecommon "github.com/bnb-chain/tss-lib/v2/common"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
+	engine "github.com/bnb-chain/tss-lib/v2/tss"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/policy"
@@ -39,29 +40,53 @@ func NewSign(c SignConfig) (*Session, error) {
 
 func newSign(c SignConfig) (*Session, error) {
 	if c.Warrant == nil {
-		return nil, council.WithHint(errors.New("there is no warrant"), "nothing is signed that the policy has not allowed")
+		return nil, errNoWarrant()
 	}
-	if err := c.Warrant.Check(c.Session, c.Signers, c.Now); err != nil {
-		return nil, err
-	}
-	if c.Share == nil {
-		return nil, errors.New("there is no share")
-	}
-	self, err := checkMembers(c.Signers, c.Self)
-	if err != nil {
-		return nil, err
-	}
-	if err := fitsShare(c); err != nil {
+	if err := c.Warrant.Check(c.Session, council.SessionID{}, c.Signers, c.Now); err != nil {
 		return nil, err
 	}
 	digest := c.Warrant.Digest()
+	m, err := messageOf(digest)
+	if err != nil {
+		return nil, err
+	}
+	end := make(chan *ecommon.SignatureData, 1)
+	s, err := newSigning(kindSign, c.Session, c.Self, c.Signers, c.Share, m, end)
+	if err != nil {
+		return nil, err
+	}
+	s.finish = finishSignature(s, digest, c.Share.Address(), end)
+	return s, nil
+}
+
+func errNoWarrant() error {
+	return council.WithHint(errors.New("there is no warrant"), "nothing is signed that the policy has not allowed")
+}
+
+// messageOf is a digest as the engine's number.
+func messageOf(digest common.Hash) (*big.Int, error) {
 	m := new(big.Int).SetBytes(digest[:])
 	if m.Sign() == 0 || m.Cmp(order) >= 0 {
 		return nil, errors.New("digest is not between 0 and the group order")
 	}
+	return m, nil
+}
 
-	share := c.Share.Copy()
-	signers := slices.Clone(c.Signers)
+// newSigning makes the session of one signature, or of its first rounds, with a
+// fresh party of the engine. Whoever calls it sets what ends the session.
+func newSigning(k kind, id council.SessionID, who council.MemberID, signers []council.MemberID, share *Share, m *big.Int, end chan *ecommon.SignatureData) (*Session, error) {
+	if share == nil {
+		return nil, errors.New("there is no share")
+	}
+	self, err := checkMembers(signers, who)
+	if err != nil {
+		return nil, err
+	}
+	if err := share.fits(who, signers); err != nil {
+		return nil, err
+	}
+	share = share.Copy()
+	signers = slices.Clone(signers)
 	p := newParties(signers, func(m council.MemberID) *big.Int { return partyKey(share.origin, m) })
 	g := newGuard(signers, self, share.threshold-1)
 	all := share.parties()
@@ -69,35 +94,45 @@ func newSign(c SignConfig) (*Session, error) {
 		at := all.ids[slices.Index(share.members, id)].Index
 		g.paillier[i], g.tilde[i] = share.data.PaillierPKs[at].N, share.data.NTildej[at]
 	}
-	s := newSession(kindSign, c.Session, signers, self, p, signSteps, g)
-	end := make(chan *ecommon.SignatureData, 1)
-	s.finish = func(ready *Ready) error {
+	steps := signSteps
+	if k == kindArm {
+		steps = armSteps
+	}
+	s := newSession(k, id, signers, self, p, steps, g)
+	s.out = make(chan engine.Message, outbound(signSteps, len(signers)))
+	// The engine would drop leading zeros of the digest unless told its length.
+	s.party = signing.NewLocalParty(m, p.params(self, share.threshold-1), share.data, s.out, end, scalarBytes)
+	return s, nil
+}
+
+// finishSignature takes the engine's signature, once there is one.
+func finishSignature(s *Session, digest common.Hash, key common.Address, end chan *ecommon.SignatureData) func(*Ready) error {
+	return func(ready *Ready) error {
 		select {
 		case data := <-end:
-			sig, err := checkedSignature(digest, share.Address(), data)
+			sig, err := checkedSignature(digest, key, data)
 			if err != nil {
 				return s.suspect(SignRound9, err)
 			}
-			s.done, s.party = true, nil
+			s.done = true
 			ready.Signature = sig
 		default:
 		}
 		return nil
 	}
-	// The engine would drop leading zeros of the digest unless told its length.
-	s.party = signing.NewLocalParty(m, p.params(self, share.threshold-1), share.data, s.out, end, len(digest))
-	return s, nil
 }
 
-func fitsShare(c SignConfig) error {
-	if c.Share.self != c.Self {
-		return fmt.Errorf("the share is of %s, not of %s", c.Share.self, c.Self)
+// fits reports why these signers, this party among them, can't sign with the
+// share.
+func (s *Share) fits(self council.MemberID, signers []council.MemberID) error {
+	if s.self != self {
+		return fmt.Errorf("the share is of %s, not of %s", s.self, self)
 	}
-	if len(c.Signers) != c.Share.threshold {
-		return fmt.Errorf("%d signers; the share needs exactly %d", len(c.Signers), c.Share.threshold)
+	if len(signers) != s.threshold {
+		return fmt.Errorf("%d signers; the share needs exactly %d", len(signers), s.threshold)
 	}
-	for _, m := range c.Signers {
-		if _, ok := slices.BinarySearch(c.Share.members, m); !ok {
+	for _, m := range signers {
+		if _, ok := slices.BinarySearch(s.members, m); !ok {
 			return fmt.Errorf("%s has no share of this epoch", m)
 		}
 	}

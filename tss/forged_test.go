@@ -1,0 +1,302 @@
+package tss_test
+
+import (
+	"crypto/rand"
+	"math/big"
+	"slices"
+
+	ecommon "github.com/bnb-chain/tss-lib/v2/common"
+	"github.com/bnb-chain/tss-lib/v2/crypto/dlnproof"
+	"github.com/bnb-chain/tss-lib/v2/crypto/facproof"
+	"github.com/bnb-chain/tss-lib/v2/crypto/mta"
+	"github.com/bnb-chain/tss-lib/v2/crypto/paillier"
+	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
+	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
+	engine "github.com/bnb-chain/tss-lib/v2/tss"
+
+	"github.com/millicent-one/signer/tss"
+)
+
+// Forged material with valid proofs: all that the bare engine accepts to the
+// end, and what is wrong with it is what the guard alone looks at.
+
+var big1 = big.NewInt(1)
+
+// ring is a ring-Pedersen modulus with two bases, made by someone who knows an
+// exponent that takes every unit to 1.
+type ring struct{ tilde, exponent, h1 *big.Int }
+
+// honestRing is the own one: its two primes are 2p+1 and 2q+1.
+func honestRing(d *keygen.LocalPartySaveData) ring {
+	e := new(big.Int).Mul(d.P, d.Q)
+	return ring{d.NTildei, e.Lsh(e, 1), d.H1i}
+}
+
+// publish puts the ring into a message, with proofs that each base is a power of
+// the other. What is added to h1 is a multiple of the modulus, or nothing.
+func (r ring) publish(m *keygen.KGRound1Message, surplus *big.Int) {
+	var alpha, beta *big.Int
+	for beta == nil {
+		alpha = random(r.exponent)
+		beta = new(big.Int).ModInverse(alpha, r.exponent)
+	}
+	h1 := new(big.Int).Add(r.h1, surplus)
+	h2 := new(big.Int).Exp(r.h1, alpha, r.tilde)
+	m.NTilde, m.H1, m.H2 = r.tilde.Bytes(), h1.Bytes(), h2.Bytes()
+	m.Dlnproof_1 = serialized(dlnproof.NewDLNProof(h1, h2, alpha, r.exponent, big1, r.tilde, rand.Reader))
+	m.Dlnproof_2 = serialized(dlnproof.NewDLNProof(h2, h1, beta, r.exponent, big1, r.tilde, rand.Reader))
+}
+
+func serialized(p *dlnproof.Proof) [][]byte {
+	b, err := p.Serialize()
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func random(below *big.Int) *big.Int {
+	n, err := rand.Int(rand.Reader, below)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+func prime(bits int) *big.Int {
+	p, err := rand.Prime(rand.Reader, bits)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// compound is a modulus of full length: one large prime, 3 modulo 4, and many
+// small ones of a given size.
+func compound(bits int) (n, large *big.Int, small []*big.Int) {
+	rest := big.NewInt(1)
+	for rest.BitLen() < 1000 {
+		if p := prime(bits); !slices.ContainsFunc(small, func(o *big.Int) bool { return o.Cmp(p) == 0 }) {
+			small = append(small, p)
+			rest.Mul(rest, p)
+		}
+	}
+	// Anywhere between 2^2047/rest and twice that.
+	low := new(big.Int).Lsh(big1, 2047)
+	low.Div(low, rest).Add(low, big1)
+	for {
+		large = random(new(big.Int).Sub(low, big.NewInt(4)))
+		large.Add(large, low).SetBit(large, 0, 1).SetBit(large, 1, 1)
+		if !large.ProbablyPrime(1) {
+			continue
+		}
+		n = new(big.Int).Mul(rest, large)
+		if n.BitLen() == 2048 && new(big.Int).ModInverse(n, totient(large, small)) != nil {
+			return n, large, small
+		}
+	}
+}
+
+func totient(large *big.Int, small []*big.Int) *big.Int {
+	phi := new(big.Int).Sub(large, big1)
+	for _, p := range small {
+		phi.Mul(phi, new(big.Int).Sub(p, big1))
+	}
+	return phi
+}
+
+// paillierForgery replaces mallory's Paillier modulus, with all the proofs that
+// go with it.
+type paillierForgery struct {
+	n, phi   *big.Int
+	p, q     *big.Int // any two factors
+	modProof func(context []byte) [][]byte
+}
+
+func (f *paillierForgery) apply(w *world, c engine.MessageContent) {
+	switch m := c.(type) {
+	case *keygen.KGRound1Message:
+		m.PaillierN = f.n.Bytes()
+		w.key = &paillier.PrivateKey{PublicKey: paillier.PublicKey{N: f.n}, PhiN: f.phi}
+	case *keygen.KGRound2Message1:
+		d := w.alice
+		p, err := facproof.NewProof(w.context, engine.S256(), f.n, d.NTildei, d.H1i, d.H2i, f.p, f.q, rand.Reader)
+		if err != nil {
+			panic(err)
+		}
+		parts := p.Bytes()
+		m.FacProof = parts[:]
+	case *keygen.KGRound2Message2:
+		m.ModProof = f.modProof(w.context)
+	}
+}
+
+// compoundForgery is a modulus of many primes, and the proof by which v2.0.2 is
+// convinced that they are two (#323).
+func compoundForgery(bits int) func(*world, engine.MessageContent) {
+	return func(w *world, c engine.MessageContent) {
+		if w.forged == nil {
+			n, large, small := compound(bits)
+			w.forged = &paillierForgery{
+				n: n, phi: totient(large, small), p: large, q: new(big.Int).Div(n, large),
+				modProof: func(context []byte) [][]byte {
+					p, _ := forgeModulusProof(context, large, small)
+					parts := p.Bytes()
+					return parts[:]
+				},
+			}
+		}
+		w.forged.apply(w, c)
+	}
+}
+
+// longFactorProof is a valid proof that mallory's N has no small factor, blinded
+// by far more than is needed: whoever checks it raises to these numbers.
+func longFactorProof(w *world, blind int) [][]byte {
+	d, sk := w.alice, w.mallory.PaillierSK
+	mod, s, t := d.NTildei, d.H1i, d.H2i
+	pedersen := func(x, y *big.Int) *big.Int { return product(mod, power(s, x, mod), power(t, y, mod)) }
+	wide := func() *big.Int { return random(new(big.Int).Lsh(big1, uint(8*blind))) }
+	small := new(big.Int).Mul(new(big.Int).Exp(q, big.NewInt(2), nil), sk.P)
+
+	alpha, beta, mu, nu, sigma := random(small), random(small), random(mod), random(mod), random(mod)
+	r, x, y := wide(), wide(), wide()
+	cp, cq := pedersen(sk.P, mu), pedersen(sk.Q, nu)
+	a, b := pedersen(alpha, x), pedersen(beta, y)
+	top := product(mod, power(cq, alpha, mod), power(t, r, mod))
+	e := ecommon.RejectionSample(q, ecommon.SHA512_256i_TAGGED(w.context, sk.N, mod, s, t, cp, cq, a, b, top, sigma))
+	v := new(big.Int).Mul(nu, sk.P)
+	v.Sub(sigma, v)
+	proof := facproof.ProofFac{
+		P: cp, Q: cq, A: a, B: b, T: top, Sigma: sigma,
+		Z1: linear(e, sk.P, alpha), Z2: linear(e, sk.Q, beta), W1: linear(e, mu, x), W2: linear(e, nu, y), V: linear(e, v, r),
+	}
+	parts := proof.Bytes()
+	return parts[:]
+}
+
+// rangeForgery is a valid range proof for k = m under mallory's key, made with
+// randomness of mallory's choice.
+type rangeForgery struct{ m, r, alpha, beta, gamma, rho *big.Int }
+
+func (f rangeForgery) apply(w *world, msg *signing.SignRound1Message1) {
+	n, d := w.mallory.PaillierSK.N, w.alice
+	square, mod := new(big.Int).Mul(n, n), d.NTildei
+	gamma := new(big.Int).Add(n, big1)
+	c := product(square, power(gamma, f.m, square), power(f.r, n, square))
+	z := product(mod, power(d.H1i, f.m, mod), power(d.H2i, f.rho, mod))
+	u := product(square, power(gamma, f.alpha, square), power(f.beta, n, square))
+	v := product(mod, power(d.H1i, f.alpha, mod), power(d.H2i, f.gamma, mod))
+	pk := &paillier.PublicKey{N: n}
+	e := ecommon.RejectionSample(q, ecommon.SHA512_256i(append(pk.AsInts(), c, z, u, v)...))
+	proof := mta.RangeProofAlice{
+		Z: z, U: u, W: v, S: product(n, power(f.r, e, n), f.beta), S1: linear(e, f.m, f.alpha), S2: linear(e, f.rho, f.gamma),
+	}
+	parts := proof.Bytes()
+	msg.C, msg.RangeProofAlice = c.Bytes(), parts[:]
+}
+
+func power(b, e, mod *big.Int) *big.Int { return new(big.Int).Exp(b, e, mod) }
+
+func product(mod, a, b *big.Int) *big.Int {
+	p := new(big.Int).Mul(a, b)
+	return p.Mod(p, mod)
+}
+
+// linear is e*a + b.
+func linear(e, a, b *big.Int) *big.Int {
+	p := new(big.Int).Mul(e, a)
+	return p.Add(p, b)
+}
+
+// forgedKeygen are forgeries of key generation with valid proofs.
+func forgedKeygen() []forgery {
+	keygen1 := func(f func(*world, *keygen.KGRound1Message)) func(*world, engine.MessageContent) {
+		return func(w *world, c engine.MessageContent) {
+			if m, ok := c.(*keygen.KGRound1Message); ok {
+				f(w, m)
+			}
+		}
+	}
+	zero := new(big.Int)
+	return []forgery{
+		{name: "modulus of many primes of 40 bits", round: tss.KeygenRound2Decommit, does: compoundForgery(40), bare: accepts},
+		{name: "modulus of many primes of 14 bits", round: tss.KeygenRound1, does: compoundForgery(14), bare: accepts},
+		{name: "modulus with a prime of alice's", round: tss.KeygenRound1, bare: accepts, suspicion: true, does: func(w *world, c engine.MessageContent) {
+			if w.forged == nil {
+				p, q := w.alice.PaillierSK.P, w.mallory.PaillierSK.Q
+				w.forged = &paillierForgery{
+					n: new(big.Int).Mul(p, q), phi: totient(p, []*big.Int{q}), p: p, q: q,
+					modProof: func(context []byte) [][]byte { return modProof(context, p, q) },
+				}
+			}
+			w.forged.apply(w, c)
+		}},
+		{name: "one modulus for both", round: tss.KeygenRound1, bare: accepts, does: keygen1(func(w *world, m *keygen.KGRound1Message) {
+			ring{w.mallory.PaillierSK.N, w.mallory.PaillierSK.LambdaN, big.NewInt(4)}.publish(m, zero)
+		})},
+		{name: "alice's NTilde", round: tss.KeygenRound1, bare: accepts, suspicion: true, does: keygen1(func(w *world, m *keygen.KGRound1Message) {
+			r := honestRing(w.alice)
+			r.h1 = product(r.tilde, r.h1, r.h1)
+			r.publish(m, zero)
+		})},
+		{name: "NTilde of many primes", round: tss.KeygenRound1, bare: accepts, does: keygen1(func(w *world, m *keygen.KGRound1Message) {
+			n, large, small := compound(14)
+			ring{n, totient(large, small), big.NewInt(4)}.publish(m, zero)
+		})},
+		{name: "base that is no square", round: tss.KeygenRound1, bare: accepts, does: keygen1(func(w *world, m *keygen.KGRound1Message) {
+			r := honestRing(w.mallory)
+			r.h1 = nonSquare(r.tilde)
+			r.publish(m, zero)
+		})},
+		{name: "alice's base in another form", round: tss.KeygenRound1, bare: accepts, does: keygen1(func(w *world, m *keygen.KGRound1Message) {
+			r := honestRing(w.mallory)
+			r.h1 = w.alice.H1i
+			r.publish(m, r.tilde)
+		})},
+		{name: "discrete-logarithm proof with a long answer", round: tss.KeygenRound1, bare: accepts, does: keygen1(func(w *world, m *keygen.KGRound1Message) {
+			e := new(big.Int).Lsh(honestRing(w.mallory).exponent, 4096)
+			m.Dlnproof_1[200] = plus(m.Dlnproof_1[200], e)
+		})},
+		{name: "factor proof with long answers", round: tss.KeygenRound2Share, bare: accepts, does: func(w *world, c engine.MessageContent) {
+			if m, ok := c.(*keygen.KGRound2Message1); ok {
+				m.FacProof = longFactorProof(w, 620)
+			}
+		}},
+		{name: "moduli of an aborted attempt", round: tss.KeygenRound1, bare: accepts, suspicion: true, seen: true, does: func(*world, engine.MessageContent) {}},
+	}
+}
+
+// forgedSign are forgeries of signing with valid proofs.
+func forgedSign() []forgery {
+	ranged := func(f func(n *big.Int) rangeForgery) func(*world, engine.MessageContent) {
+		return func(w *world, c engine.MessageContent) {
+			if m, ok := c.(*signing.SignRound1Message1); ok {
+				f(w.mallory.PaillierSK.N).apply(w, m)
+			}
+		}
+	}
+	k := func() *big.Int { return random(q) }
+	mask := func() *big.Int { return random(new(big.Int).Exp(q, big.NewInt(2), nil)) }
+	zero := new(big.Int)
+	return []forgery{
+		{name: "range proof with S1 = S2", round: tss.SignRound1Direct, bare: accepts, does: ranged(func(n *big.Int) rangeForgery {
+			k, a := k(), mask()
+			return rangeForgery{k, random(n), a, random(n), a, k}
+		})},
+		{name: "range proof with S = 1", round: tss.SignRound1Direct, bare: accepts, does: ranged(func(*big.Int) rangeForgery {
+			return rangeForgery{k(), big1, mask(), big1, mask(), mask()}
+		})},
+		{name: "range proof with Z = 1", round: tss.SignRound1Direct, bare: accepts, does: ranged(func(n *big.Int) rangeForgery {
+			return rangeForgery{zero, random(n), mask(), random(n), mask(), zero}
+		})},
+		{name: "range proof with a long answer", round: tss.SignRound1Direct, bare: accepts, does: ranged(func(n *big.Int) rangeForgery {
+			return rangeForgery{k(), random(n), mask(), random(n), random(new(big.Int).Lsh(big1, 8*400)), mask()}
+		})},
+		{name: "theta above q", round: tss.SignRound3, bare: accepts, does: func(_ *world, c engine.MessageContent) {
+			if m, ok := c.(*signing.SignRound3Message); ok {
+				m.Theta = plus(m.Theta, q)
+			}
+		}},
+	}
+}

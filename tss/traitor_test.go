@@ -1,0 +1,305 @@
+package tss_test
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
+	"github.com/millicent-one/signer/tss"
+)
+
+// A traitor is a member that runs the protocol as everyone does, with a valid
+// share, and lies on the wire: network.change is what it really sends to whom.
+// It stamps each lie with the transcript that its receiver wants to see, which
+// a real one would know.
+
+// protocol is one of the things that members do together.
+type protocol struct {
+	name  string
+	steps [][]tss.Round
+	open  func(t testing.TB, shares []*tss.Share, who []council.MemberID, id byte) []*tss.Session
+}
+
+// protocols are all there are. Keys are generated with primes of the test
+// council.
+func protocols() []protocol {
+	return []protocol{
+		{"keygen", tss.KeygenSteps, func(t testing.TB, _ []*tss.Share, who []council.MemberID, id byte) []*tss.Session {
+			return generators(t, council.SessionID{2, id}, who)
+		}},
+		{"sign", tss.SignSteps, func(t testing.TB, shares []*tss.Share, who []council.MemberID, id byte) []*tss.Session {
+			return signers(t, shares, who, common.Hash{60, id})
+		}},
+		{"arm", tss.ArmSteps, func(t testing.TB, shares []*tss.Share, who []council.MemberID, id byte) []*tss.Session {
+			return armers(t, shares, who, council.SessionID{60, id})
+		}},
+		{"fire", tss.FireSteps, func(t testing.TB, shares []*tss.Share, who []council.MemberID, id byte) []*tss.Session {
+			return fireAll(t, armed(t, shares, who, council.SessionID{61, id}), permit(who, common.Hash{61, id}))
+		}},
+	}
+}
+
+func generators(t testing.TB, id council.SessionID, who []council.MemberID) []*tss.Session {
+	t.Helper()
+	shares := testcouncil.Shares(t)
+	var out []*tss.Session
+	for i, m := range who {
+		s, err := tss.NewKeygen(tss.KeygenConfig{
+			Session: id, Self: m, Members: who, Threshold: 2, Epoch: 1, Params: shares[i].OwnPreParams(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// stored is what a share is on disk.
+func stored(t testing.TB, shares []*tss.Share) [][]byte {
+	t.Helper()
+	var out [][]byte
+	for _, s := range shares {
+		b, err := s.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// signWithout lets the honest ones sign with the shares that they had when the
+// traitor lied, and someone else in its place.
+func signWithout(t *testing.T, shares []*tss.Share, before [][]byte, who []council.MemberID, ceremony common.Hash) {
+	t.Helper()
+	for i, b := range stored(t, shares) {
+		if !slices.Equal(b, before[i]) {
+			t.Errorf("the share of %s has changed", shares[i].Self())
+		}
+	}
+	p := permit(who, ceremony)
+	results, err := testcouncil.Run(signers(t, shares, who, ceremony))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if got := signerOf(t, p, r.Signature); got != shares[0].Address() {
+			t.Errorf("without the traitor the signature is by %s", got)
+		}
+	}
+}
+
+// reworded is a message that means the same in other bytes: its first tag is
+// written in two bytes.
+func reworded(payload []byte) []byte {
+	return append([]byte{payload[0] | 0x80, 0}, payload[1:]...)
+}
+
+// TestTwoFacesInEveryRound lets a member say the same thing to one other in
+// other words, in each broadcast of each protocol. Nothing is wrong with either
+// message, and still every honest member notices in the next round, before it
+// says anything that depends on it. After the last round it is for a key's
+// confirm round to notice; a signature may be anyone's word.
+func TestTwoFacesInEveryRound(t *testing.T) {
+	t.Parallel()
+	shares := testcouncil.Shares(t)
+	before := stored(t, shares)
+	t.Cleanup(func() {
+		if !slices.EqualFunc(before, stored(t, shares), slices.Equal[[]byte]) {
+			t.Error("a share has changed")
+		}
+	})
+	for _, p := range protocols() {
+		who := testcouncil.IDs()[:4]
+		if p.name == "keygen" {
+			who = two // the traitor's own stamps give it away
+		}
+		for i, step := range p.steps {
+			r := step[len(step)-1]
+			if !r.Broadcast() || p.name == "arm" && r == tss.SignRound1 || p.name == "sign" && r > tss.SignRound3 {
+				continue // the same is tried in another protocol
+			}
+			t.Run(fmt.Sprintf("%s/%s", p.name, r), func(t *testing.T) {
+				t.Parallel()
+				twoFaces(t, p.open(t, shares, who, byte(r)), p.steps[i:])
+			})
+		}
+	}
+}
+
+// twoFaces lets the last of the members lie to the first in the first of these
+// steps.
+func twoFaces(t *testing.T, sessions []*tss.Session, steps [][]tss.Round) {
+	who := sessions[0].Members()
+	liar, victim := who[len(who)-1], who[0]
+	r, last := steps[0][len(steps[0])-1], len(steps) == 1
+	n := network{errs: map[council.MemberID]error{}}
+	if len(who) > 2 {
+		n.liar = liar
+	}
+	n.change = func(m *tss.Message, to council.MemberID) {
+		switch {
+		case m.From != liar || m.Round != r || to != victim:
+		case r == tss.SignArmed: // it has no content, and can't be said in two ways
+			n.liar = ""
+			m.Transcript[0]++
+		default:
+			m.Payload = reworded(m.Payload)
+		}
+	}
+	results, err := n.run(sessions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range who[:len(who)-1] {
+		died := n.errs[m]
+		switch {
+		case r == tss.SignArmed && m != victim:
+			if died != nil || results[i].Armed == nil {
+				t.Errorf("%s: %v", m, died)
+			}
+		case last && r != tss.SignArmed:
+			if died != nil || results[i].Share == nil && results[i].Signature == nil {
+				t.Errorf("%s: %v", m, died)
+			}
+			if same := sessions[i].Broadcasts() == sessions[len(who)-1].Broadcasts(); same != (m != victim) {
+				t.Errorf("%s has heard the same as the liar: %v", m, same)
+			}
+		default:
+			next := steps[min(1, len(steps)-1)]
+			b := blamed(t, died)
+			if !errors.Is(b, tss.ErrTranscript) || !slices.Contains(next, b.Round) || b.Proven || slices.Contains(b.Suspects, m) || len(b.Suspects) != len(who)-1 {
+				t.Errorf("%s: %v", m, b)
+			}
+			if results[i] != (testcouncil.Result{}) {
+				t.Errorf("%s has a result", m)
+			}
+			for _, e := range n.log {
+				if e.m.From == m && e.m.Round > next[len(next)-1] {
+					t.Errorf("%s went on to %s", e.m.From, e.m.Round)
+				}
+			}
+		}
+	}
+}
+
+// TestWrongNumbers lets one of four send a number that only the sum of all can
+// show to be wrong.
+func TestWrongNumbers(t *testing.T) {
+	t.Parallel()
+	ids := testcouncil.IDs()
+	who, liar := ids[:4], ids[1]
+	shares := testcouncil.Shares(t)
+	before := stored(t, shares)
+	wrong := testcouncil.Shares(t)[1]
+	wrong.Data().Xi.Add(wrong.Data().Xi, big.NewInt(1))
+	var lies sync.WaitGroup
+	for i, c := range []struct {
+		name    string
+		share   *tss.Share // the liar's
+		lie     func(m *tss.Message, to council.MemberID)
+		noticed tss.Round
+		named   bool // the liar alone is suspected; else everyone else
+		reveals bool // honest members have sent their part of the signature
+	}{
+		{"another share", wrong, func(*tss.Message, council.MemberID) {}, tss.SignRound2, true, false},
+		{"a bad theta", nil, func(m *tss.Message, to council.MemberID) {
+			// Its own session must add up the same sum.
+			if m.Round == tss.SignRound3 && (m.From == liar || to == liar && m.From == who[0]) {
+				rewrite(t, m, addOneToTheta)
+			}
+		}, tss.SignRound8, false, false},
+		{"a bad part of the signature", nil, func(m *tss.Message, _ council.MemberID) {
+			if m.Round == tss.SignRound9 && m.From == liar {
+				rewrite(t, m, of(func(m *signing.SignRound9Message) { m.S = plus(m.S, big.NewInt(1)) }))
+			}
+		}, tss.SignRound9, false, true},
+	} {
+		lies.Add(1)
+		t.Run(c.name, func(t *testing.T) {
+			defer lies.Done()
+			t.Parallel()
+			all := slices.Clone(shares)
+			if c.share != nil {
+				all[1] = c.share
+			}
+			n := network{liar: liar, deaf: liar, errs: map[council.MemberID]error{}, change: c.lie}
+			results, err := n.run(signers(t, all, who, common.Hash{63, byte(i)}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, m := range who {
+				if m == liar {
+					continue
+				}
+				b := blamed(t, n.errs[m])
+				want := []council.MemberID{liar}
+				if !c.named {
+					want = slices.DeleteFunc(slices.Clone(who), func(o council.MemberID) bool { return o == m })
+				}
+				if b.Round != c.noticed || b.Proven || !slices.Equal(b.Suspects, want) || errors.Is(b, tss.ErrPanic) {
+					t.Errorf("%s: %v", m, b)
+				}
+				if results[i].Signature != nil {
+					t.Errorf("%s signed", m)
+				}
+			}
+			for _, e := range n.log {
+				if e.m.From != liar && e.reveals && !c.reveals {
+					t.Errorf("%s has given away its part of the signature", e.m.From)
+				}
+			}
+		})
+	}
+	t.Run("without the traitor", func(t *testing.T) {
+		t.Parallel()
+		lies.Wait()
+		signWithout(t, shares, before, []council.MemberID{ids[0], ids[2], ids[3], ids[6]}, common.Hash{64})
+	})
+}
+
+// TestOtherDigest lets one of four fire the slot for another text, and pretend
+// that it is the same session. Nobody gives away a part of a signature.
+func TestOtherDigest(t *testing.T) {
+	t.Parallel()
+	who := testcouncil.IDs()[3:]
+	liar := who[2]
+	slots := armed(t, testcouncil.Shares(t), who, council.SessionID{65})
+	sessions := fireAll(t, slots[:2], permit(who, common.Hash{65}))
+	sessions = append(sessions, fireAll(t, slots[2:3], permit(who, common.Hash{66}))...)
+	sessions = append(sessions, fireAll(t, slots[3:], permit(who, common.Hash{65}))...)
+	n := network{liar: liar, deaf: liar, errs: map[council.MemberID]error{}, change: func(m *tss.Message, to council.MemberID) {
+		switch liar {
+		case m.From:
+			m.Session = sessions[0].ID()
+		case to: // it hears what its session wants to hear
+			m.Session = sessions[2].ID()
+		}
+	}}
+	if _, err := n.run(sessions); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range who {
+		if m == liar {
+			continue
+		}
+		if b := blamed(t, n.errs[m]); b.Round != tss.SignRound8 || b.Proven || len(b.Suspects) != 3 || slices.Contains(b.Suspects, m) {
+			t.Errorf("%s: %v", m, b)
+		}
+	}
+	for _, e := range n.log {
+		if e.reveals {
+			t.Errorf("%s has given away its part of a signature", e.m.From)
+		}
+	}
+}
