@@ -28,11 +28,17 @@ type scene struct {
 
 func newScene(t *testing.T, playbook, target string, voters ...council.MemberID) *scene {
 	t.Helper()
+	return sceneOf(t, configs.Charter, playbook, target, voters...)
+}
+
+// sceneOf is a scene under another charter.
+func sceneOf(t *testing.T, text []byte, playbook, target string, voters ...council.MemberID) *scene {
+	t.Helper()
 	actions, err := policy.LoadActions("actions.yaml", configs.Actions)
 	if err != nil {
 		t.Fatal(err)
 	}
-	charter, err := policy.LoadCharter("charter.yaml", configs.Charter, actions)
+	charter, err := policy.LoadCharter("charter.yaml", text, actions)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +89,8 @@ func (s *scene) vote(t *testing.T, voters []council.MemberID) council.Quorum {
 	return q
 }
 
+var none council.SessionID
+
 var four = []council.MemberID{"core-1", "core-2", "core-3", "community-1"}
 
 func TestAuthorizeMints(t *testing.T) {
@@ -94,14 +102,14 @@ func TestAuthorizeMints(t *testing.T) {
 	if p.Digest() != s.begin.Digest || p.Quorum() != s.quorum.Hash() || p.Policy() != s.policy.Hash() || p.Facts() != s.in.Facts.Hash() {
 		t.Error("the permit rests on other values")
 	}
-	if err := p.Check(s.begin.Session(), s.begin.Signers, now+policy.PermitSeconds-1); err != nil {
+	if err := p.Check(s.begin.Session(), none, s.begin.Signers, now+policy.PermitSeconds-1); err != nil {
 		t.Error(err)
 	}
-	if err := p.Check(s.begin.Session(), s.begin.Signers, now+policy.PermitSeconds); err == nil {
+	if err := p.Check(s.begin.Session(), none, s.begin.Signers, now+policy.PermitSeconds); err == nil {
 		t.Error("the permit does not expire")
 	}
 	s.begin.Signers[0] = "community-1"
-	if err := p.Check(s.begin.Session(), s.begin.Signers, now); err == nil {
+	if err := p.Check(s.begin.Session(), none, s.begin.Signers, now); err == nil {
 		t.Error("the permit holds for other signers")
 	}
 }
@@ -113,7 +121,7 @@ func TestPermitDiesWithItsConsent(t *testing.T) {
 	if !d.Allow {
 		t.Fatal(d.Reason)
 	}
-	if err := p.Check(s.begin.Session(), s.begin.Signers, now+600); err == nil {
+	if err := p.Check(s.begin.Session(), none, s.begin.Signers, now+600); err == nil {
 		t.Error("the permit outlives the approvals")
 	}
 }
@@ -163,7 +171,7 @@ func TestAuthorizeRefuses(t *testing.T) {
 			if d.Allow || d.Rule != c.rule || !strings.Contains(d.Reason, c.want) || d.Hint == "" {
 				t.Errorf("allow %v by %s: %s; want %s: …%s…", d.Allow, d.Rule, d.Reason, c.rule, c.want)
 			}
-			if p.Digest() != (common.Hash{}) || p.Check(s.begin.Session(), s.begin.Signers, now) == nil {
+			if p.Digest() != (common.Hash{}) || p.Check(s.begin.Session(), none, s.begin.Signers, now) == nil {
 				t.Error("a refusal minted a permit")
 			}
 		})
@@ -181,18 +189,56 @@ func TestUpgradeTakesFive(t *testing.T) {
 	}
 }
 
-// A permit rests on what is signed, so intents that are no transaction never get one.
-func TestOnlyTransactions(t *testing.T) {
+// A permit rests on what was approved: another intent never gets one.
+func TestOtherIntents(t *testing.T) {
 	s := newScene(t, "pause", "protocol", four...)
 	for _, in := range []council.Intent{
 		council.TypedData{Chain: 1, Document: []byte("{}"), ValidUntil: now + 1},
 		council.Statement{Text: "All is well.", ValidUntil: now + 1},
-		&council.Transaction{}, nil,
+		&council.Transaction{}, &council.Statement{Text: "All is well.", ValidUntil: now + 1}, nil,
 	} {
 		s.in.Intent = in
 		p, d := s.policy.Authorize(s.in, s.quorum, s.begin)
-		if d.Allow || d.Reason == "" || d.Hint == "" || p.Check(s.begin.Session(), s.begin.Signers, now) == nil {
+		if d.Allow || d.Reason == "" || d.Hint == "" || p.Check(s.begin.Session(), none, s.begin.Signers, now) == nil {
 			t.Errorf("%T: %+v", in, d)
+		}
+	}
+}
+
+// A statement that four members approved gets a permit for its digest alone.
+func TestAuthorizeStatement(t *testing.T) {
+	s := newScene(t, "pause", "protocol", four...)
+	text := council.Statement{Text: "All is well.", ValidUntil: now + 900, Reason: "a test"}
+	s.in.Intent, s.in.Facts, s.in.Head = text, council.Facts{}, 0
+	a, err := s.policy.Describe(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ballot.Intent, s.ballot.Sentence = text, a.Sentence
+	s.quorum = s.vote(t, four)
+	b := council.Begin{Council: s.begin.Council, Epoch: 1, Roster: s.begin.Roster, Attempt: 1, Coordinator: "core-1", Signers: s.begin.Signers}
+	if b.Proposal, err = council.Propose(b.Council, text); err != nil {
+		t.Fatal(err)
+	}
+	if b.Digest, err = text.Digest(); err != nil {
+		t.Fatal(err)
+	}
+	permit, d := s.policy.Authorize(s.in, s.quorum, b)
+	if !d.Allow || permit.Digest() != b.Digest || permit.Check(b.Session(), none, b.Signers, now) != nil {
+		t.Fatalf("%+v", d)
+	}
+	for name, change := range map[string]func(*council.Begin){
+		"digest":   func(b *council.Begin) { b.Digest[0] ^= 1 },
+		"chain":    func(b *council.Begin) { b.Chain = 1 },
+		"nonce":    func(b *council.Begin) { b.Nonce = 7 },
+		"fees":     func(b *council.Begin) { b.Fees = s.begin.Fees },
+		"proposal": func(b *council.Begin) { b.Proposal[0] ^= 1 },
+		"signers":  func(b *council.Begin) { b.Signers = []council.MemberID{"core-2", "core-1", "core-3", "core-4"} },
+	} {
+		x := b
+		change(&x)
+		if permit, d := s.policy.Authorize(s.in, s.quorum, x); d.Allow || permit.Digest() != (common.Hash{}) || d.Hint == "" {
+			t.Errorf("another %s: %+v", name, d)
 		}
 	}
 }

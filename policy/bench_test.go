@@ -8,39 +8,75 @@ import (
 	"github.com/millicent-one/signer/configs"
 )
 
-// BenchmarkEvaluate judges a plain call and a batch of 20 on a charter of 200
-// rules, most of which speak of the same function and fail on its argument.
-func BenchmarkEvaluate(b *testing.B) {
+// hardQuestions are a plain call and a batch of 20 on a charter of 200 rules, most
+// of which speak of the same function and fail on its argument.
+func hardQuestions(t testing.TB, condition string) (p *Policy, plain, batch Input) {
+	t.Helper()
 	var text strings.Builder
 	text.Write(configs.Charter)
-	for i := range 191 {
-		fmt.Fprintf(&text, "  - {id: bench-%d, effect: %s, actions: [revoke-role], contracts: [protocol], args: [{name: role, equal: \"keccak:R%d\"}]}\n", i, []string{"allow", "deny"}[i%2], i)
+	have := sampleCharter(t).Rules()
+	for i := have; i < 200; i++ {
+		fmt.Fprintf(&text, "  - {id: bench-%d, effect: %s, actions: [revoke-role], contracts: [protocol], %s}\n", i, []string{"deny", "allow"}[i%2], fmt.Sprintf(condition, i))
 	}
-	c, err := LoadCharter("charter.yaml", []byte(text.String()), sampleActions(b))
+	c, err := LoadCharter("charter.yaml", []byte(text.String()), sampleActions(t))
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	if len(c.rules.all) < 200 {
-		b.Fatalf("%d rules", len(c.rules.all))
+	if c.Rules() != 200 {
+		t.Fatalf("%d rules", c.Rules())
 	}
-	s, p, to := scope{c, 1}, New(c, nil), c.byName["protocol"].Address
-	plain := pack(b, s, "revokeRole(bytes32,address)", "keccak:R190", "bridge")
+	s, to := scope{c, 1}, c.byName["protocol"].Address
+	call := pack(t, s, "revokeRole(bytes32,address)", "keccak:R199", "bridge")
 	calls := make([][]byte, 20)
 	for i := range calls {
-		calls[i] = plain
+		calls[i] = call
 	}
+	return New(c, nil), input(transaction(to, call)), input(transaction(to, pack(t, s, "multicall(bytes[])", calls)))
+}
+
+// What a decision may allocate: it is made again on each new head, for every
+// open proposal.
+func TestEvaluateAllocatesLittle(t *testing.T) {
+	p, plain, batch := hardQuestions(t, onArgument)
 	for _, k := range []struct {
 		name string
-		data []byte
-	}{{"plain", plain}, {"batch-20", pack(b, s, "multicall(bytes[])", calls)}} {
+		in   Input
+		most float64
+	}{{"plain", plain, 100}, {"batch of 20", batch, 2000}} {
+		if d := p.Evaluate(k.in); !d.Allow {
+			t.Fatal(d.Reason)
+		}
+		if n := testing.AllocsPerRun(20, func() { p.Evaluate(k.in) }); n > k.most {
+			t.Errorf("%s: %.0f allocations; at most %.0f", k.name, n, k.most)
+		}
+	}
+}
+
+// The same question, as a condition and as an expression.
+const (
+	onArgument   = `args: [{name: role, equal: "keccak:R%d"}]`
+	inExpression = `when: 'args.role == keccak("R%d") && tx.fee <= uint256("100 gwei")'`
+)
+
+// BenchmarkEvaluate judges them.
+func BenchmarkEvaluate(b *testing.B) { benchmarkEvaluate(b, onArgument) }
+
+// BenchmarkEvaluateWhen does so with expressions in place of conditions.
+func BenchmarkEvaluateWhen(b *testing.B) { benchmarkEvaluate(b, inExpression) }
+
+func benchmarkEvaluate(b *testing.B, condition string) {
+	p, plain, batch := hardQuestions(b, condition)
+	for _, k := range []struct {
+		name string
+		in   Input
+	}{{"plain", plain}, {"batch-20", batch}} {
 		b.Run(k.name, func(b *testing.B) {
-			in := input(transaction(to, k.data))
-			if d := p.Evaluate(in); !d.Allow {
+			if d := p.Evaluate(k.in); !d.Allow {
 				b.Fatal(d.Reason)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				p.Evaluate(in)
+				p.Evaluate(k.in)
 			}
 		})
 	}

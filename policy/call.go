@@ -45,6 +45,7 @@ type Call struct {
 	use      use
 	values   []value
 	unless   string // never, unless the charter names this action
+	opaque   string // why the calls inside can't be read
 }
 
 // Arg is one decoded argument, written for people.
@@ -165,8 +166,13 @@ func (r *reader) unwrap(c *Call, depth int) *Refusal {
 	if !ok {
 		return nil
 	}
+	if err := ambiguous(w, c.contract); err != nil {
+		c.opaque = err.Error()
+		return &Refusal{"decode/wrapper", fmt.Sprintf("%s on %s: %v", c.fn.Signature, c.contract.Name, err), "propose the calls inside one by one; if it is an AccessManager, add another of its functions to the abi in the charter"}
+	}
 	list, err := w.open(c.To, c.values)
 	if err != nil {
+		c.opaque = err.Error()
 		return &Refusal{"decode/wrapper", fmt.Sprintf("%s on %s: %v", c.fn.Signature, c.contract.Name, err), "propose the calls inside one by one"}
 	}
 	if len(list) == 0 && w.action != "" {
@@ -222,7 +228,7 @@ func (r *reader) sentence(c *Call, in inner) string {
 	switch {
 	case c.use.def == cancelNonce:
 		s = "Send an empty transaction to " + to + ", which does nothing but use up a nonce"
-	case c.use.def != nil:
+	case c.use.def != nil && c.opaque == "":
 		s = c.use.def.sentence.fill(c.use.fn, c.values, to, calls, r.names())
 	case c.fn != nil && c.values != nil:
 		s = "Call " + c.fn.Name + "("
@@ -233,6 +239,9 @@ func (r *reader) sentence(c *Call, in inner) string {
 			s += a.Name + ": " + a.Value
 		}
 		s += ") on " + to
+		if c.opaque != "" {
+			s += ", with calls inside that can't be read: " + c.opaque
+		}
 	case len(in.data) == 0:
 		s = "Send an empty call to " + to
 	default:

@@ -2,89 +2,31 @@ package policy
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"math/big"
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/ethereum/go-ethereum/common"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/strict"
 )
 
-// The council's address in all cases, and the moment at which they are judged.
-var (
-	caseFrom = common.HexToAddress("0x00000000000000000000000000000000000000C0")
-	caseNow  = uint64(1_900_000_000)
-	caseHead = uint64(1000)
-)
+// shipped is the table that comes with the charter.
+const shipped = "../configs/charter-cases.yaml"
 
-type caseFile struct {
-	Charter string     `yaml:"charter"`
-	Cases   []caseYAML `yaml:"cases"`
-}
-
-type caseYAML struct {
-	Name   string            `yaml:"name" strict:"required"`
-	Chain  uint64            `yaml:"chain"`
-	To     string            `yaml:"to" strict:"required"`
-	Call   string            `yaml:"call"`
-	Args   []yaml.Node       `yaml:"args"`
-	Data   string            `yaml:"data"`
-	Append string            `yaml:"append"`
-	Set    map[string]string `yaml:"set"` // offset: bytes
-	Value  string            `yaml:"value"`
-	Gas    uint64            `yaml:"gas"`
-	Fee    string            `yaml:"fee"`
-	Tip    string            `yaml:"tip"`
-	Valid  string            `yaml:"valid"`
-	Reason string            `yaml:"reason"`
-	Facts  struct {
-		Simulation string            `yaml:"simulation"` // ok, none, or a revert's reason
-		Block      uint64            `yaml:"block"`
-		Chain      uint64            `yaml:"chain"`
-		Code       map[string]string `yaml:"code"`
-	} `yaml:"facts"`
-	Member    string `yaml:"member"`
-	Rule      string `yaml:"rule" strict:"required"`
-	Allow     bool   `yaml:"allow"`
-	Contains  string `yaml:"contains"`
-	Sentence  string `yaml:"sentence"`
-	Approvals int    `yaml:"approvals"`
-	Class     string `yaml:"class"`
-}
-
-// build makes a value of a type from YAML: lists for lists and structs, a
-// mapping {call, args} for calldata within bytes.
-func build(t testing.TB, typ *abiType, n *yaml.Node, s scope) value {
+// input is what a case gives to Evaluate.
+func (c caseYAML) input(t testing.TB, ch *Charter) Input {
 	t.Helper()
-	v := value{typ: typ}
-	switch {
-	case n.Kind == yaml.SequenceNode:
-		for i, c := range n.Content {
-			e := typ.elem
-			if typ.kind == kindTuple {
-				e = typ.fields[i].typ
-			}
-			v.items = append(v.items, build(t, e, c, s))
-		}
-		return v
-	case n.Kind == yaml.MappingNode:
-		var in caseYAML
-		if err := n.Decode(&in); err != nil {
-			t.Fatal(err)
-		}
-		v.raw = in.calldata(t, s)
-		return v
+	b := caseBuilder{file: c.Name.V, c: &c, ch: ch}
+	in, err := b.input()
+	if err == nil {
+		err = b.well(New(ch, nil), in)
 	}
-	v, err := readValue(typ, n.Value, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v
+	return in
 }
 
 func unhex(t testing.TB, s string) []byte {
@@ -96,107 +38,30 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-func (c caseYAML) calldata(t testing.TB, s scope) []byte {
-	t.Helper()
-	data := unhex(t, c.Data)
-	if c.Call != "" {
-		f, err := ParseFunction(c.Call)
-		if err != nil {
-			t.Fatal(err)
-		}
-		vals := make([]value, len(c.Args))
-		for i := range c.Args {
-			vals[i] = build(t, f.Params[i].typ, &c.Args[i], s)
-		}
-		if data, err = f.encode(vals); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for at, b := range c.Set {
-		var i int
-		if _, err := fmt.Sscan(at, &i); err != nil {
-			t.Fatal(err)
-		}
-		copy(data[i:], unhex(t, b))
-	}
-	return append(data, unhex(t, c.Append)...)
-}
-
-func orElse(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
-}
-
-func (c caseYAML) input(t testing.TB, ch *Charter) Input {
-	t.Helper()
-	if c.Chain == 0 {
-		c.Chain = 1
-	}
-	s := scope{ch, c.Chain}
-	address := func(name string) common.Address {
-		if name == councilName {
-			return caseFrom
-		}
-		a, ok := s.resolve(name)
-		if !ok {
-			a = common.HexToAddress(name)
-		}
-		return a
-	}
-	wei := func(v, def string) *big.Int {
-		w, err := ParseWei(orElse(v, def))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w
-	}
-	valid, err := ParseSeconds(orElse(c.Valid, "1h"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.Gas == 0 {
-		c.Gas = 100_000
-	}
-	tx := council.Transaction{Chain: c.Chain, To: address(c.To), Value: wei(c.Value, "0"), Data: c.calldata(t, s), MaxGas: c.Gas,
-		MaxFeePerGas: wei(c.Fee, "50 gwei"), MaxTipPerGas: wei(c.Tip, "1 gwei"), ValidUntil: caseNow + valid, Reason: c.Reason}
-	f := council.Facts{Chain: c.Chain, Block: caseHead, Answers: map[council.Query]council.Answer{}}
-	if c.Facts.Block != 0 {
-		f.Block = c.Facts.Block
-	}
-	if c.Facts.Chain != 0 {
-		f.Chain = c.Facts.Chain
-	}
-	if sim := orElse(c.Facts.Simulation, "ok"); sim != "none" {
-		f.Answers[council.Query{Kind: council.QuerySimulation}] = council.Answer{OK: sim == "ok", Detail: sim}
-	}
-	for name, h := range c.Facts.Code {
-		f.Answers[council.Query{Kind: council.QueryCodeHash, Address: address(name)}] = council.Answer{Word: common.HexToHash(h)}
-	}
-	return Input{Intent: tx, From: caseFrom, Facts: f, Now: caseNow, Head: caseHead}
-}
-
 func loadCases(t testing.TB, file string) caseFile {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var f caseFile
-	if err := strict.Decode(file, b, &f); err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
-func wideCharter(t testing.TB) *Charter {
-	t.Helper()
-	b, err := os.ReadFile("testdata/wide.yaml")
+	s, err := LoadCases(file, b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := LoadCharter("testdata/wide.yaml", b, sampleActions(t))
+	return s.file
+}
+
+func wideCharter(t testing.TB) *Charter { return charterOf(t, "testdata/wide.yaml") }
+
+func languageCharter(t testing.TB) *Charter { return charterOf(t, "testdata/language.yaml") }
+
+func charterOf(t testing.TB, file string) *Charter {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := LoadCharter(file, b, sampleActions(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,32 +69,32 @@ func wideCharter(t testing.TB) *Charter {
 }
 
 func TestCases(t *testing.T) {
-	total := 0
-	for file, ch := range map[string]*Charter{"testdata/sample-cases.yaml": sampleCharter(t), "testdata/wide-cases.yaml": wideCharter(t)} {
-		for _, c := range loadCases(t, file).Cases {
-			total++
-			t.Run(c.Name, func(t *testing.T) {
-				var m *Member
-				if c.Member != "" {
-					var err error
-					if m, err = LoadMember("member.yaml", []byte(c.Member), ch); err != nil {
-						t.Fatal(err)
-					}
+	for file, ch := range map[string]*Charter{shipped: sampleCharter(t), "testdata/wide-cases.yaml": wideCharter(t), "testdata/language-cases.yaml": languageCharter(t), "testdata/chain-cases.yaml": charterOf(t, "testdata/chain.yaml")} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := LoadCases(file, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := s.Judge(ch, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file == shipped && len(results) < 60 {
+			t.Errorf("%d cases come with the charter; want at least 60", len(results))
+		}
+		for i, r := range results {
+			t.Run(r.Name, func(t *testing.T) {
+				for _, w := range r.Wrong {
+					t.Errorf("%s:%d: %s %s; want %s", r.File, r.Line, w.What, w.Got, w.Want)
 				}
-				p, in := New(ch, m), c.input(t, ch)
-				d := p.Evaluate(in)
-				if d.Allow != c.Allow || d.Rule != c.Rule || !strings.Contains(d.Reason, c.Contains) {
-					t.Fatalf("allow %v by %s: %s (%s)\nwant %v by %s: …%s…", d.Allow, d.Rule, d.Reason, d.Hint, c.Allow, c.Rule, c.Contains)
+				p, in, err := s.bind(i, ch, nil)
+				if err != nil {
+					t.Fatal(err)
 				}
-				if c.Sentence != "" && d.Sentence != c.Sentence {
-					t.Errorf("sentence\n got %s\nwant %s", d.Sentence, c.Sentence)
-				}
-				if c.Approvals != 0 && d.Approvals != c.Approvals {
-					t.Errorf("%d approvals; want %d", d.Approvals, c.Approvals)
-				}
-				if c.Class != "" && string(d.Class) != c.Class {
-					t.Errorf("class %s; want %s", d.Class, c.Class)
-				}
+				d := r.Decision
 				if !d.Allow && (d.Reason == "" || d.Hint == "" || d.Approvals != 0) {
 					t.Errorf("a refusal without reason or hint: %+v", d)
 				}
@@ -244,9 +109,6 @@ func TestCases(t *testing.T) {
 				}
 			})
 		}
-	}
-	if total < 60 {
-		t.Errorf("%d cases; want at least 60", total)
 	}
 }
 
@@ -272,4 +134,85 @@ func printable(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+func TestCasesFailWithAReason(t *testing.T) {
+	const table = `charter: sample
+cases:
+  - name: the bridge can't be paused
+    to: bridge
+    call: pause()
+    rule: default/no-rule
+    class: permissive
+  - {name: five approvals, to: bridge, call: pause(), allow: true, rule: charter/pause, approvals: 5, sentence: Pause, contains: by member}
+  - {name: fine, playbook: pause, to: bridge, allow: true, rule: charter/pause}
+`
+	s, err := LoadCases("cases.yaml", []byte(table))
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := s.Judge(sampleCharter(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, r := range results {
+		got += fmt.Sprintf("%s:%d %v explained %v\n", r.File, r.Line, r.OK, r.Why != nil)
+		for _, w := range r.Wrong {
+			got += fmt.Sprintf("  %s: want %s, got %s\n", w.What, w.Want, w.Got)
+		}
+	}
+	want := `cases.yaml:3 false explained true
+  verdict: want deny, got allow
+  rule: want default/no-rule, got charter/pause
+  class: want permissive, got restrictive
+cases.yaml:8 false explained true
+  reason: want …by member…, got allowed by charter/pause
+  sentence: want Pause, got On mainnet (chain 1): Pause bridge (0x2222222222222222222222222222222222222222)
+  approvals: want 5, got 4
+cases.yaml:9 true explained false
+`
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	for _, bad := range []string{"", "charter: x\ncases: []\n"} {
+		if _, err := LoadCases("cases.yaml", []byte(bad)); err == nil || council.Hint(err) == "" {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	for name, want := range map[string]string{"": "has 3 cases", "fin": `has no case "fin" (did you mean "fine"?)`} {
+		if _, err := s.Explain(name, sampleCharter(t), nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("explain %q: %v", name, err)
+		}
+	}
+	if x, err := s.Explain("fine", sampleCharter(t), nil); err != nil || !x.Verdict() {
+		t.Errorf("explain fine: %v, %v", x, err)
+	}
+}
+
+// FuzzLoadCases throws bytes at the loader and at what builds inputs of them.
+func FuzzLoadCases(f *testing.F) {
+	for _, file := range []string{shipped, "testdata/wide-cases.yaml"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		head, _, _ := strings.Cut(string(b), "cases:")
+		for line := range strings.Lines(string(b)) {
+			if strings.HasPrefix(line, "  - {") && strings.HasSuffix(line, "}\n") {
+				f.Add([]byte(head + "cases:\n" + line))
+			}
+		}
+	}
+	c := sampleCharter(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := LoadCases("x", b)
+		if err == nil {
+			_, err = s.Judge(c, nil)
+		}
+		var e *strict.Error
+		if err != nil && (!errors.As(err, &e) || e.File != "x") {
+			t.Fatalf("an error without a place: %v", err)
+		}
+	})
 }

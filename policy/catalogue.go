@@ -95,13 +95,16 @@ type actionFile struct {
 	Sentence  strict.Value[string]            `yaml:"sentence" strict:"required"`
 }
 
-// LoadActions reads a catalogue. The wrappers and cancel-nonce, which are code,
-// are part of every catalogue. Errors are *strict.Error with place and hint.
+type actionsFile struct {
+	Version strict.Value[uint64] `yaml:"version" strict:"required"`
+	Actions []actionFile         `yaml:"actions" strict:"required"`
+}
+
+// LoadActions reads a catalogue. The wrappers, cancel-nonce, statement and
+// typed-data, which are code, are part of every catalogue. Errors are
+// *strict.Error with place and hint.
 func LoadActions(file string, data []byte) (*Catalogue, error) {
-	var f struct {
-		Version strict.Value[uint64] `yaml:"version" strict:"required"`
-		Actions []actionFile         `yaml:"actions" strict:"required"`
-	}
+	var f actionsFile
 	if err := strict.Decode(file, data, &f); err != nil {
 		return nil, err
 	}
@@ -138,13 +141,22 @@ func builtins() *Catalogue {
 			c.bySig[w.fn.Signature] = append(c.bySig[w.fn.Signature], u)
 		}
 	}
-	c.byName[cancelNonce.name] = cancelNonce
-	c.actions = append(c.actions, cancelNonce)
+	for _, d := range []*def{cancelNonce, publish, signData} {
+		c.byName[d.name] = d
+		c.actions = append(c.actions, d)
+	}
 	return c
 }
 
 // cancelNonce uses up a nonce with an empty transaction to the council itself.
 var cancelNonce = &def{name: "cancel-nonce", class: Restrictive, duty: Oversight}
+
+// publish and signData are what messages are: a public statement, and an EIP-712
+// document. They call nothing, so no function means them.
+var (
+	publish  = &def{name: "statement", class: Permissive, duty: Communication}
+	signData = &def{name: "typed-data", class: Permissive, duty: Oversight}
+)
 
 // extend returns the catalogue with more actions; none may replace another.
 func (c *Catalogue) extend(file string, list []actionFile) (*Catalogue, error) {
@@ -208,6 +220,9 @@ func (c *Catalogue) addUse(file, path string, d *def, a actionFile, s strict.Val
 	}
 	if n, ok := never[f.Selector]; ok && n.unlessNamed != d.name {
 		return s.Pos.Errorf(file, path, "name the action "+n.unlessNamed, "%s can only be the action %s", f.Signature, n.unlessNamed)
+	}
+	if w, ok := wrapperBySelector[f.Selector]; ok && w.fn.Signature != f.Signature {
+		return s.Pos.Errorf(file, path, "compare it with the contract's source; the chain sees the selector alone", "%s has the selector of %s, which carries calls", f.Signature, w.fn.Signature)
 	}
 	if hidesCalls(f) {
 		return s.Pos.Errorf(file, path, "use a call that can be unwrapped, such as a timelock's or a multicall's",

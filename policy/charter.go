@@ -24,10 +24,12 @@ type Charter struct {
 	contracts []*Contract
 	byName    map[string]*Contract
 	byPlace   map[place]*Contract
+	lists     map[string]*addressList
 	playbooks []*playbook
 	actions   *Catalogue
 	rules     *ruleset
 	named     map[string]bool // actions that some allow rule names one by one
+	watched   map[place]bool  // that nothing may leave; nil: all contracts
 	hash      common.Hash
 }
 
@@ -45,10 +47,12 @@ type Contract struct {
 	Address  common.Address
 	CodeHash common.Hash // the code that rules may ask for; zero for none
 
-	pinned bool // the file carries the ABI's hash
-	pos    strict.Pos
-	bySel  map[[4]byte]*Function
-	order  []*Function
+	pinned    bool // the file carries the ABI's hash
+	protected bool // no rule can allow a call to it
+	pins      []pin
+	pos       strict.Pos
+	bySel     map[[4]byte]*Function
+	order     []*Function
 }
 
 // Functions lists the pinned ABI in the order of the file.
@@ -81,6 +85,9 @@ type contractFile struct {
 	ABI      []strict.Value[string] `yaml:"abi" strict:"required"`
 	ABIHash  strict.Value[string]   `yaml:"abi_hash"`
 	CodeHash strict.Value[string]   `yaml:"code_hash"`
+
+	Protected strict.Value[bool] `yaml:"protected"`
+	proxyFile `yaml:",inline"`
 }
 
 type charterFile struct {
@@ -98,9 +105,12 @@ type charterFile struct {
 		Validity strict.Value[string] `yaml:"validity" strict:"required"`
 	} `yaml:"limits" strict:"required"`
 	Contracts []contractFile `yaml:"contracts" strict:"required"`
+	Lists     []listFile     `yaml:"lists"`
 	Actions   []actionFile   `yaml:"actions"`
 	Playbooks []playbookFile `yaml:"playbooks"`
 	Rules     []ruleFile     `yaml:"rules" strict:"required"`
+
+	Watched []strict.Value[string] `yaml:"watched"`
 }
 
 // LoadCharter reads the council's charter over a catalogue of actions. Errors
@@ -146,6 +156,10 @@ func LoadCharter(file string, data []byte, actions *Catalogue) (*Charter, error)
 	if err := c.addContracts(f.Contracts, ids); err != nil {
 		return nil, err
 	}
+	if err := c.addLists(f.Lists, ids); err != nil {
+		return nil, err
+	}
+	ownText(f.Rules, data)
 	if c.rules, err = c.compile(file, "charter", f.Rules, ids); err != nil {
 		return nil, err
 	}
@@ -155,6 +169,9 @@ func LoadCharter(file string, data []byte, actions *Catalogue) (*Charter, error)
 		}
 	}
 	if err := c.addPlaybooks(f.Playbooks); err != nil {
+		return nil, err
+	}
+	if err := c.readWatched(f.Watched); err != nil {
 		return nil, err
 	}
 	catalogue := actions.Hash()
@@ -180,7 +197,7 @@ func (c *Charter) addContracts(list []contractFile, ids map[string]uint64) error
 		c.byName[k.Name] = k
 		c.byPlace[place{k.Chain, k.Address}] = k
 	}
-	return nil
+	return c.pinProxies(list)
 }
 
 func (c *Charter) contract(path string, f contractFile, ids map[string]uint64) (*Contract, error) {
@@ -201,7 +218,7 @@ func (c *Charter) contract(path string, f contractFile, ids map[string]uint64) (
 	if err != nil {
 		return nil, at(c.file, f.Address.Pos, path+".address", err)
 	}
-	k := &Contract{Name: f.Name.V, Chain: chain, Address: a, pos: f.Name.Pos, bySel: map[[4]byte]*Function{}}
+	k := &Contract{Name: f.Name.V, Chain: chain, Address: a, pos: f.Name.Pos, protected: f.Protected.V, bySel: map[[4]byte]*Function{}}
 	if a == (common.Address{}) {
 		return nil, f.Address.Pos.Errorf(c.file, path+".address", "fill in where the contract stands", "the zero address is no contract")
 	}
@@ -314,6 +331,9 @@ func (c *Charter) Name() string { return c.name }
 
 // Threshold is the least number of approvals for anything.
 func (c *Charter) Threshold() int { return c.threshold }
+
+// Rules is how many rules there are.
+func (c *Charter) Rules() int { return len(c.rules.all) }
 
 // Chains lists the chains that the council acts on, by id.
 func (c *Charter) Chains() map[uint64]string {

@@ -54,11 +54,16 @@ func Check(c *Charter, m *Member) []Finding {
 	k.rules(c.rules)
 	for _, r := range c.rules.all {
 		k.terms(c, r)
+		k.software(c, r)
 	}
 	k.playbooks(c)
+	k.mistakes(c)
 	if m != nil {
 		k.file = m.file
 		k.rules(m.rules)
+		for _, r := range m.rules.all {
+			k.software(c, r)
+		}
 		k.pointless(c, m)
 	}
 	slices.SortStableFunc(k.out, func(a, b Finding) int {
@@ -82,7 +87,7 @@ func (k *checker) contracts(c *Charter) {
 		for _, r := range c.rules.all {
 			used = used || r.allow && slices.ContainsFunc(r.keys, func(m meaning) bool { return ct.bySel[selOf(m.fn)] == m.fn })
 		}
-		if !used {
+		if !used && !ct.protected {
 			k.add(Note, ct.pos, ct.Name, "fine if it is listed so that refusals can name it", "no rule allows any call to it")
 		}
 	}
@@ -108,6 +113,9 @@ func same(a common.Address) bool {
 // rules finds rules of one file that never come to speak.
 func (k *checker) rules(s *ruleset) {
 	for i, r := range s.all {
+		if r.message != nil { // about no function
+			continue
+		}
 		if len(r.keys) == 0 {
 			k.add(Warning, r.pos, r.label, "compare its actions with the abi of its contracts", "unreachable: none of its contracts has a function of its actions")
 			continue
@@ -133,7 +141,7 @@ func (k *checker) rules(s *ruleset) {
 // covers reports whether o speaks, without conditions, of all that r does.
 func covers(o, r *rule) bool {
 	for _, m := range r.keys {
-		if conds, ok := o.bind[m]; !ok || len(conds) > 0 {
+		if conds, ok := o.bind[m]; !ok || len(conds) > 0 || o.when[m] != nil || o.cancel != nil {
 			return false
 		}
 	}
@@ -142,7 +150,7 @@ func covers(o, r *rule) bool {
 
 // shadows reports whether the earlier rule o always speaks before r can matter.
 func shadows(o, r *rule) bool {
-	if !covers(o, r) || o.code || o.simulate || o.incident {
+	if !covers(o, r) || o.code || o.simulate || o.incident || len(o.roles) > 0 {
 		return false
 	}
 	if !o.anyCaller {
@@ -181,12 +189,28 @@ func (k *checker) terms(c *Charter, r *rule) {
 		switch {
 		case upgrades[m.def.name] && !slices.ContainsFunc(conds, func(c condition) bool { return len(c.code) > 0 }):
 			once("add the condition code on the implementation, with the hash of the reviewed build's deployed code", "allows %s to any code", m.def.name)
-		case mustBeNamed[m.def.name] && len(conds) == 0:
+		case (mustBeNamed[m.def.name] || natureOf(m.fn).what&givesPower != 0 && len(m.fn.Params) > 0) && len(conds) == 0 && r.when[m] == nil:
 			once("add conditions on its arguments", "allows %s with any arguments", m.def.name)
 		}
 		if m.def.class == Restrictive && r.approvals > c.threshold {
 			once("leave approvals out: brakes must be fast", "asks for %d approvals for the restrictive %s", r.approvals, m.def.name)
 		}
+	}
+}
+
+// software tells which demands the key itself does not make. Its threshold is a
+// fact of the shares; all beyond it is what honest nodes' software refuses.
+func (k *checker) software(c *Charter, r *rule) {
+	var asks []string
+	if r.approvals > c.threshold {
+		asks = append(asks, fmt.Sprintf("%d approvals", r.approvals))
+	}
+	if r.terms != nil && r.terms.seats != (Seats{}) {
+		asks = append(asks, r.terms.seats.Approvals())
+	}
+	if len(asks) > 0 {
+		k.add(Note, r.pos, r.label, "good to have, and no more than that: say so to those who rely on it",
+			"asks for %s: any %d nodes could sign without it, since the key's threshold is %d; this is enforced by each honest node's software", strings.Join(asks, " and "), c.threshold, c.threshold)
 	}
 }
 
@@ -215,6 +239,9 @@ func (k *checker) pointless(c *Charter, m *Member) {
 			continue
 		}
 		var dead []string
+		if w := r.message; w != nil && !slices.ContainsFunc(c.rules.words, func(o *rule) bool { return o.allow && o.message.action == w.action }) {
+			dead = append(dead, w.action.name)
+		}
 		for _, key := range r.keys {
 			if len(c.rules.allows[key]) == 0 && !slices.Contains(dead, key.def.name) {
 				dead = append(dead, key.def.name)

@@ -24,12 +24,14 @@ func TestCheckSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `charter.yaml:28:11: note: protocol: 0x1111111111111111111111111111111111111111 looks like a placeholder
-charter.yaml:40:11: note: bridge: 0x2222222222222222222222222222222222222222 looks like a placeholder
-charter.yaml:47:11: note: timelock: 0x3333333333333333333333333333333333333333 looks like a placeholder
-charter.yaml:59:11: note: treasury: 0x4444444444444444444444444444444444444444 looks like a placeholder
-charter.yaml:59:11: note: treasury: no rule allows any call to it
-charter.yaml:184:9: warning: charter/upgrade-through-timelock: allows upgrade-and-call to any code
+	want := `charter.yaml:32:11: note: protocol: 0x1111111111111111111111111111111111111111 looks like a placeholder
+charter.yaml:44:11: note: bridge: 0x2222222222222222222222222222222222222222 looks like a placeholder
+charter.yaml:51:11: note: timelock: 0x3333333333333333333333333333333333333333 looks like a placeholder
+charter.yaml:62:11: note: treasury: 0x4444444444444444444444444444444444444444 looks like a placeholder
+charter.yaml:176:9: note: charter/schedule-upgrade: asks for 5 approvals: any 4 nodes could sign without it, since the key's threshold is 4; this is enforced by each honest node's software
+charter.yaml:187:9: note: charter/execute-upgrade: asks for 5 approvals: any 4 nodes could sign without it, since the key's threshold is 4; this is enforced by each honest node's software
+charter.yaml:195:9: warning: charter/upgrade-through-timelock: allows upgrade-and-call to any code
+charter.yaml:195:9: note: charter/upgrade-through-timelock: asks for 5 approvals: any 4 nodes could sign without it, since the key's threshold is 4; this is enforced by each honest node's software
 `
 	if got := findings(c, m); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
@@ -47,6 +49,9 @@ func TestCheckFinds(t *testing.T) {
 		{"role grant", "  - {id: x, effect: allow, actions: [grant-role], contracts: [protocol]}\n", "", "charter/x: allows grant-role with any arguments"},
 		{"any code", "  - {id: x, effect: allow, actions: [upgrade-and-call], contracts: [protocol]}\n", "", "charter/x: allows upgrade-and-call to any code"},
 		{"slow brake", "  - {id: x, effect: allow, actions: [pause], contracts: [bridge], approvals: 6}\n", "", "charter/x: asks for 6 approvals for the restrictive pause"},
+		{"quorum of software", "  - {id: x, effect: allow, actions: [unpause], contracts: [bridge], approvals: 6, seats: {core: 2}}\n", "", "note: charter/x: asks for 6 approvals and approvals of 2 core seats: any 4 nodes could sign without it, since the key's threshold is 4; this is enforced by each honest node's software"},
+		{"seats of software", "  - {id: x, effect: allow, actions: [statement], seats: {community: 1}}\n", "", "note: charter/x: asks for an approval of a community seat: any 4 nodes"},
+		{"member's quorum of software", "", "  - {id: x, effect: allow, actions: [pause], contracts: [bridge], approvals: 5}\n", "note: member/x: asks for 5 approvals: any 4 nodes"},
 		{"member widens", "", "  - {id: x, effect: allow, actions: [grant-role], contracts: [protocol]}\n", "member/x: names what the charter does not allow anyway: grant-role"},
 		{"member shadowed", "", "  - {id: a, effect: deny, actions: [pause]}\n  - {id: x, effect: deny, actions: [pause], contracts: [bridge]}\n", "member/x: shadowed: member/a already denies all of it"},
 	} {
@@ -65,6 +70,23 @@ func TestCheckFinds(t *testing.T) {
 				t.Errorf("want …%s…, got\n%s", k.want, got)
 			}
 		})
+	}
+}
+
+// A rule with an expression may be false: it covers nothing.
+func TestCheckWhen(t *testing.T) {
+	c, err := LoadCharter("charter.yaml", []byte(string(configs.Charter)+`
+  - {id: x, effect: deny, actions: [pause], contracts: [bridge], when: tx.gas > 5}
+  - {id: y, effect: deny, actions: [pause], contracts: [bridge]}
+  - {id: z, effect: deny, when: tx.gas > 5}
+  - {id: v, effect: deny, chains: [mainnet]}
+`), sampleActions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := findings(c, nil)
+	if strings.Contains(got, "charter/x already") || strings.Contains(got, "charter/z already") || strings.Contains(got, "charter/z denies") || !strings.Contains(got, "charter/pause: unreachable: charter/v denies all of it") {
+		t.Errorf("got\n%s", got)
 	}
 }
 

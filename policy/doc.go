@@ -21,10 +21,24 @@
 //     by the contract that will make them; what can't be unwrapped is denied.
 //
 // Read it in this order: signature.go and codec.go (what bytes mean),
-// catalogue.go and template.go (what people call it), charter.go, rule.go and
-// condition.go (what is allowed), call.go (the tree), evaluate.go and match.go
-// (the answer), authorize.go and permit.go (the proof of it), playbook.go (ready
-// actions), check.go (mistakes in a charter).
+// catalogue.go and template.go (what people call it), charter.go and rule.go
+// (what is allowed), condition.go and predicate.go (what args asks),
+// addresslist.go, when.go (where an expression stands), expression.go, dialect.go
+// and celvalue.go (what it is), call.go (the tree), evaluate.go and match.go (the
+// answer), term.go, window.go and history.go (when, how often, and by whose
+// approvals), proxy.go, role.go and simulation.go (what has to be true on chain, and
+// what a simulation may show), authorize.go and permit.go (the proof of it),
+// playbook.go and rehearsal.go (ready actions), check.go and mistakes.go (mistakes
+// in a charter). docs/policy.md teaches the language.
+//
+// The rest is for people who write policies: explain.go (the whole tree behind a
+// decision; explain_rows.go has one row for each thing that a rule can ask, and a
+// new one joins there), cases.go (tables of cases, which test a policy), diff.go
+// (what becomes allowed and what forbidden; diff_rules.go compares rules,
+// diff_search.go finds examples), matrix.go (whose node takes part in what),
+// replay.go (the past under a new policy), assume.go (facts where there is no
+// chain), prove.go (what a charter can allow at most: effects.go knows what
+// functions do, reach.go finds the ways, witness.go the examples).
 //
 // The package knows no file, no network, no clock and no goroutine.
 package policy

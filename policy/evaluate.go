@@ -18,19 +18,29 @@ type Input struct {
 	Facts  council.Facts  // of this node's own RPC; may lack what was not asked
 	Now    uint64         // unix seconds
 	Head   uint64         // number of the newest block that this node knows
+	// History is what rules count; nil denies where a rule looks at it.
+	History *History
 }
 
 // Decision is the answer, and its explanation.
 type Decision struct {
-	Allow     bool        `json:"allow"`
-	Rule      string      `json:"rule"`   // that decided: "charter/pause", "member/no-upgrades", "never/token-transfer", "default/…"
-	Reason    string      `json:"reason"` // why; for an allow, what the rule was asked
-	Hint      string      `json:"hint"`   // what would make it pass; "" for an allow
-	Action    string      `json:"action"` // of the catalogue
-	Class     Class       `json:"class"`
-	Duty      Duty        `json:"duty"`
-	Sentence  string      `json:"sentence"`
-	Approvals int         `json:"approvals"` // the least number that this takes; of an allow
+	Allow     bool   `json:"allow"`
+	Rule      string `json:"rule"`   // that decided: "charter/pause", "member/no-upgrades", "never/token-transfer", "default/…"
+	Reason    string `json:"reason"` // why; for an allow, what the rule was asked
+	Hint      string `json:"hint"`   // what would make it pass; "" for an allow
+	Action    string `json:"action"` // of the catalogue
+	Class     Class  `json:"class"`
+	Duty      Duty   `json:"duty"`
+	Sentence  string `json:"sentence"`
+	Approvals int    `json:"approvals"` // the least number that this takes; of an allow
+	// What Authorize asks for besides, of an allow; see terms. Times are unix
+	// seconds, by the clock of the node that signs.
+	Seats     Seats       `json:"seats"`               // that must be among the approvals
+	NotBefore uint64      `json:"notBefore,omitempty"` // 0: at any time. May be past; before the quorum is complete, as if it were right now
+	Until     uint64      `json:"until,omitempty"`     // when the time that NotBefore begins is over; 0: without end
+	Wait      string      `json:"wait,omitempty"`      // which rule NotBefore comes from, and why, when it is still to come
+	Delay     uint64      `json:"delay,omitempty"`     // seconds from the complete quorum
+	Terms     string      `json:"terms,omitempty"`     // all that is asked, by rule; "" for nothing
 	Policy    common.Hash `json:"policy"`
 	Facts     common.Hash `json:"facts"`
 }
@@ -49,19 +59,18 @@ func (p *Policy) Evaluate(in Input) Decision {
 		return d.deny("default/policy", "the member's policy was loaded over another charter", "load both again")
 	}
 	d.Action, d.Class, d.Duty, d.Sentence = a.Name, a.Class, a.Duty, a.Sentence
-	switch t := in.Intent.(type) {
-	case council.Transaction:
+	if t, ok := in.Intent.(council.Transaction); ok {
 		return p.transaction(d, in, t, a.Root)
-	case council.TypedData:
-		return d.deny("default/typed-data", "typed data is judged by domain, primary type and fields, and this charter's language has no rule for them", "propose a transaction instead")
-	case council.Statement:
-		return d.deny("default/statement", "a statement is judged by a rule for public communication, and this charter's language has none", "publish it with the members' own keys")
+	}
+	if m, ok := council.AsMessage(in.Intent); ok {
+		return p.message(d, in, m)
 	}
 	return d.deny("default/intent", "unknown kind of intent", "propose a transaction")
 }
 
 func (d Decision) deny(rule, reason, hint string) Decision {
 	d.Allow, d.Rule, d.Reason, d.Hint, d.Approvals = false, rule, reason, hint, 0
+	d.Seats, d.NotBefore, d.Until, d.Wait, d.Delay, d.Terms = Seats{}, 0, 0, "", 0, ""
 	return d
 }
 
@@ -89,25 +98,30 @@ func (p *Policy) transaction(d Decision, in Input, t council.Transaction, root *
 		return d
 	}
 	var rules []string
+	simulated := false
+	var asking []*rule
 	if c, r := first(root, func(c *Call) *Refusal {
-		for i, s := range p.sets() {
-			if i > 0 && !s.narrow {
-				continue
+		used, refusal := e.permitted(c)
+		for _, r := range used {
+			if r != nil {
+				d.Approvals = max(d.Approvals, r.approvals)
+				rules = append(rules, r.label)
+				simulated = simulated || r.simulate
+				if r.terms != nil && !slices.Contains(asking, r) {
+					asking = append(asking, r)
+				}
 			}
-			best, refusal := e.allowed(c, s, i > 0)
-			if refusal != nil {
-				return refusal
-			}
-			d.Approvals = max(d.Approvals, best.approvals)
-			rules = append(rules, best.label)
 		}
-		return nil
+		return refusal
 	}); r != nil {
 		return d.refuse(c, r)
 	}
 	d.Allow, d.Rule = true, rules[0]
 	d.Reason = "allowed by " + strings.Join(unique(rules), ", ")
-	return d
+	if simulated {
+		d.Reason += "; " + seen(in.Facts.Answers[council.Query{Kind: council.QuerySimulation}])
+	}
+	return d.oblige(asking, in)
 }
 
 // first finds the first call that step refuses.
@@ -134,6 +148,11 @@ type evaluation struct {
 	p  *Policy
 	in Input
 	t  council.Transaction
+
+	scene *scene // of the call that an expression was last asked about
+	spent uint64 // steps that expressions took
+
+	used []*rule // by which calls pass; for an explanation
 }
 
 // judged is the action that a call is judged as.
@@ -144,6 +163,16 @@ func (e *evaluation) judged(c *Call) *def {
 		}
 	}
 	return c.use.def
+}
+
+// meanings are what a deny rule can reach a call as: the catalogue's action, and
+// the one it is judged as.
+func (e *evaluation) meanings(c *Call) []meaning {
+	out := []meaning{{c.fn, c.use.def}}
+	if d := e.judged(c); d != c.use.def {
+		out = append(out, meaning{c.fn, d})
+	}
+	return out
 }
 
 // never is the never-list, at every depth.
@@ -163,17 +192,21 @@ func (e *evaluation) never(c *Call) *Refusal {
 
 // denied looks for an explicit deny.
 func (e *evaluation) denied(c *Call) *Refusal {
-	defs := []*def{c.use.def}
-	if d := e.judged(c); d != c.use.def {
-		defs = append(defs, d)
-	}
 	for _, s := range e.p.sets() {
-		for _, d := range defs {
-			m := meaning{c.fn, d}
+		for _, m := range e.meanings(c) {
 			for _, r := range s.denies[m] {
-				if _, ok := r.speaks(c, m); ok {
-					return &Refusal{r.label, "denied: " + c.Sentence, "the rule " + r.label + " would have to be changed"}
+				if _, ok := r.speaks(c, m); !ok {
+					continue
 				}
+				v := r.says(e, c, m)
+				if !v.denies() {
+					continue
+				}
+				reason := "denied: " + c.Sentence
+				if v.fault != "" {
+					reason = r.when[m].unanswered(v) + ", so it is denied: " + c.Sentence
+				}
+				return &Refusal{r.label, reason, "the rule " + r.label + " would have to be changed"}
 			}
 		}
 	}
@@ -225,6 +258,21 @@ func (l ceilings) exceeded(t council.Transaction, now uint64) (reason, hint stri
 		return fmt.Sprintf("valid for %s, longer than %s", showSeconds(new(big.Int).SetUint64(t.ValidUntil-now)), showSeconds(new(big.Int).SetUint64(l.validity))), "propose it with an earlier end of validity"
 	}
 	return "", ""
+}
+
+// permitted finds the rule of each file by which the call passes, the charter's
+// and the member's (nil if it has no say), or the reason why it does not. What the
+// charter pins of the contract has to hold besides.
+func (e *evaluation) permitted(c *Call) (used [2]*rule, refusal *Refusal) {
+	for i, s := range e.p.sets() {
+		if i > 0 && !s.narrow {
+			continue
+		}
+		if used[i], refusal = e.allowed(c, s, i > 0); refusal != nil {
+			return used, refusal
+		}
+	}
+	return used, e.pinned(c)
 }
 
 // allowed finds the first rule of a set that allows the call. Failing that, it

@@ -18,5 +18,23 @@ const (
 	MaxTypeDepth  = 4       // structs and lists within each other in one parameter
 	MaxArray      = 64      // length of a fixed array
 	MaxWords      = 1024    // words that the fixed part of a signature may take
+	MaxLists      = 64      // address lists in a charter
+	MaxListed     = 1024    // addresses in one list
+	MaxCoded      = 16      // items of a list whose code a rule may ask for
 	MaxTemplate   = 256     // bytes of an action's sentence
+	MaxSpans      = 28      // openings in a window
+	MaxHistory    = 1024    // signatures that are kept for a rule, and the most that a limit may allow
+	MaxWhen       = 1024    // bytes of a when
+	MaxWhenDepth  = 24      // brackets within each other in a when
+	MaxPrograms   = 2048    // functions that the when conditions of one file speak about
+
+	// Steps as CEL counts them, of some ten nanoseconds each.
+	MaxWhenEstimate = 1_000_000 // that a when could take, for the largest calldata, to be loaded
+	MaxWhenCost     = 100_000   // that one when takes before it is stopped
+	MaxWhenTotal    = 1_000_000 // that all of them take for one transaction
+
+	maxHops  = 1024 // allowed wrappers that a proof looks through; with more, its answers are unknown
+	maxWays  = 4096 // ways to one call that it looks at, likewise
+	maxShown = 64   // ways of one call that it shows
+	maxTries = 256  // combinations of arguments that it tries for each
 )

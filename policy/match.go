@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/millicent-one/signer/council"
 )
 
@@ -14,6 +16,7 @@ const (
 	stageArgs
 	stageCeiling
 	stageIncident
+	stageWhen
 	stageFacts
 	stagePassed
 )
@@ -44,8 +47,11 @@ func (r *rule) passes(e *evaluation, c *Call, m meaning) (stage int) {
 	case r.incident && !hasIncident(e.t.Reason):
 		return stageIncident
 	}
+	if !r.says(e, c, m).allows() {
+		return stageWhen
+	}
 	for _, q := range r.queries(c, m) {
-		if a, failed := e.fact(r, q); failed != nil || r.answered(c, m, q, a) != nil {
+		if a, failed := e.fact(r, q); failed != nil || r.answered(e, c, m, q, a) != nil {
 			return stageFacts
 		}
 	}
@@ -80,11 +86,14 @@ func (r *rule) explain(e *evaluation, c *Call, m meaning, stage int) *Refusal {
 		return &Refusal{r.label, reason, hint}
 	case stageIncident:
 		return &Refusal{r.label, "the reason names no incident", "propose it with the incident's number in the reason, such as INC-2031-07"}
+	case stageWhen:
+		reason, hint := r.when[m].explain(r.says(e, c, m))
+		return &Refusal{r.label, reason, hint}
 	}
 	for _, q := range r.queries(c, m) {
 		a, failed := e.fact(r, q)
 		if failed == nil {
-			failed = r.answered(c, m, q, a)
+			failed = r.answered(e, c, m, q, a)
 		}
 		if failed != nil {
 			return failed
@@ -104,6 +113,9 @@ func (r *rule) queries(c *Call, m meaning) []council.Query {
 		cond := &conds[i]
 		out = append(out, cond.queries(c.values)...)
 	}
+	for _, t := range r.roles {
+		out = append(out, t.query(c))
+	}
 	if r.simulate {
 		out = append(out, council.Query{Kind: council.QuerySimulation})
 	}
@@ -115,6 +127,9 @@ func (e *evaluation) fact(r *rule, q council.Query) (council.Answer, *Refusal) {
 	a, ok := e.in.Facts.Answers[q]
 	f := e.in.Facts
 	what := string(q.Kind)
+	if name := slotNames[q.Slot]; q.Kind == council.QueryStorage && name != "" {
+		what = name
+	}
 	if q.Kind != council.QuerySimulation {
 		what += " of " + scope{e.p.charter, e.t.Chain}.label(q.Address)
 	}
@@ -130,29 +145,29 @@ func (e *evaluation) fact(r *rule, q council.Query) (council.Answer, *Refusal) {
 }
 
 // answered compares an answer with what the rule wants.
-func (r *rule) answered(c *Call, m meaning, q council.Query, a council.Answer) *Refusal {
-	if q.Kind == council.QuerySimulation {
-		if a.OK {
-			return nil
-		}
-		return &Refusal{r.label, "the simulation reverts: " + printableText(a.Detail), "find out why it would fail on chain before you propose it again"}
+func (r *rule) answered(e *evaluation, c *Call, m meaning, q council.Query, a council.Answer) *Refusal {
+	switch q.Kind {
+	case council.QuerySimulation:
+		return r.simulated(e, a)
+	case council.QueryRole, council.QueryManagerRole:
+		return r.held(c, q, a)
 	}
 	if r.code && q.Address == c.To && a.Word != c.contract.CodeHash {
 		return &Refusal{r.label, fmt.Sprintf("the code of %s is %s, and the charter pins %s", c.Contract, a.Word.Hex(), c.contract.CodeHash.Hex()), "somebody changed the contract: find out who and why; if it is right, pin the new code in the charter"}
 	}
+	var wrong *Refusal
 	conds := r.bind[m]
 	for i := range conds {
 		cond := &conds[i]
-		if len(cond.code) == 0 || c.values[cond.index].address() != q.Address {
-			continue
-		}
-		ok := false
-		for _, h := range cond.code {
-			ok = ok || h == a.Word
-		}
-		if !ok {
-			return &Refusal{r.label, fmt.Sprintf("the code at %s is %s, which the rule does not name", cond.name, a.Word.Hex()), "compare the deployed code with the reviewed build"}
-		}
+		cond.coded(&c.values[cond.index], cond.param, func(p *predicate, name string, at common.Address) bool {
+			if at == q.Address && wrong == nil && !slices.Contains(p.code, a.Word) {
+				wrong = &Refusal{r.label, fmt.Sprintf("the code at %s is %s, which the rule does not name", name, a.Word.Hex()), "compare the deployed code with the reviewed build"}
+			}
+			return wrong == nil
+		})
+	}
+	if wrong != nil {
+		return wrong
 	}
 	return nil
 }

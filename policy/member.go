@@ -18,14 +18,16 @@ type Member struct {
 	base  *Charter
 }
 
+type memberFile struct {
+	Version strict.Value[uint64] `yaml:"version" strict:"required"`
+	Name    strict.Value[string] `yaml:"name"`
+	Rules   []ruleFile           `yaml:"rules"`
+}
+
 // LoadMember reads a member's policy over the charter that it narrows. Errors
 // are *strict.Error with place and hint.
 func LoadMember(file string, data []byte, c *Charter) (*Member, error) {
-	var f struct {
-		Version strict.Value[uint64] `yaml:"version" strict:"required"`
-		Name    strict.Value[string] `yaml:"name"`
-		Rules   []ruleFile           `yaml:"rules"`
-	}
+	var f memberFile
 	if err := strict.Decode(file, data, &f); err != nil {
 		return nil, err
 	}
@@ -36,6 +38,7 @@ func LoadMember(file string, data []byte, c *Charter) (*Member, error) {
 	for id, name := range c.chains {
 		chains[name] = id
 	}
+	ownText(f.Rules, data)
 	rules, err := c.compile(file, "member", f.Rules, chains)
 	if err != nil {
 		return nil, err

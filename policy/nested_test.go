@@ -164,7 +164,7 @@ func TestDescribeAlwaysHasASentence(t *testing.T) {
 			}
 		}
 	}
-	for _, in := range []council.Intent{council.Statement{Text: "hello", ValidUntil: 1}, council.TypedData{Chain: 1, Document: []byte("{}"), ValidUntil: 1}} {
+	for _, in := range []council.Intent{council.Statement{Text: "hello", ValidUntil: 1}, council.TypedData{Chain: 1, Document: document(nil), ValidUntil: 1}} {
 		if a, err := p.Describe(in); err != nil || !printable(a.Sentence) {
 			t.Errorf("%T: %q, %v", in, a.Sentence, err)
 		}

@@ -1,6 +1,14 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+)
 
 // forbidden is an entry of the never-list.
 type forbidden struct {
@@ -76,7 +84,8 @@ var never = func() map[[4]byte]forbidden {
 }()
 
 // mustBeNamed are the actions that hand over power. A rule allows them only by
-// name; a wildcard does not reach them.
+// name; a wildcard does not reach them, nor a charter's own actions whose
+// functions are known to give power (effects.go).
 var mustBeNamed = map[string]bool{
 	"renounce-role": true, "renounce-ownership": true, "transfer-ownership": true,
 	"grant-role": true, "manager-grant-role": true, "change-proxy-admin": true, "set-guardian": true,
@@ -94,4 +103,94 @@ func takesFrom(c *Call) (account value, ok bool) {
 		return c.values[1], true
 	}
 	return value{}, false
+}
+
+// forbiddenWords are the words in the name of a struct type by which typed data
+// moves or lends what the council holds, or hands on its power. The names are
+// those of the contracts that take such signatures, which nobody can choose
+// anew: Permit (EIP-2612), PermitSingle and PermitBatch and PermitTransferFrom
+// (Permit2), TransferWithAuthorization (EIP-3009), Order and OrderComponents and
+// BulkOrder (exchanges), Delegation, Authorization (EIP-7702).
+var forbiddenWords = []struct {
+	rule, why string
+	words     []string
+}{
+	{"never/token-approval", "giving others power over tokens is outside the council's mandate",
+		[]string{"permit", "permits", "permitted", "approve", "approval", "approvals", "allowance", "allowances", "operator", "permissions"}},
+	{"never/token-transfer", "moving tokens is outside the council's mandate",
+		[]string{"transfer", "transfers", "withdraw", "withdrawal", "withdrawals", "payment", "payments", "send", "spend"}},
+	{"never/order", "buying and selling is outside the council's mandate",
+		[]string{"order", "orders", "swap", "swaps", "bid", "bids", "ask", "asks", "offer", "offers", "intent", "intents", "trade", "listing"}},
+	{"never/delegation", "handing on the council's power by a signature can't be taken back",
+		[]string{"delegation", "delegations", "delegate", "authorization", "authorizations", "session"}},
+	{"never/wrapped-call", "a call that others make in the council's name has to be a transaction, which is decoded and judged",
+		[]string{"safetx", "safemessage", "forwardrequest", "forward", "metatransaction", "operation", "execute", "multicall"}},
+}
+
+// forbiddenType looks a struct type's name up in the never-list.
+func forbiddenType(name string) (rule, why string, ok bool) {
+	words := wordsOf(name)
+	for _, f := range forbiddenWords {
+		if slices.ContainsFunc(words, func(w string) bool { return slices.Contains(f.words, w) }) {
+			return f.rule, f.why, true
+		}
+	}
+	return "", "", false
+}
+
+// wordsOf splits a name at capitals and underscores, and gives it as a whole,
+// too: PermitTransferFrom is permit, transfer, from and permittransferfrom.
+func wordsOf(name string) []string {
+	words := []string{strings.ToLower(name)}
+	start := 0
+	for i := 1; i <= len(name); i++ {
+		if i == len(name) || name[i] == '_' || name[i] >= 'A' && name[i] <= 'Z' && (name[i-1] < 'A' || name[i-1] > 'Z') {
+			words = append(words, strings.ToLower(strings.Trim(name[start:i], "_0123456789")))
+			start = i
+		}
+	}
+	return words
+}
+
+// neverSigned is the never-list for messages. Every struct type of a document
+// counts, not only the primary one, and so does a field in which a token
+// contract looks for whom to trust.
+func neverSigned(in council.Message, doc council.TypedDocument) *Refusal {
+	if s, ok := in.(council.Statement); ok {
+		return hashInDisguise(s.Text)
+	}
+	const hint = "no file can allow this; propose what it is for as a transaction"
+	for _, name := range sortedKeys(doc.Types) {
+		if rule, why, ok := forbiddenType(name); ok {
+			return &Refusal{rule, fmt.Sprintf("typed data with the type %s: %s", name, why), hint}
+		}
+		for _, f := range doc.Types[name] {
+			if w := wordsOf(f.Name); f.Type == "address" && (slices.Contains(w, "spender") || slices.Contains(w, "delegatee") || slices.Contains(w, "delegate")) {
+				return &Refusal{"never/token-approval", fmt.Sprintf("typed data with an address %s in the type %s: giving others power over tokens is outside the council's mandate", f.Name, name), hint}
+			}
+		}
+	}
+	return nil
+}
+
+// hashInDisguise refuses a text that stands for something nobody can read. A
+// contract that takes the signature of a hash under EIP-191 (the "eth_sign" of
+// old) takes one of any text of 32 bytes; wallets read hex as the bytes it
+// spells; and a site takes the text of EIP-4361 as its user signing in (its
+// grammar, ABNF, does not tell capitals from small letters).
+func hashInDisguise(text string) *Refusal {
+	digits := strings.TrimSpace(text)
+	if cut, ok := strings.CutPrefix(strings.ToLower(digits), "0x"); ok {
+		digits = cut
+	}
+	isHex := len(digits) >= 2*common.HashLength && strings.Trim(strings.ToLower(digits), "0123456789abcdef") == ""
+	switch {
+	case len(text) == common.HashLength:
+		return &Refusal{"never/raw-hash", "a text of exactly 32 bytes can be a hash: its signature would hold for whatever the hash is of", "add a character to it, or take one away"}
+	case isHex:
+		return &Refusal{"never/raw-hash", "a text of nothing but hex digits is no statement: it can be a hash, or bytes that nobody can read", "say in words what it is about"}
+	case strings.Contains(strings.Join(strings.Fields(strings.ToLower(text)), " "), "wants you to sign in with your ethereum account"):
+		return &Refusal{"never/sign-in", "signing in (EIP-4361) would give a session in the council's name to whoever holds the signature", "no file can allow this"}
+	}
+	return nil
 }

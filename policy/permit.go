@@ -21,17 +21,20 @@ type Warrant interface {
 	// Digest is the only thing the session may sign.
 	Digest() common.Hash
 	// Check refuses a warrant that is empty, expired at now (unix seconds), or
-	// meant for another session or other signers.
-	Check(session council.SessionID, signers []council.MemberID, now uint64) error
+	// meant for another session or other signers. Slot is what the session
+	// fires; zero for one that signs from the start.
+	Check(session, slot council.SessionID, signers []council.MemberID, now uint64) error
 
 	warrant()
 }
 
-// Permit is proof that the policy allowed one final transaction for a verified
-// quorum, on facts of this node's own. Only an Allow mints one.
+// Permit is proof that the policy allowed one final transaction, or one message,
+// for a verified quorum, on facts of this node's own. Only an Allow mints one.
 type Permit struct {
 	digest  common.Hash
-	session council.SessionID
+	session council.SessionID // that signs from the start
+	slot    council.SessionID // that may be fired instead; zero for none
+	fired   council.SessionID // the session that fires it
 	signers []council.MemberID
 	quorum  common.Hash
 	policy  common.Hash
@@ -52,14 +55,21 @@ func (p Permit) Policy() common.Hash { return p.policy }
 func (p Permit) Facts() common.Hash { return p.facts }
 
 // Check implements Warrant.
-func (p Permit) Check(session council.SessionID, signers []council.MemberID, now uint64) error {
+func (p Permit) Check(session, slot council.SessionID, signers []council.MemberID, now uint64) error {
 	if p.expires == 0 {
 		return errors.New("permit is empty")
 	}
 	if now >= p.expires {
 		return fmt.Errorf("permit expired %d seconds ago", now-p.expires)
 	}
-	if p.session != session || !slices.Equal(p.signers, signers) {
+	want := p.session
+	if slot != (council.SessionID{}) {
+		if slot != p.slot {
+			return errors.New("permit is for another slot")
+		}
+		want = p.fired
+	}
+	if session != want || !slices.Equal(p.signers, signers) {
 		return errors.New("permit is for another session")
 	}
 	return nil
@@ -103,11 +113,15 @@ func (c CeremonyPermit) Digest() common.Hash {
 }
 
 // Check implements Warrant. A test text does not expire: it has no effect.
-func (c CeremonyPermit) Check(session council.SessionID, signers []council.MemberID, _ uint64) error {
+func (c CeremonyPermit) Check(session, slot council.SessionID, signers []council.MemberID, _ uint64) error {
 	if c.text == "" {
 		return errors.New("ceremony permit is empty")
 	}
-	if c.session != session || !slices.Equal(c.signers, signers) {
+	want := c.session
+	if slot != (council.SessionID{}) {
+		want = council.FireSession(slot, common.Hash(c.session))
+	}
+	if session != want || !slices.Equal(c.signers, signers) {
 		return errors.New("ceremony permit is for another session")
 	}
 	return nil

@@ -38,6 +38,7 @@ type playbookFile struct {
 	Targets      []strict.Value[string]             `yaml:"targets" strict:"required"`
 	Function     strict.Value[string]               `yaml:"function" strict:"required"`
 	Args         map[string]strict.Value[blankFile] `yaml:"args"`
+	Rehearse     map[string]strict.Value[string]    `yaml:"rehearse"`
 	ceilingsFile `yaml:",inline"`
 }
 
@@ -68,8 +69,9 @@ func (b *blankFile) UnmarshalStrict(n *yaml.Node) error {
 
 type playbook struct {
 	Playbook
-	plans map[string]*plan // by target
-	pos   strict.Pos
+	plans    map[string]*plan // by target
+	rehearse map[string]string
+	pos      strict.Pos
 }
 
 // plan is a call with blanks.
@@ -134,6 +136,9 @@ func (c *Charter) addPlaybooks(list []playbookFile) error {
 			return f.Name.Pos.Errorf(c.file, path+".targets", "list at least one contract", "playbook %q has no target", p.Name)
 		}
 		c.playbooks = append(c.playbooks, p)
+		if err := c.readRehearsal(path, p, f.Rehearse); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -43,22 +43,17 @@ func (p *Policy) Charter() *Charter { return p.charter }
 // valid intent, also for one that Evaluate denies: what can't be decoded is said
 // to be unknown. The error is that of an intent beyond its own bounds.
 func (p *Policy) Describe(in council.Intent) (Action, error) {
-	switch t := in.(type) {
-	case council.Transaction:
+	if t, ok := in.(council.Transaction); ok {
 		if err := t.Valid(); err != nil {
 			return Action{}, err
 		}
 		return p.describe(t, p.charter.read(t)), nil
-	case council.TypedData:
-		if err := t.Valid(); err != nil {
+	}
+	if m, ok := council.AsMessage(in); ok {
+		if err := m.Valid(); err != nil {
 			return Action{}, err
 		}
-		return Action{Class: Permissive, Sentence: fmt.Sprintf("Sign typed data of %d bytes (keccak256 %s) for chain %d", len(t.Document), crypto.Keccak256Hash(t.Document).Hex(), t.Chain)}, nil
-	case council.Statement:
-		if err := t.Valid(); err != nil {
-			return Action{}, err
-		}
-		return Action{Class: Permissive, Duty: Communication, Sentence: fmt.Sprintf("Publish a statement of %d bytes (keccak256 %s)", len(t.Text), crypto.Keccak256Hash([]byte(t.Text)).Hex())}, nil
+		return p.describeMessage(m), nil
 	}
 	return Action{}, fmt.Errorf("intent of unknown type %T", in)
 }
@@ -80,22 +75,17 @@ func (p *Policy) Needs(in council.Intent) []council.Query {
 		return nil
 	}
 	need := map[council.Query]bool{}
-	p.charter.read(t).walk(func(c *Call) bool {
-		if c.Refusal != nil || c.use.def == nil {
-			return true
-		}
-		for _, def := range p.charter.readings(c) {
-			for _, s := range p.sets() {
-				for _, r := range s.allows[meaning{c.fn, def}] {
-					if _, ok := r.speaks(c, meaning{c.fn, def}); ok {
-						for _, q := range r.queries(c, meaning{c.fn, def}) {
-							need[q] = true
-						}
-					}
-				}
-			}
+	root := p.charter.read(t)
+	root.walk(func(c *Call) bool {
+		for _, pin := range p.charter.rests(c) {
+			need[pin.query] = true
 		}
 		return true
+	})
+	p.applicable(root, func(r *rule, c *Call, m meaning) {
+		for _, q := range r.queries(c, m) {
+			need[q] = true
+		}
 	})
 	out := make([]council.Query, 0, len(need))
 	for q := range need {
@@ -108,9 +98,33 @@ func (p *Policy) Needs(in council.Intent) []council.Query {
 		if c := bytes.Compare(a.Address[:], b.Address[:]); c != 0 {
 			return c
 		}
-		return bytes.Compare(a.Slot[:], b.Slot[:])
+		if c := bytes.Compare(a.Slot[:], b.Slot[:]); c != 0 {
+			return c
+		}
+		return a.Account.Cmp(b.Account)
 	})
 	return out
+}
+
+// applicable visits the allow rules that the calls of a tree can be judged by, as
+// far as that follows from the calldata alone.
+func (p *Policy) applicable(root *Call, visit func(r *rule, c *Call, m meaning)) {
+	root.walk(func(c *Call) bool {
+		if c.Refusal != nil || c.use.def == nil {
+			return true
+		}
+		for _, d := range p.charter.readings(c) {
+			m := meaning{c.fn, d}
+			for _, s := range p.sets() {
+				for _, r := range s.allows[m] {
+					if _, ok := r.speaks(c, m); ok {
+						visit(r, c, m)
+					}
+				}
+			}
+		}
+		return true
+	})
 }
 
 // sets are the rules that all have a say.

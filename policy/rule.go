@@ -23,10 +23,16 @@ type ruleFile struct {
 	Chains       []strict.Value[string] `yaml:"chains"`
 	Via          []strict.Value[string] `yaml:"via"`
 	Args         []conditionFile        `yaml:"args"`
+	When         whenFile               `yaml:"when"`
 	Value        strict.Value[string]   `yaml:"value"`
 	ceilingsFile `yaml:",inline"`
 	Approvals    strict.Value[int]      `yaml:"approvals"`
 	Require      []strict.Value[string] `yaml:"require"`
+	Roles        []strict.Value[string] `yaml:"roles"`
+	MaxLength    strict.Value[int]      `yaml:"max_length"`
+	Domain       *domainFile            `yaml:"domain"`
+	PrimaryType  strict.Value[string]   `yaml:"primary_type"`
+	termsFile    `yaml:",inline"`
 }
 
 // rule is one compiled rule. Its names are resolved: bind says for which
@@ -43,12 +49,22 @@ type rule struct {
 	anyCaller bool
 	direct    bool // the council itself may be the caller
 	bind      map[meaning][]condition
-	keys      []meaning // of bind, in file order
+	when      map[meaning]*expression
+	cancel    map[uint64]*expression // the same for the built-in cancel-nonce, by chain
+	keys      []meaning              // of bind, in file order
 	limits    ceilings
 	approvals int
 	code      bool
 	simulate  bool
+	moves     bool // the simulation must show what moves
+	state     bool // and every change of state, which the proposal must expect
+	roles     []roleTerm
 	incident  bool
+	on        map[uint64]bool // chains; none for all
+	// everything marks a deny rule without any condition but its chains.
+	everything bool
+	message    *wording // of a rule about statements or typed data, which has nothing of the above but limits.validity and approvals
+	terms      *terms   // nil for none
 }
 
 // meaning is a function of a contract, read as an action.
@@ -62,7 +78,8 @@ type ruleset struct {
 	all    []*rule
 	allows map[meaning][]*rule // in file order
 	denies map[meaning][]*rule
-	narrow bool // there are allow rules
+	narrow bool    // there are allow rules
+	words  []*rule // about statements or typed data, in file order
 }
 
 // compile resolves the names in a file's rules.
@@ -72,6 +89,7 @@ func (c *Charter) compile(file, owner string, list []ruleFile, chains map[string
 		return nil, list[MaxRules].ID.Pos.Errorf(file, "rules", "join rules that say the same", "%d rules; at most %d", len(list), MaxRules)
 	}
 	seen := map[string]strict.Pos{}
+	exprs := &expressions{chains: map[uint64]*dialect{}, done: map[string]*expression{}}
 	for i, f := range list {
 		path := fmt.Sprintf("rules[%d]", i)
 		if err := validName(f.ID.V); err != nil {
@@ -81,8 +99,8 @@ func (c *Charter) compile(file, owner string, list []ruleFile, chains map[string
 			return nil, f.ID.Pos.Errorf(file, path+".id", "give every rule an id of its own; refusals are reported by it", "duplicate rule %q, first on line %d", f.ID.V, first.Line)
 		}
 		seen[f.ID.V] = f.ID.Pos
-		r := &rule{id: f.ID.V, label: owner + "/" + f.ID.V, pos: f.ID.Pos, approvals: c.threshold, actions: map[string]bool{}, via: map[*Contract]bool{}, bind: map[meaning][]condition{}}
-		b := ruleCompiler{c: c, file: file, path: path, f: f, r: r, chains: chains}
+		r := &rule{id: f.ID.V, label: owner + "/" + f.ID.V, pos: f.ID.Pos, approvals: c.threshold, actions: map[string]bool{}, via: map[*Contract]bool{}, bind: map[meaning][]condition{}, when: map[meaning]*expression{}}
+		b := ruleCompiler{c: c, file: file, path: path, f: f, r: r, chains: chains, exprs: exprs}
 		if err := b.compile(); err != nil {
 			return nil, err
 		}
@@ -94,6 +112,9 @@ func (c *Charter) compile(file, owner string, list []ruleFile, chains map[string
 func (s *ruleset) add(r *rule) {
 	s.all = append(s.all, r)
 	s.narrow = s.narrow || r.allow
+	if r.message != nil || r.everything {
+		s.words = append(s.words, r)
+	}
 	for _, k := range r.keys {
 		if r.allow {
 			s.allows[k] = append(s.allows[k], r)
@@ -111,6 +132,8 @@ type ruleCompiler struct {
 	r         *rule
 	chains    map[string]uint64
 	contracts []*Contract
+	exprs     *expressions
+	parsed    *parsed // of when
 }
 
 func (b *ruleCompiler) errorf(pos strict.Pos, field, hint, format string, args ...any) error {
@@ -125,7 +148,16 @@ func (b *ruleCompiler) compile() error {
 	default:
 		return b.errorf(b.f.Effect.Pos, "effect", "write allow or deny", "unknown effect %q%s", b.f.Effect.V, mean(b.f.Effect.V, []string{"allow", "deny"}))
 	}
-	for _, step := range []func() error{b.readActions, b.readContracts, b.readVia, b.readTerms, b.bindArgs} {
+	if b.speaksOfMessages() {
+		if err := b.readMessage(); err != nil {
+			return err
+		}
+		return b.readObligations()
+	}
+	if err := b.noMessageTerms(); err != nil {
+		return err
+	}
+	for _, step := range []func() error{b.readActions, b.readContracts, b.readVia, b.readTerms, b.bindArgs, b.readObligations} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -158,6 +190,7 @@ func (b *ruleCompiler) readActions() error {
 
 func (b *ruleCompiler) readContracts() error {
 	on := map[uint64]bool{}
+	b.r.on = on
 	for i, ch := range b.f.Chains {
 		id, ok := b.chains[ch.V]
 		if !ok {
@@ -175,6 +208,9 @@ func (b *ruleCompiler) readContracts() error {
 		if err != nil {
 			return err
 		}
+		if k.protected && b.r.allow {
+			return b.errorf(n.Pos, fmt.Sprintf("contracts[%d]", i), "remove it; only a charter without protected: true at the contract can allow calls to it", "rule %q allows calls to %s, which is protected", b.r.id, k.Name)
+		}
 		picked[k] = true
 	}
 	if len(b.f.Contracts) == 0 {
@@ -184,6 +220,9 @@ func (b *ruleCompiler) readContracts() error {
 		b.r.anywhere = true
 	}
 	for _, k := range b.c.contracts {
+		if k.protected && b.r.allow {
+			continue // no wildcard reaches it
+		}
 		if (b.r.anywhere || picked[k]) && (len(on) == 0 || on[k.Chain]) {
 			b.contracts = append(b.contracts, k)
 		}
@@ -221,6 +260,9 @@ func (b *ruleCompiler) readVia() error {
 
 // readTerms reads what only an allow rule can say.
 func (b *ruleCompiler) readTerms() error {
+	if err := b.readRoles(); err != nil {
+		return err
+	}
 	if !b.r.allow {
 		for _, t := range []struct {
 			name string
@@ -263,12 +305,16 @@ func (b *ruleCompiler) readTerms() error {
 					return b.errorf(n.Pos, field, "add code_hash to the contract", "rule %q requires the code of %s, and the charter does not pin it", b.r.id, k.Name)
 				}
 			}
-		case "simulation":
+		case needSimulation:
 			b.r.simulate = true
+		case needMovements:
+			b.r.simulate, b.r.moves = true, true
+		case needStateDiff:
+			b.r.simulate, b.r.moves, b.r.state = true, true, true
 		case "incident":
 			b.r.incident = true
 		default:
-			known := []string{"code", "simulation", "incident"}
+			known := []string{"code", needSimulation, needMovements, needStateDiff, "incident"}
 			return b.errorf(n.Pos, field, "known: "+listOf(known), "unknown requirement %q%s", n.V, mean(n.V, known))
 		}
 	}
@@ -284,6 +330,10 @@ func (b *ruleCompiler) bindArgs() error {
 		}
 	}
 	var lacking *Function
+	var unmet *mention // of when
+	if err := b.parseWhen(); err != nil {
+		return err
+	}
 	found := make([]bool, len(b.f.Args))
 	for _, k := range b.contracts {
 		for _, fn := range k.order {
@@ -296,27 +346,42 @@ func (b *ruleCompiler) bindArgs() error {
 					found[i] = found[i] || !slices.Contains(missing, i)
 				}
 				if len(missing) > 0 {
-					lacking = fn
+					if _, _, has := fn.locate(b.f.Args[missing[0]].Name.V); has || lacking == nil {
+						lacking = fn // the nearest miss
+					}
 					if !b.r.allow {
 						continue // a deny rule speaks only of calls that have the argument
 					}
-					p := b.f.Args[missing[0]].Name
-					return b.errorf(p.Pos, fmt.Sprintf("args[%d].name", missing[0]), "split the rule, or name a parameter that all its functions have", "%s of %s has no parameter %q", fn, k.Name, p.V)
+					p, known, _ := b.f.Args[missing[0]].lacks(fn)
+					return b.errorf(p.Pos, fmt.Sprintf("args[%d].name", missing[0]), "split the rule, or name what all its functions have; here: "+known, "%s of %s has no parameter %q", fn, k.Name, p.V)
 				}
-				b.r.bind[m] = conds
+				when, unknown, err := b.when(k.Chain, fn)
+				if err != nil {
+					return err
+				}
+				if unknown != nil {
+					if unmet = unknown; !b.r.allow {
+						continue
+					}
+					return b.errorf(unknown.pos, "when", "split the rule, or ask for what all its functions have; here: "+namesOf(fn.Params), "when: %s of %s has no parameter %q", fn, k.Name, unknown.name)
+				}
+				b.r.bind[m], b.r.when[m] = conds, when
 				b.r.keys = append(b.r.keys, m)
 			}
 		}
 	}
 	for i, f := range b.f.Args {
 		if !found[i] && lacking != nil {
-			return b.errorf(f.Name.Pos, fmt.Sprintf("args[%d].name", i), "compare with the contract's abi", "no function of rule %q has a parameter %q", b.r.id, f.Name.V)
+			p, known, _ := f.lacks(lacking)
+			return b.errorf(p.Pos, fmt.Sprintf("args[%d].name", i), fmt.Sprintf("compare with the contract's abi; %s has: %s", lacking.Name, known), "no function of rule %q has a parameter %q", b.r.id, p.V)
 		}
 	}
+	if unmet != nil && len(b.r.keys) == 0 {
+		return b.errorf(unmet.pos, "when", "compare with the contract's abi", "when: no function of rule %q has a parameter %q", b.r.id, unmet.name)
+	}
+	b.r.everything = len(b.f.Args) == 0 && !b.f.When.pos.Set() && !b.r.allow && b.r.anywhere && b.r.anyCaller && b.r.wild
 	if len(b.f.Args) == 0 && !b.r.allow && b.r.anywhere && b.r.anyCaller && (b.r.wild || b.r.actions[cancelNonce.name]) {
-		m := meaning{nil, cancelNonce}
-		b.r.bind[m] = nil
-		b.r.keys = append(b.r.keys, m)
+		return b.bindCancel()
 	}
 	return nil
 }
@@ -330,7 +395,7 @@ func (b *ruleCompiler) meanings(fn *Function) []meaning {
 		if d == nil {
 			return
 		}
-		if b.r.actions[d.name] || b.r.wild && (!b.r.allow || !mustBeNamed[d.name]) {
+		if b.r.actions[d.name] || b.r.wild && (!b.r.allow || !mustBeNamed[d.name] && natureOf(fn).what&givesPower == 0) {
 			out = append(out, meaning{fn, d})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -69,6 +70,15 @@ var wrapperBySig = func() map[string]wrapper {
 	m := map[string]wrapper{}
 	for _, w := range wrappers {
 		m[w.fn.Signature] = w
+	}
+	return m
+}()
+
+// wrapperBySelector finds what the chain would take a function for.
+var wrapperBySelector = func() map[[4]byte]wrapper {
+	m := map[[4]byte]wrapper{}
+	for _, w := range wrappers {
+		m[w.fn.Selector] = w
 	}
 	return m
 }()
@@ -157,8 +167,32 @@ func multiSend(_ common.Address, v []value) ([]inner, error) {
 	return out, nil
 }
 
+// managerFunctions are those of OpenZeppelin's AccessManager that no other
+// contract with an execute(address,bytes) has.
+var managerFunctions = []string{
+	"setTargetClosed(address,bool)", "setTargetFunctionRole(address,bytes4[],uint64)", "setTargetAdminDelay(address,uint32)",
+	"grantRole(uint64,address,uint32)", "revokeRole(uint64,address)", "renounceRole(uint64,address)", "labelRole(uint64,string)", "hasRole(uint64,address)",
+	"schedule(address,bytes,uint48)", "canCall(address,address,bytes4)", "updateAuthority(address,address)", "isTargetClosed(address)",
+}
+
+// ambiguous says why a wrapper's function is not enough to know what it does.
+// An AccessManager calls the target of execute(address,bytes); an UpgradeExecutor
+// (Arbitrum's, through which its council acts) and a DSProxy run the target's
+// code as their own.
+func ambiguous(w wrapper, k *Contract) error {
+	if w.fn.Signature != "execute(address,bytes)" || slices.ContainsFunc(k.order, func(f *Function) bool { return slices.Contains(managerFunctions, f.Signature) }) {
+		return nil
+	}
+	return errors.New("on an UpgradeExecutor or a DSProxy this is a delegatecall, and nothing in the abi shows an AccessManager")
+}
+
+// carrying are words in the name of a function that runs the bytes it is given.
+var carrying = []string{"execute", "exec", "execution", "call", "calls", "multicall", "batch", "relay", "forward", "delegate", "delegatecall", "invoke", "dispatch", "aggregate", "perform", "run"}
+
 // hidesCalls reports whether a function that nobody can unwrap here has the
-// looks of a wrapper: calldata beside a target, or a list of calldata.
+// looks of a wrapper: calldata beside a target, a list of calldata, or calldata
+// in a function that by its name runs it, such as ERC-7579's
+// execute(bytes32,bytes) or a DSProxy's execute(bytes,bytes).
 func hidesCalls(f *Function) bool {
 	if _, ok := wrapperBySig[f.Signature]; ok {
 		return false
@@ -186,5 +220,6 @@ func hidesCalls(f *Function) bool {
 	for _, p := range f.Params {
 		look(p.typ, false)
 	}
-	return list || address && data
+	runs := slices.ContainsFunc(wordsOf(f.Name), func(w string) bool { return slices.Contains(carrying, w) })
+	return list || data && (address || runs)
 }
