@@ -193,6 +193,8 @@ func (c *Client) failed(e *endpoint, err error) {
 		return // it answered; it only could not answer this
 	}
 	e.last, e.checked = err, false
+	e.noTrace.Store(false)
+	e.noSimulate.Store(false)
 	pause := lastPause
 	if e.failures < 6 {
 		pause = min(firstPause<<e.failures, lastPause)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -25,6 +26,8 @@ type endpoint struct {
 	rpc     *rpc.Client
 	eth     *ethclient.Client
 	http    *http.Client
+
+	noTrace, noSimulate atomic.Bool // methods that it was found not to serve
 	// ----
 	checked  bool // it has said the right chain id since its last failure
 	failures int  // in a row

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
@@ -20,8 +19,12 @@ import (
 // A simulation is eth_call with the intent's gas ceiling, value and data, at
 // fees of zero; a revert is an answer (OK false, the reason in Detail), and so
 // is an address that could not pay the value. Its Gas is what eth_estimateGas
-// says at the same block, 0 if it says nothing. An intent that is no
-// transaction has nothing to simulate, and the answer is missing.
+// says at the same block, 0 if it says nothing. What moves and what changes comes
+// from debug_traceCall or, as far as it goes, from eth_simulateV1; Sight says how
+// far that was. An answer that is beyond its bounds, or contradicts eth_call, is
+// one with OK false and SightNone: it must not count for less than it hides. An
+// intent that is no transaction has nothing to simulate, and the answer is
+// missing.
 func (c *Client) Facts(ctx context.Context, from common.Address, in council.Intent, qs []council.Query) (council.Facts, error) {
 	if len(qs) > MaxQueries {
 		return council.Facts{}, fmt.Errorf("ask for facts: %d queries; at most %d", len(qs), MaxQueries)
@@ -102,35 +105,10 @@ func (e *endpoint) answer(ctx context.Context, block common.Hash, from common.Ad
 			return council.Answer{}, err
 		}
 		return council.Answer{Word: common.BigToHash(wei), OK: true, Detail: "eth_getBalance"}, nil
+	case council.QueryRole, council.QueryManagerRole, council.QueryBeacon:
+		return e.view(ctx, block, from, q)
 	case council.QuerySimulation:
 		return e.simulate(ctx, block, from, tx)
 	}
 	return council.Answer{}, final{fmt.Errorf("unknown query %q", string(q.Kind))}
-}
-
-func message(from common.Address, tx council.Transaction) ethereum.CallMsg {
-	to := tx.To
-	return ethereum.CallMsg{From: from, To: &to, Value: tx.Value, Data: tx.Data}
-}
-
-func (e *endpoint) simulate(ctx context.Context, block common.Hash, from common.Address, tx council.Transaction) (council.Answer, error) {
-	msg := message(from, tx)
-	msg.Gas = tx.MaxGas
-	if _, err := e.eth.CallContractAtHash(ctx, msg, block); err != nil {
-		rev, ok := e.reverted(err)
-		if !ok {
-			return council.Answer{}, err
-		}
-		return council.Answer{Detail: "eth_call: " + rev.Reason}, nil
-	}
-	a := council.Answer{OK: true, Detail: "eth_call"}
-	gas, err := e.eth.EstimateGasAtBlockHash(ctx, msg, block)
-	switch {
-	case err == nil:
-		a.Gas = gas
-		a.Detail = "eth_call, gas by eth_estimateGas"
-	case e.unreachable(err):
-		return council.Answer{}, err
-	}
-	return a, nil
 }

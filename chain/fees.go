@@ -24,6 +24,7 @@ func (c *Client) Fees(ctx context.Context, from common.Address, deed council.Tra
 	}
 	var fees council.Fees
 	err := c.do(ctx, "estimate fees", func(ctx context.Context, e *endpoint) error {
+		tips := e.tipLater(ctx) // asked beside the rest: an RPC may be far
 		head, err := e.block(ctx, "latest")
 		if err != nil {
 			return err
@@ -38,11 +39,11 @@ func (c *Client) Fees(ctx context.Context, from common.Address, deed council.Tra
 			}
 			return err
 		}
-		tip, err := e.tip(ctx)
-		if err != nil {
-			return err
+		tip := <-tips
+		if tip.err != nil {
+			return tip.err
 		}
-		if fees, err = price(gas, head.BaseFee, tip, deed); err != nil {
+		if fees, err = price(gas, head.BaseFee, tip.wei, deed); err != nil {
 			return final{err}
 		}
 		return nil
@@ -51,6 +52,21 @@ func (c *Client) Fees(ctx context.Context, from common.Address, deed council.Tra
 		return council.Fees{}, err
 	}
 	return fees, nil
+}
+
+type tip struct {
+	wei *big.Int
+	err error
+}
+
+// tipLater asks for the tip, and gives the answer when it is there.
+func (e *endpoint) tipLater(ctx context.Context) <-chan tip {
+	answer := make(chan tip, 1)
+	go func() {
+		wei, err := e.tip(ctx)
+		answer <- tip{wei, err}
+	}()
+	return answer
 }
 
 // tip is what the RPC suggests, in wei per gas.

@@ -10,8 +10,14 @@ const (
 	MaxQueries  = 128     // questions in one Facts
 	MaxTxs      = 64      // hashes followed for one nonce: attempts and fee bumps
 	MaxTracked  = 256     // nonces followed at once
+	MaxLookBack = 4096    // blocks in which the use of a nonce is looked for
 	maxText     = 300     // bytes of a server's words in an error
 	maxReason   = 512     // bytes of a revert reason
+	maxSlots    = 4096    // storage words that a simulation may change
+	maxAccounts = 512     // accounts that it may change
+	maxMoves    = 1024    // movements of value and tokens in it
+	maxFrames   = 1024    // calls within calls; the machine's own limit
+	viewGas     = 1 << 20 // gas of a question to a contract: bounds what it can return
 	maxParallel = 4       // questions under way at one RPC
 
 	minPoll    = 10 * time.Millisecond

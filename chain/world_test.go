@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -45,7 +46,13 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	ch, err := devchain.Start(devchain.Config{
 		Finality: 3,
-		Alloc:    types.GenesisAlloc{councilAddr: {Balance: ether(100)}},
+		Alloc: types.GenesisAlloc{
+			councilAddr: {Balance: ether(100)},
+			leaker:      {Balance: ether(1), Code: leakerCode},
+			regretter:   {Balance: ether(1), Code: append(slices.Clone(leakerCode[:len(leakerCode)-1]), 0x5f, 0x5f, 0xfd)},
+			trier:       {Balance: new(big.Int), Code: trierCode},
+			beaconAddr:  {Balance: new(big.Int), Code: beaconCode},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -151,6 +158,8 @@ type proxy struct {
 	listen string        // a method
 	heard  chan struct{} // capacity 1: it was called
 	refuse bool          // and answered with an error
+
+	instead func(call) string // the rest of the answer, such as "result":1; "" to ask the chain
 }
 
 type call struct {
@@ -188,7 +197,14 @@ func (w *world) proxy() *proxy {
 		if p.frozen != "" && c.Method == "eth_getBlockByNumber" && string(c.Params[0]) == `"latest"` {
 			c.Params[0] = json.RawMessage(`"` + p.frozen + `"`)
 		}
+		instead := p.instead
 		p.mu.Unlock()
+		if instead != nil {
+			if s := instead(c); s != "" {
+				fmt.Fprintf(rw, `{"jsonrpc":"2.0","id":%s,%s}`, c.ID, s)
+				return
+			}
+		}
 		body, _ := json.Marshal(c)
 		resp, err := http.Post(w.URL(), "application/json", bytes.NewReader(body))
 		if err != nil {
