@@ -16,6 +16,8 @@ type Config struct {
 	Roster council.Roster
 	Policy *policy.Policy
 	Timing Timing
+	// Standby of depth 0 signs everything from the start.
+	Standby Standby
 }
 
 // Agenda is the state of the council's business as one node sees it. It is not
@@ -29,14 +31,23 @@ type Agenda struct {
 	genesis *council.Genesis
 
 	online    map[council.MemberID]bool
+	convicted map[council.MemberID]bool
 	proposals map[council.ProposalID]*Proposal
 	order     []council.ProposalID // as they were taken up
 	orphans   map[council.ProposalID][]Recorded
-	orphaned  int
-	lanes     map[uint64]*lane
+	orphaned  map[council.MemberID]int // entries in orphans, by author
+	lanes     map[uint64]*lane         // of transactions, by chain
+	pool      []*lane                  // of messages that are not over yet
+	digests   map[common.Hash][]*Proposal
+	colds     map[council.MemberID][]common.Hash // the last Begins, not seen yet, whose slot a member lacks
+	standby   *standby
+	pace      *pace
 	ceremony  *ceremony
 	staged    *council.Genesis // a share that waits for its birth record
-	watching  string           // why this node only watches; empty when it may sign
+	announced bool             // this node's feed tells of the key
+	halfMade  string           // why the share of a signed birth record is not current
+	backups   map[council.MemberID]Backup
+	watching  string // why this node only watches; empty when it may sign
 
 	out  []Effect
 	now  time.Time
@@ -60,9 +71,15 @@ func New(c Config) (*Agenda, error) {
 	return &Agenda{
 		self: c.Self, roster: c.Roster, hash: hash, policy: c.Policy, timing: c.Timing,
 		online:    map[council.MemberID]bool{c.Self: true},
+		convicted: map[council.MemberID]bool{},
 		proposals: map[council.ProposalID]*Proposal{},
 		orphans:   map[council.ProposalID][]Recorded{},
+		orphaned:  map[council.MemberID]int{},
 		lanes:     map[uint64]*lane{},
+		digests:   map[common.Hash][]*Proposal{},
+		colds:     map[council.MemberID][]common.Hash{},
+		standby:   newStandby(c.Self, c.Roster, c.Standby),
+		pace:      newPace(c.Timing),
 	}, nil
 }
 
@@ -99,6 +116,8 @@ func (a *Agenda) Step(ev Event, now time.Time) []Effect {
 		a.record(ev)
 	case PeerUp:
 		a.online[ev.Member] = true
+		a.standby.told = nil // it may have missed it
+		a.pace.reached(ev.Member, ev.RTT)
 		a.ceremonyPeer(ev.Member)
 	case PeerDown:
 		delete(a.online, ev.Member)
@@ -117,12 +136,22 @@ func (a *Agenda) Step(ev Event, now time.Time) []Effect {
 		a.row(ev)
 	case Enlisted:
 		a.enlisted(ev)
+	case SlotArmed:
+		a.slotReady(ev)
 	case Signed:
 		a.signed(ev)
 	case Failed:
 		a.failed(ev)
+	case Stalled:
+		a.stalled(ev)
+	case Convicted:
+		a.convict(ev.Member)
 	case Seen:
 		a.seen(ev)
+	case Lost:
+		a.lost(ev)
+	case Found:
+		a.found(ev)
 	case KeygenWanted, ParamsMade, KeyDrawn, Staged, Confirmed, Committed:
 		a.ceremonyEvent(ev)
 	}
@@ -141,6 +170,15 @@ func (a *Agenda) Genesis() *council.Genesis { return a.genesis }
 // Watch keeps this node from signing, for a reason that people can read; empty
 // lets it sign again.
 func (a *Agenda) Watch(why string) { a.watching = why }
+
+// Shed drops all slots and returns what the node has to destroy: the process
+// ends, or may not sign.
+func (a *Agenda) Shed() []Effect {
+	a.dropStandby()
+	out := a.out
+	a.out = nil
+	return out
+}
 
 // Watching says why this node only watches, or "".
 func (a *Agenda) Watching() string { return a.watching }
@@ -170,6 +208,7 @@ func (a *Agenda) due(t time.Time, d time.Duration) bool {
 // reconcile looks at the whole state and asks for what is missing.
 func (a *Agenda) reconcile() {
 	a.ceremonyStep()
+	defer a.tendStandby()
 	if a.genesis == nil || a.watching != "" {
 		return
 	}
@@ -179,6 +218,7 @@ func (a *Agenda) reconcile() {
 	for _, chain := range a.chains() {
 		a.drive(a.lanes[chain])
 	}
+	a.drivePool()
 }
 
 func (a *Agenda) said(ev Said) {
@@ -192,5 +232,9 @@ func (a *Agenda) said(ev Said) {
 		a.refusal(ev.From, m)
 	case Ready, ConfirmMessage, Proof:
 		a.ceremonySaid(ev.From, m)
+	case Cold:
+		a.cold(ev.From, m)
+	case ArmCall, ArmAnswer, ArmBegin, Stock:
+		a.standbySaid(ev.From, m)
 	}
 }

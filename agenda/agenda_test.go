@@ -2,6 +2,7 @@ package agenda_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -206,19 +207,29 @@ func TestRestrictiveGoesFirst(t *testing.T) {
 	}
 }
 
-// Random faults, then peace: whatever happened, each approved proposal runs
-// exactly once, and no ledger ever gives a nonce to two of them (see reserve).
+// Random faults, then peace: whatever happened, each approved transaction runs
+// exactly once, each message is signed, of two with one text just one, and no
+// ledger ever gives a nonce or a digest to two proposals (see reserve and
+// reserveMessage).
 func TestNothingRunsTwiceAndNothingIsLost(t *testing.T) {
 	for seed := range uint64(8) {
-		w := newWorld(t, 1000+seed)
+		w := newWarmWorld(t, 1000+seed, int(seed%3))
 		w.loss = w.rnd.Float64() * 0.4
-		var ids []council.ProposalID
+		var ids, words []council.ProposalID
 		books := [][2]string{{"pause", "protocol"}, {"unpause", "bridge"}, {"pause", "bridge"}, {"unpause", "protocol"}}
 		for i := range 4 {
 			up := w.running()
 			m := up[w.rnd.IntN(len(up))]
 			id := w.propose(m, books[i][0], books[i][1])
 			ids = append(ids, id)
+			said := []council.ProposalID{w.publish(m, fmt.Sprintf("statement %d", i))}
+			if i == 2 { // two members have the same idea
+				said = append(said, w.publish(up[w.rnd.IntN(len(up))], "statement 2"))
+			}
+			if i == 3 {
+				said = append(said, w.register(m, i))
+			}
+			words = append(words, said...)
 			w.run(time.Duration(w.rnd.IntN(3000))*time.Millisecond, func() bool { return false })
 			for range w.rnd.IntN(4) {
 				x := everyone[w.rnd.IntN(7)]
@@ -230,8 +241,10 @@ func TestNothingRunsTwiceAndNothingIsLost(t *testing.T) {
 				w.run(time.Duration(w.rnd.IntN(2500))*time.Millisecond, func() bool { return false })
 			}
 			for _, m := range w.running() {
-				if _, ok := w.nodes[m].agenda.Proposal(id); ok {
-					w.approve(m, id)
+				for _, id := range append(said, id) {
+					if _, ok := w.nodes[m].agenda.Proposal(id); ok {
+						w.approve(m, id)
+					}
 				}
 			}
 			w.run(time.Duration(w.rnd.IntN(4000))*time.Millisecond, func() bool { return false })
@@ -249,7 +262,7 @@ func TestNothingRunsTwiceAndNothingIsLost(t *testing.T) {
 			w.exchange("core-1", m)
 		}
 		for _, m := range everyone {
-			for _, id := range ids {
+			for _, id := range append(slices.Clone(ids), words...) {
 				if p, ok := w.nodes[m].agenda.Proposal(id); ok && p.Tx == nil {
 					if _, voted := p.Ballots[m]; !voted {
 						w.approve(m, id)
@@ -263,9 +276,13 @@ func TestNothingRunsTwiceAndNothingIsLost(t *testing.T) {
 					return false
 				}
 			}
-			return true
+			return w.allSaid(words)
 		}
 		if !w.run(10*time.Minute, all) {
+			for _, id := range words {
+				p, _ := w.nodes["core-1"].agenda.Proposal(id)
+				t.Logf("seed %d: %s is %s; %s; %s", seed, id.Short(), w.state("core-1", id), w.nodes["core-1"].agenda.Blocked(p), lastOf(p.Attempts))
+			}
 			for _, id := range ids {
 				t.Errorf("seed %d: %s ran %d times; %s", seed, id.Short(), w.runs(id), w.state("core-1", id))
 				p, _ := w.nodes["core-1"].agenda.Proposal(id)
@@ -274,6 +291,9 @@ func TestNothingRunsTwiceAndNothingIsLost(t *testing.T) {
 			t.Fatal("stuck")
 		}
 		w.run(30*time.Second, func() bool { return false })
+		if !w.allSaid(words) {
+			t.Fatalf("seed %d: what was said is taken back", seed)
+		}
 		for _, id := range ids {
 			if w.runs(id) != 1 {
 				t.Fatalf("seed %d: %s ran %d times", seed, id.Short(), w.runs(id))

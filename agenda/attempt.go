@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ethereum/go-ethereum/core/types"
+
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/policy"
 )
@@ -12,9 +14,11 @@ import (
 // try is the signing attempt that this node takes part in.
 type try struct {
 	begin    council.Begin
-	session  council.SessionID
+	session  council.SessionID // that runs, or will
+	slot     council.SessionID // that it fires; zero when it signs from the start
 	since    time.Time
 	enlisted bool // the session was ordered; before, facts are awaited
+	again    bool // it was ordered before, to fire a slot
 }
 
 // planned turns this node's fees into a Begin, if the attempt is still wanted.
@@ -23,7 +27,13 @@ func (a *Agenda) planned(ev Planned) {
 	if !ok {
 		return
 	}
-	l := a.lane(p.Intent.ChainID())
+	l := a.laneOf(p)
+	if ev.Attempt == 0 {
+		if ev.Err == nil {
+			p.quote = &quote{ev.Fees, p.quoting}
+		}
+		return
+	}
 	if l.plan == nil || l.plan.Proposal != ev.Proposal || l.plan.Nonce != ev.Nonce || l.plan.Attempt != ev.Attempt {
 		return
 	}
@@ -40,17 +50,25 @@ func (a *Agenda) planned(ev Planned) {
 	if !ok || l.try != nil || c.proposal != p || c.nonce != ev.Nonce || c.attempt != ev.Attempt || !slices.Contains(c.set, a.self) {
 		return
 	}
-	deed := p.Intent.(council.Transaction)
+	a.open(l, c, ev.Fees)
+}
+
+// open coordinates an attempt: it makes the Begin, which says what this node would
+// have the signers sign, with all that proves it, and considers it like any
+// other. The others hear of it when this node's own part in it is written down: a
+// node that dies in between must not sign another Begin for the same attempt.
+func (a *Agenda) open(l *lane, c choice, fees council.Fees) {
+	p := c.proposal
 	b := council.Begin{
 		Council: a.genesis.ID(), Epoch: a.genesis.ShareEpoch, Roster: a.hash,
-		Proposal: p.ID, Chain: l.chain, Nonce: c.nonce, Attempt: c.attempt, Fees: ev.Fees,
+		Proposal: p.ID, Chain: l.chain, Nonce: c.nonce, Attempt: c.attempt, Fees: fees,
 		Coordinator: a.self, Signers: council.Sorted(c.set), Approvals: a.approvals(p),
 	}
-	b.Digest = b.Envelope(deed).Digest()
-	for _, s := range b.Signers {
-		if s != a.self {
-			a.do(Send{To: s, Message: BeginMessage{b}})
-		}
+	b.Slot = a.slotFor(b.Signers)
+	var err error
+	if b.Digest, err = b.DigestFor(p.Intent); err != nil { // it was valid when it was taken up
+		p.Unread = err
+		return
 	}
 	a.consider(p, l, b)
 }
@@ -62,29 +80,37 @@ func (a *Agenda) begin(from council.MemberID, b council.Begin) {
 		return
 	}
 	p, ok := a.proposals[b.Proposal]
-	if !ok {
-		l := a.lane(b.Chain)
-		if len(l.held) < MaxHeldBegins {
+	if !ok || a.behind(a.laneOf(p), p, b) {
+		// No lane is made for a chain that nobody knows: the word of one member
+		// would make any number. Statements are of none.
+		l, known := a.lanes[b.Chain]
+		if !known && b.Chain == 0 {
+			l, known = a.lane(0), true
+		}
+		if known && l.mayHold(from) {
 			l.held = append(l.held, heldBegin{from, b, a.now.Add(a.timing.Hold)})
+			a.at(a.now.Add(a.timing.Hold))
 		}
 		return
 	}
 	if p.Intent.ChainID() != b.Chain {
 		return
 	}
-	a.consider(p, a.lane(b.Chain), b)
+	a.consider(p, a.laneOf(p), b)
 }
 
 func (a *Agenda) heldBegins(l *lane) {
 	held := l.held
 	l.held = nil
 	for _, h := range held {
-		switch _, ok := a.proposals[h.begin.Proposal]; {
-		case ok:
+		switch p, ok := a.proposals[h.begin.Proposal]; {
+		case ok && !a.behind(l, p, h.begin):
 			a.begin(h.from, h.begin)
 		case a.now.Before(h.until):
 			l.held = append(l.held, h)
 			a.at(h.until)
+		case ok:
+			a.consider(p, l, h.begin) // says what is wrong with it
 		default:
 			a.refuse(l, h.begin, "proposal", "this node has not seen the proposal")
 		}
@@ -101,12 +127,7 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 		a.refuse(l, b, "watching", a.watching)
 		return
 	}
-	deed, ok := p.Intent.(council.Transaction)
-	if !ok {
-		a.refuse(l, b, "kind", "only transactions are signed")
-		return
-	}
-	if err := b.Check(*a.genesis, a.roster, deed); err != nil {
+	if err := b.Check(*a.genesis, a.roster, p.Intent); err != nil {
 		a.refuse(l, b, "begin", err.Error())
 		return
 	}
@@ -118,63 +139,90 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 		a.refuse(l, b, "nonce", err.Error())
 		return
 	}
-	if t := l.try; t != nil {
-		switch same := t.begin.Nonce == b.Nonce; {
-		case same && b.Attempt == t.begin.Attempt && a.better(b, b.Coordinator, t.begin.Coordinator):
-			a.do(Abort{Session: t.session})
-			l.try = nil
-		default:
-			// A signer that has given this attempt up has said so before.
-			a.refuse(l, b, "busy", fmt.Sprintf("attempt %d by %s is under way", t.begin.Attempt, t.begin.Coordinator))
-			return
-		}
-	} else if b.Attempt <= l.over[b.Nonce] || b.Attempt > l.last[b.Nonce]+MaxAttemptsKept {
+	if l.owner != nil && l.try == nil && a.trying() >= MaxPool {
+		a.wait(l, b)
+		return
+	}
+	rival := l.try
+	switch {
+	case rival != nil && !(rival.begin.Nonce == b.Nonce && rival.begin.Attempt == b.Attempt && a.better(p, b, b.Coordinator, rival.begin.Coordinator)):
+		// A signer that has given this attempt up has said so before.
+		a.refuse(l, b, "busy", fmt.Sprintf("attempt %d by %s is under way", rival.begin.Attempt, rival.begin.Coordinator))
+		return
+	case rival == nil && (b.Attempt <= l.over[b.Nonce] || b.Attempt > l.last[b.Nonce]+MaxAttemptsKept):
 		a.refuse(l, b, "attempt", fmt.Sprintf("attempt %d is over, and none above %d has begun", l.over[b.Nonce], l.last[b.Nonce]))
 		return
 	}
 	for _, ap := range b.Approvals {
-		a.voted(p, ap)
+		a.voted(p, ap, a.now)
 	}
 	if _, err := a.Quorum(p); err != nil {
 		a.refuse(l, b, "quorum", err.Error())
 		return
 	}
+	if worst, ok := a.worst(p, b); ok && a.doubt(p, b.Coordinator) > worst+1 {
+		a.refuse(l, b, "suspected", fmt.Sprintf("%s is convicted, or was suspected in %d attempts; others can sign", b.Coordinator, p.doubt[b.Coordinator]))
+		return
+	}
+	if why := a.tooEarly(p); why != "" {
+		a.refuse(l, b, "early", why)
+		return
+	}
 	for _, s := range b.Signers {
+		if m, ok := a.roster.Member(s); !ok || !m.Term.Holds(unix(a.now)) {
+			a.refuse(l, b, "mandate", fmt.Sprintf("%s has no mandate now", s))
+			return
+		}
 		if ballot, ok := p.Ballots[s]; ok && ballot.Decision == council.Reject {
 			a.refuse(l, b, "rejected", fmt.Sprintf("%s has rejected the proposal", s))
 			return
 		}
 	}
+	if rival != nil { // not before all is well with the new one: a bad Begin must not end a good attempt
+		a.leave(p, rival, b.Coordinator)
+	}
 	l.counted(b.Nonce, b.Attempt)
 	l.try = &try{begin: b, session: b.Session(), since: a.now}
+	if a.unreachable(l) {
+		return
+	}
+	a.takeSlot(l)
 	a.authorize(p, l)
+}
+
+// leave ends this node's part in one of two attempts of one number, for the
+// better. Should the better come to nothing, nobody must wait for the other.
+func (a *Agenda) leave(p *Proposal, t *try, better council.MemberID) {
+	a.do(Abort{Session: t.session})
+	a.dropTried(t)
+	if at := p.attempt(t.begin.Hash()); at != nil {
+		at.Failed = fmt.Sprintf("left for the Begin of %s, which ranks before it", better)
+	}
 }
 
 // authorize evaluates the policy again, on the final transaction, and orders the
 // session. Facts that are too old are fetched first.
 func (a *Agenda) authorize(p *Proposal, l *lane) {
-	if !a.fresh(p, l) {
+	if !a.recent(p, l) {
 		a.fetch(p)
 		return
 	}
 	q, err := a.Quorum(p)
 	if err != nil {
-		a.refuse(l, l.try.begin, "quorum", err.Error())
-		l.try = nil
+		a.decline(l, "quorum", err.Error())
 		return
 	}
 	permit, d := a.policy.Authorize(a.input(p, l), q, l.try.begin)
 	if !d.Allow {
-		a.refuse(l, l.try.begin, d.Rule, d.Reason)
-		l.try = nil
+		a.decline(l, d.Rule, d.Reason)
 		return
 	}
 	l.try.enlisted = true
-	a.do(Enlist{Begin: l.try.begin, Session: l.try.session, Permit: permit})
+	a.do(Enlist{Begin: l.try.begin, Session: l.try.session, Slot: l.try.slot, Again: l.try.again, Permit: permit})
 }
 
 func (a *Agenda) input(p *Proposal, l *lane) policy.Input {
-	in := policy.Input{Intent: p.Intent, From: a.genesis.Key, Now: unix(a.now), Head: l.block}
+	in := policy.Input{Intent: p.Intent, From: a.genesis.Key, Now: unix(a.now), Head: l.block, History: a.history(p, false)}
 	if p.facts != nil {
 		in.Facts = *p.facts
 	}
@@ -190,11 +238,30 @@ func (a *Agenda) fresh(p *Proposal, l *lane) bool {
 	return p.facts.Block >= l.block
 }
 
-func (a *Agenda) refuse(l *lane, b council.Begin, rule, reason string) {
-	m := Refusal{Begin: b.Hash(), Chain: b.Chain, Nonce: b.Nonce, Attempt: l.last[b.Nonce], Rule: rule, Reason: reason}
-	if b.Coordinator == a.self {
-		a.refused(l, a.self, b, m)
+// recent reports whether the facts are good enough to sign by: they are asked
+// again at each new head, and until the answer is there the last ones hold for
+// as long as a policy takes them.
+func (a *Agenda) recent(p *Proposal, l *lane) bool {
+	return a.fresh(p, l) || p.facts != nil && p.facts.Block+policy.MaxFacts >= l.block
+}
+
+// enlisted learns whether the session has started. Now that this node's own part
+// is written down, a coordinator calls the others.
+func (a *Agenda) enlisted(ev Enlisted) {
+	for _, l := range a.every() {
+		t := l.try
+		switch {
+		case t == nil || t.session != ev.Session:
+		case ev.Err != nil:
+			a.decline(l, "ledger", ev.Err.Error())
+		case t.begin.Coordinator == a.self && !t.again:
+			a.toSigners(t.begin, BeginMessage{t.begin})
+		}
 	}
+}
+
+// toSigners tells the other signers of an attempt.
+func (a *Agenda) toSigners(b council.Begin, m Message) {
 	for _, s := range b.Signers {
 		if s != a.self {
 			a.do(Send{To: s, Message: m})
@@ -202,72 +269,51 @@ func (a *Agenda) refuse(l *lane, b council.Begin, rule, reason string) {
 	}
 }
 
-// refusal ends the attempt that another signer does not join.
-func (a *Agenda) refusal(from council.MemberID, m Refusal) {
-	l, ok := a.lanes[m.Chain]
-	if !ok || l.try == nil || l.try.begin.Hash() != m.Begin || !slices.Contains(l.try.begin.Signers, from) {
-		return
-	}
-	l.counted(m.Nonce, m.Attempt)
-	a.refused(l, from, l.try.begin, m)
-}
-
-func (a *Agenda) refused(l *lane, who council.MemberID, b council.Begin, m Refusal) {
-	suspects := []council.MemberID{who}
-	switch m.Rule {
-	case "busy", "attempt":
-		suspects = nil
-	}
-	reason := fmt.Sprintf("%s does not join: %s: %s", who, m.Rule, m.Reason)
-	if l.try != nil && l.try.begin.Hash() == b.Hash() {
-		a.giveUp(l, suspects, reason)
-	}
-}
-
-// enlisted learns whether the session has started.
-func (a *Agenda) enlisted(ev Enlisted) {
-	for _, l := range a.lanes {
-		if l.try != nil && l.try.session == ev.Session && ev.Err != nil {
-			a.refuse(l, l.try.begin, "ledger", ev.Err.Error())
-			l.try = nil
-		}
-	}
-}
-
-// signed turns a signature into a transaction and lets everyone know.
+// signed turns a signature into a transaction, or into that of a message, and
+// lets everyone know.
 func (a *Agenda) signed(ev Signed) {
 	if a.ceremonySigned(ev) {
 		return
 	}
-	for _, l := range a.lanes {
+	for _, l := range a.every() {
 		if l.try == nil || l.try.session != ev.Session {
 			continue
 		}
 		b := l.try.begin
 		p := a.proposals[b.Proposal]
-		tx, err := b.Envelope(p.Intent.(council.Transaction)).Signed(ev.Signature, a.genesis.Key)
+		done := council.Signed{Proposal: p.ID, Chain: b.Chain, Nonce: b.Nonce, Attempt: b.Attempt, Signers: b.Signers}
+		var tx *types.Transaction
+		var err error
+		if m, ok := council.AsMessage(p.Intent); ok {
+			done.Signature, err = council.SealMessage(m, ev.Signature, a.genesis.Key)
+		} else if tx, err = b.Envelope(p.Intent.(council.Transaction)).Signed(ev.Signature, a.genesis.Key); err == nil {
+			done.Tx, err = tx.MarshalBinary()
+		}
 		if err != nil {
 			a.giveUp(l, b.Signers, err.Error())
 			return
 		}
-		raw, err := tx.MarshalBinary()
-		if err != nil {
-			a.giveUp(l, b.Signers, err.Error())
-			return
+		if at := p.attempt(b.Hash()); at != nil {
+			at.Warm = l.try.slot != (council.SessionID{})
+		}
+		if p.Tx == nil {
+			p.SignedAt = a.now
 		}
 		l.try = nil
-		a.do(Broadcast{Chain: b.Chain, Tx: tx})
-		a.do(Append{council.WordSigned, council.Signed{Proposal: p.ID, Chain: b.Chain, Nonce: b.Nonce, Attempt: b.Attempt, Signers: b.Signers, Tx: raw}})
+		if tx != nil {
+			a.do(Broadcast{Chain: b.Chain, Tx: tx})
+		}
+		a.do(Append{council.WordSigned, done})
 		return
 	}
 }
 
 // failed learns that a session of this node has ended without a signature.
 func (a *Agenda) failed(ev Failed) {
-	if a.ceremonyFailed(ev) {
+	if a.ceremonyFailed(ev) || a.armFailed(ev) {
 		return
 	}
-	for _, l := range a.lanes {
+	for _, l := range a.every() {
 		if l.try == nil || l.try.session != ev.Session {
 			continue
 		}
@@ -293,6 +339,7 @@ func (a *Agenda) abandon(l *lane, suspects []council.MemberID, proven bool, reas
 	b := t.begin
 	l.ended(b.Nonce, b.Attempt)
 	a.do(Abort{Session: t.session})
+	a.dropTried(t)
 	a.do(Append{council.WordAttemptFailed, council.AttemptFailed{
 		Proposal: b.Proposal, Chain: b.Chain, Nonce: b.Nonce, Attempt: b.Attempt, Suspects: suspects, Proven: proven, Reason: clip(reason),
 	}})
@@ -308,17 +355,19 @@ func (a *Agenda) abandon(l *lane, suspects []council.MemberID, proven bool, reas
 // take its place at once. A key generation needs all, so it waits for them.
 func (a *Agenda) peerGone(m council.MemberID) {
 	a.withoutPeer(m, "went away")
+	a.standbyWithout(m, false)
 	a.ceremonyAway(m)
 }
 
 // restarted ends what the member's node has forgotten.
 func (a *Agenda) restarted(m council.MemberID) {
 	a.withoutPeer(m, "was started anew")
+	a.standbyWithout(m, true)
 	a.ceremonyRestarted(m)
 }
 
 func (a *Agenda) withoutPeer(m council.MemberID, what string) {
-	for _, l := range a.lanes {
+	for _, l := range a.every() {
 		if l.try != nil && slices.Contains(l.try.begin.Signers, m) {
 			a.giveUp(l, []council.MemberID{m}, fmt.Sprintf("the node of %s %s", m, what))
 		}

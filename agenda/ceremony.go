@@ -156,6 +156,12 @@ func (a *Agenda) ceremonyStart(k KeygenWanted) {
 	if a.genesis != nil || a.ceremony != nil {
 		return
 	}
+	if a.halfMade != "" {
+		// The signed record is on disk. Another node may live by it, and a new
+		// ceremony would throw the share away.
+		a.do(Notify{What: "ceremony-failed", Text: a.halfMade + "; start this node anew: it finishes the step"})
+		return
+	}
 	a.ceremony = &ceremony{
 		random: k.Random, ready: map[council.MemberID]Ready{}, confirms: map[council.MemberID]council.NodeSignature{},
 		early: map[council.MemberID]ConfirmMessage{}, proofs: map[int][]byte{}, away: map[council.MemberID]time.Time{}, began: a.now,
@@ -167,6 +173,7 @@ func (a *Agenda) ceremonyStart(k KeygenWanted) {
 // ceremonyStep says again what others may have missed, names who is waited
 // for, and goes on when all is there.
 func (a *Agenda) ceremonyStep() {
+	a.announce()
 	c := a.ceremony
 	if c == nil {
 		return
@@ -252,12 +259,11 @@ func (a *Agenda) draw() {
 	c.id = crypto.Keccak256Hash([]byte("millicent/ceremony/1\x00"), a.hash[:], parts)
 	c.began = a.now
 	c.session = council.CeremonySession(council.PurposeKeygen, FirstEpoch, a.hash, a.roster.IDs(), c.id)
-	if a.staged != nil {
-		// All seven are ready to make a key, so none has made the staged one
-		// its own: a node that has would not say Ready.
-		a.do(Discard{Epoch: FirstEpoch})
-		a.staged = nil
-	}
+	// All seven are ready to make a key, so none has made a staged share its own:
+	// a node that has would not say Ready. What is staged goes even when this
+	// node knows of none: its record may be of another attempt.
+	a.do(Discard{Epoch: FirstEpoch})
+	a.staged = nil
 	a.do(Send{Message: c.ready[a.self]}, DrawKey{Session: c.session, Members: a.roster.IDs(), Epoch: FirstEpoch})
 }
 
@@ -467,8 +473,9 @@ func (a *Agenda) keyMade(g council.Genesis) {
 func (a *Agenda) committed(ev Committed) {
 	c := a.ceremony
 	if ev.Err != nil {
+		a.halfMade = fmt.Sprintf("make the share current: %v", ev.Err)
 		if c != nil {
-			a.ceremonyEnd(fmt.Sprintf("make the share current: %v", ev.Err))
+			a.ceremonyEnd(a.halfMade)
 		}
 		return
 	}
@@ -479,6 +486,19 @@ func (a *Agenda) committed(ev Committed) {
 	a.genesis = &g
 	a.staged = nil
 	a.ceremony = nil
+	a.halfMade = ""
+	a.announced = true
 	a.do(Append{council.WordKeyMade, council.KeyMade{Genesis: g}},
 		Notify{What: "key-made", Text: g.Key.Hex()})
+}
+
+// announce tells of a key that this node's feed lacks: the process died after
+// it had made its share current. It may be the only one that has the record with
+// all signatures, and the others can finish only with that.
+func (a *Agenda) announce() {
+	if a.genesis == nil || a.announced || a.watching != "" {
+		return
+	}
+	a.announced = true
+	a.do(Append{council.WordKeyMade, council.KeyMade{Genesis: *a.genesis}})
 }

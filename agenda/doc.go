@@ -14,7 +14,9 @@
 //
 // Rooms inside: event.go (what comes in), effect.go (what goes out), message.go
 // (what nodes tell each other besides feeds and engine frames), proposal.go and
-// feed.go (what the feeds say), lane.go (one nonce in flight for each chain),
-// rank.go (who signs, computed, not negotiated), attempt.go (one signing
-// attempt), ceremony.go (key generation).
+// feed.go (what the feeds say), lane.go and fair.go (one nonce in flight for each
+// chain), terms.go (what its rules have a proposal wait for), pool.go (messages,
+// which have no nonce, side by side), rank.go and apart.go (who signs, computed,
+// not negotiated), attempt.go (one signing attempt), pace.go (how long silence is waited out), standby.go, arming.go and
+// sets.go (slots, made ahead of time), ceremony.go (key generation).
 package agenda

@@ -40,17 +40,31 @@ type Plan struct {
 	Proposal council.ProposalID
 	Deed     council.Transaction
 	Nonce    uint64
-	Attempt  uint64
+	Attempt  uint64 // 0: ahead of time, for whichever attempt comes
 	Replaces *types.Transaction
 }
 
 // Enlist writes the ledger's `reserved` row, durably, records Begun, and then
-// starts the session; answered by Enlisted, later by Signed or Failed.
+// starts the session, which fires Slot or, when that is zero, signs from the
+// start; answered by Enlisted, later by Signed or Failed.
 type Enlist struct {
 	Begin   council.Begin
 	Session council.SessionID
+	Slot    council.SessionID
+	Again   bool // the same attempt, begun anew without its slot: Begun is recorded already
 	Permit  policy.Permit
 }
+
+// Arm starts a session that makes a slot ready, as background work; answered by
+// SlotArmed or Failed.
+type Arm struct {
+	Session council.SessionID
+	Signers []council.MemberID
+	Expires uint64 // unix seconds
+}
+
+// DropSlot destroys a slot.
+type DropSlot struct{ Slot council.SessionID }
 
 // Abort ends a session of this node, if it still runs.
 type Abort struct{ Session council.SessionID }
@@ -80,6 +94,12 @@ type Settle struct {
 	Tx       common.Hash
 	Block    uint64
 	State    RowState
+}
+
+// Find asks the own RPC which transaction has used a nonce; answered by Found.
+type Find struct {
+	Chain uint64
+	Nonce uint64
 }
 
 // Broadcast sends a signed transaction to all RPCs of its chain and follows it
@@ -138,11 +158,14 @@ func (Send) effect()       {}
 func (Fetch) effect()      {}
 func (Plan) effect()       {}
 func (Enlist) effect()     {}
+func (Arm) effect()        {}
+func (DropSlot) effect()   {}
 func (Abort) effect()      {}
 func (Note) effect()       {}
 func (Free) effect()       {}
 func (Settle) effect()     {}
 func (Broadcast) effect()  {}
+func (Find) effect()       {}
 func (Notify) effect()     {}
 func (MakeParams) effect() {}
 func (DrawKey) effect()    {}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/millicent-one/signer/council"
 )
@@ -21,10 +22,16 @@ type Recorded struct {
 	At     uint64 // unix seconds, by the author's clock
 	Word   council.Word
 	Body   any // as council.DecodeBody gives it
+	// Read is when this node read what the entry says, before it was written
+	// down; zero means just now.
+	Read time.Time
 }
 
 // PeerUp and PeerDown report that a member's node can or can't be reached.
-type PeerUp struct{ Member council.MemberID }
+type PeerUp struct {
+	Member council.MemberID
+	RTT    time.Duration // of a word and its answer; zero when not measured
+}
 
 // PeerDown reports that a member's node can't be reached.
 type PeerDown struct{ Member council.MemberID }
@@ -53,16 +60,18 @@ type Head struct {
 	Nonce uint64 // of the council's address, at the newest block
 }
 
-// Planned answers a Plan: the fees that this node would offer now.
+// Planned answers a Plan: the fees that this node would offer now, at a block of
+// the chain.
 type Planned struct {
 	Proposal council.ProposalID
 	Nonce    uint64
-	Attempt  uint64
+	Attempt  uint64 // 0: asked ahead of time
 	Fees     council.Fees
 	Err      error
 }
 
-// Ledger reports a row of the sign ledger as it stands after a change.
+// Ledger reports a row of the sign ledger as it stands after a change. Of a
+// message, which is in the ledger by its digest, Chain and Nonce say nothing.
 type Ledger struct {
 	Chain    uint64
 	Nonce    uint64
@@ -94,6 +103,9 @@ type Signed struct {
 	Signature []byte
 }
 
+// SlotArmed answers an Arm: all signers are armed.
+type SlotArmed struct{ Session council.SessionID }
+
 // Failed reports a session that ended without a signature.
 type Failed struct {
 	Session  council.SessionID
@@ -101,6 +113,19 @@ type Failed struct {
 	Proven   bool
 	Err      error
 }
+
+// Stalled reports that a session has waited for messages of others for longer
+// than its Patience.
+type Stalled struct {
+	Session council.SessionID
+	Waiting []council.MemberID // whose messages are missing
+	Round   string             // in which round, for people
+	For     time.Duration
+}
+
+// Convicted reports that this node holds a record which proves that a member has
+// signed what no honest node signs.
+type Convicted struct{ Member council.MemberID }
 
 // Seen reports what became of a tracked transaction on its chain.
 type Seen struct {
@@ -111,6 +136,26 @@ type Seen struct {
 	BlockHash common.Hash
 	GasUsed   uint64
 	Err       error // of a broadcast
+}
+
+// Lost reports that a final block has a nonce of the council's used by a
+// transaction that this node does not follow.
+type Lost struct {
+	Chain uint64
+	Nonce uint64
+	Block uint64
+}
+
+// Found answers a Find: the transaction, and the block that it is in.
+type Found struct {
+	Chain     uint64
+	Nonce     uint64
+	Tx        *types.Transaction
+	Block     uint64
+	BlockHash common.Hash
+	GasUsed   uint64
+	Reverted  bool
+	Err       error
 }
 
 // KeygenWanted reports that this node's operator takes part in the ceremony.
@@ -151,8 +196,13 @@ func (Planned) event()       {}
 func (Ledger) event()        {}
 func (Enlisted) event()      {}
 func (Signed) event()        {}
+func (SlotArmed) event()     {}
 func (Failed) event()        {}
+func (Stalled) event()       {}
+func (Convicted) event()     {}
 func (Seen) event()          {}
+func (Lost) event()          {}
+func (Found) event()         {}
 func (KeygenWanted) event()  {}
 func (ParamsMade) event()    {}
 func (KeyDrawn) event()      {}

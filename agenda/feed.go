@@ -1,6 +1,7 @@
 package agenda
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -18,6 +19,13 @@ func (a *Agenda) record(e Recorded) {
 	}
 	if made, ok := e.Body.(council.KeyMade); ok {
 		a.keyMade(made.Genesis)
+		if a.genesis != nil && e.Author == a.self && made.Genesis.ID() == a.genesis.ID() {
+			a.announced = true
+		}
+		return
+	}
+	if b, ok := e.Body.(council.BackedUp); ok {
+		a.backedUp(e, b) // feeds may bring it before the birth record
 		return
 	}
 	if a.genesis == nil {
@@ -32,24 +40,39 @@ func (a *Agenda) record(e Recorded) {
 		}
 	case council.Voted:
 		if p := a.known(b.Approval.Proposal, e); p != nil {
-			a.voted(p, b.Approval)
+			read := e.Read
+			if read.IsZero() {
+				read = a.now
+			}
+			a.voted(p, b.Approval, read)
+		}
+	case council.Complete:
+		if p := a.known(b.Proposal, e); p != nil {
+			p.record.completes[e.Author] = b
 		}
 	case council.Begun:
-		if p := a.known(b.Proposal, e); p != nil {
+		if p := a.known(b.Proposal, e); p != nil && p.at(b.Chain, b.Nonce) {
+			if e.Author == a.self {
+				p.record.begun = e.At
+			}
 			p.begun(e.Author, b, a.reading())
-			a.lane(b.Chain).counted(b.Nonce, b.Attempt)
+			a.laneOf(p).counted(b.Nonce, b.Attempt)
 		}
 	case council.AttemptFailed:
-		if p := a.known(b.Proposal, e); p != nil {
+		if p := a.known(b.Proposal, e); p != nil && p.at(b.Chain, b.Nonce) {
 			a.attemptFailed(p, e.Author, b)
 		}
 	case council.Signed:
 		if p := a.known(b.Proposal, e); p != nil {
 			a.signatureSeen(p, b)
+			a.stamp(p, e.Author, e.At, b)
 		}
 	case council.Sighted:
 		if p := a.known(b.Proposal, e); p != nil && e.Author == a.self {
 			a.sighted(p, e.Word, b)
+			if p.signed() && p.record.learnt == 0 {
+				p.record.learnt = e.At
+			}
 		}
 	}
 }
@@ -60,9 +83,9 @@ func (a *Agenda) known(id council.ProposalID, e Recorded) *Proposal {
 	if p, ok := a.proposals[id]; ok {
 		return p
 	}
-	if a.orphaned < MaxOrphans {
+	if a.orphaned[e.Author] < MaxOrphans {
 		a.orphans[id] = append(a.orphans[id], e)
-		a.orphaned++
+		a.orphaned[e.Author]++
 	}
 	return nil
 }
@@ -79,6 +102,9 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	if err != nil || a.proposals[id] != nil {
 		return
 	}
+	if m, _ := a.roster.Member(e.Author); !m.Term.Holds(e.At) { // by its own clock: who dates back gains an agenda item, no approval
+		return
+	}
 	if e.Author != a.self && a.openBy(e.Author) >= MaxOpenPerMember {
 		return
 	}
@@ -88,6 +114,7 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 		Ballots:  map[council.MemberID]council.Approval{},
 		told:     map[string]bool{},
 		doubt:    map[council.MemberID]int{},
+		apart:    apart{},
 		Spoken:   map[council.MemberID]time.Time{},
 	}
 	if !a.replaying {
@@ -95,6 +122,10 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	}
 	p.Action, p.Unread = a.policy.Describe(in)
 	p.needs = a.policy.Needs(in)
+	p.record = newRecord(a.policy.Counts(in))
+	if m, ok := council.AsMessage(in); ok {
+		a.enterPool(p, m)
+	}
 	a.proposals[id] = p
 	a.order = append(a.order, id)
 	if p.once("proposed") && !a.replaying {
@@ -102,16 +133,16 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	}
 	waiting := a.orphans[id]
 	delete(a.orphans, id)
-	a.orphaned -= len(waiting)
 	for _, w := range waiting {
+		a.orphaned[w.Author]--
 		a.record(w)
 	}
 }
 
 // voted takes up a member's word. The signature is checked now; expiry and term
 // are checked again, at their time, whenever the approvals are counted.
-func (a *Agenda) voted(p *Proposal, ap council.Approval) {
-	if p.Unread != nil || ap.Expires == 0 {
+func (a *Agenda) voted(p *Proposal, ap council.Approval, read time.Time) {
+	if p.Unread != nil || ap.Expires == 0 || p.heard(ap) {
 		return
 	}
 	m, err := a.ballot(p).Verify(ap, a.readingTime(ap))
@@ -125,12 +156,21 @@ func (a *Agenda) voted(p *Proposal, ap council.Approval) {
 	if a.replaying {
 		return
 	}
-	p.Spoken[m.ID] = a.now
-	if p.QuorumAt.IsZero() {
-		if a.enough(p) {
-			p.QuorumAt = a.now
+	p.Spoken[m.ID] = read
+	if p.QuorumAt.IsZero() && a.enough(p) {
+		p.QuorumAt = read
+	}
+}
+
+// heard reports whether these very words are known: a Begin brings along what
+// the feeds have brought already.
+func (p *Proposal) heard(ap council.Approval) bool {
+	for _, b := range p.Ballots {
+		if bytes.Equal(b.Sig, ap.Sig) {
+			return true
 		}
 	}
+	return false
 }
 
 // readingTime is the time at which an approval is read: now, and for one that
@@ -156,9 +196,11 @@ func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time
 	at := p.attempt(b.Begin)
 	if at == nil {
 		if len(p.Attempts) >= MaxAttemptsKept {
-			p.Attempts = slices.Delete(p.Attempts, 0, 1)
+			// What one member alone has spoken of goes first.
+			i := slices.IndexFunc(p.Attempts, func(at Attempt) bool { return len(at.Joined) < 2 })
+			p.Attempts = slices.Delete(p.Attempts, max(i, 0), max(i, 0)+1)
 		}
-		p.Attempts = append(p.Attempts, Attempt{Number: b.Attempt, Nonce: b.Nonce, Begin: b.Begin, Signers: b.Signers, Leader: b.Coordinator, heard: now})
+		p.Attempts = append(p.Attempts, Attempt{Number: b.Attempt, Nonce: b.Nonce, Begin: b.Begin, Signers: b.Signers, Leader: b.Coordinator, Heard: now})
 		at = &p.Attempts[len(p.Attempts)-1]
 	}
 	if slices.Contains(at.Signers, author) && !slices.Contains(at.Joined, author) {
@@ -168,17 +210,23 @@ func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time
 
 // running finds an attempt of others that may still bring the signature: all
 // its signers have joined it and have time left, or it has only just begun. One
-// member's word alone holds nobody up for long.
+// member's word alone holds nobody up for long, and not again and again.
 func (a *Agenda) running(p *Proposal, nonce uint64) bool {
+	lone := map[council.MemberID]int{}
 	for _, at := range p.Attempts {
-		if at.Nonce != nonce || at.Failed != "" || at.heard.IsZero() {
+		if at.Nonce != nonce || at.Failed != "" || at.Heard.IsZero() || len(at.Joined) == 0 {
 			continue
 		}
-		patience := 2 * a.timing.Grace
+		if who := at.Joined[0]; len(at.Joined) == 1 {
+			if lone[who]++; lone[who] > MaxLoneWords {
+				continue
+			}
+		}
+		patience := 2 * a.pace.grace(at.Signers)
 		if len(at.Joined) == len(at.Signers) {
 			patience = a.timing.Deadline
 		}
-		if !a.due(at.heard, patience) {
+		if !a.due(at.Heard, patience) {
 			return true
 		}
 	}
@@ -198,14 +246,18 @@ func (p *Proposal) attempt(begin common.Hash) *Attempt {
 // finish it any more. A suspicion counts once for each attempt and suspect,
 // whoever reports it.
 func (a *Agenda) attemptFailed(p *Proposal, author council.MemberID, f council.AttemptFailed) {
-	l := a.lane(f.Chain)
+	l := a.laneOf(p)
+	a.parted(p, author, f.Suspects)
 	for i := range p.Attempts {
 		at := &p.Attempts[i]
 		if at.Number != f.Attempt || at.Nonce != f.Nonce || !slices.Contains(at.Signers, author) {
 			continue
 		}
-		l.ended(f.Nonce, f.Attempt)
-		if at.Failed == "" {
+		if author == a.self || len(at.Joined) > 1 { // one member's word ends no number
+			l.ended(f.Nonce, f.Attempt)
+		}
+		first := at.Failed == ""
+		if first {
 			at.Failed = f.Reason
 		}
 		for _, s := range f.Suspects {
@@ -214,29 +266,46 @@ func (a *Agenda) attemptFailed(p *Proposal, author council.MemberID, f council.A
 				p.doubt[s]++
 			}
 		}
-		if t := l.try; author != a.self && t != nil && t.begin.Hash() == at.Begin && !a.replaying {
+		if a.replaying || author == a.self {
+			continue
+		}
+		// An attempt that all have joined fails by silence or by a lie, and somebody
+		// knows whose; one that is refused has its name in the refusal.
+		signers, nameless := at.Signers, len(at.Suspects) == 0 && len(at.Joined) == len(at.Signers)
+		if t := l.try; t != nil && t.begin.Hash() == at.Begin {
 			a.giveUp(l, nil, string(author)+" gave it up: "+f.Reason)
+		}
+		if first && nameless {
+			// Who gave it up for another's word names nobody, and may be heard
+			// first: the one who knows the name is about to be.
+			p.listening = a.now.Add(a.pace.hearsay(signers))
 		}
 	}
 }
 
-// signatureSeen takes up a finished transaction from anyone: it proves itself.
+// at reports whether a chain and a nonce are a proposal's: what else the feeds
+// say about its attempts makes no sense.
+func (p *Proposal) at(chain, nonce uint64) bool {
+	return chain == p.Intent.ChainID() && (p.lane == nil || nonce == 0)
+}
+
+// signatureSeen takes up a finished transaction, or a signature over a message,
+// from anyone: it proves itself.
 func (a *Agenda) signatureSeen(p *Proposal, s council.Signed) {
+	if m, ok := council.AsMessage(p.Intent); ok {
+		a.messageSigned(p, m, s)
+		return
+	}
 	deed, ok := p.Intent.(council.Transaction)
-	if !ok {
+	if !ok || len(s.Signature) > 0 {
 		return
 	}
 	tx := new(types.Transaction)
 	if err := tx.UnmarshalBinary(s.Tx); err != nil {
 		return
 	}
-	fees := council.Fees{Gas: tx.Gas(), MaxFeePerGas: tx.GasFeeCap(), MaxTipPerGas: tx.GasTipCap()}
-	env := council.Envelope{Deed: deed, Nonce: tx.Nonce(), Fees: fees}
-	signer := types.NewLondonSigner(tx.ChainId())
-	if tx.Type() != types.DynamicFeeTxType || signer.Hash(tx) != env.Digest() || tx.Nonce() != s.Nonce || s.Chain != deed.Chain {
-		return
-	}
-	if from, err := types.Sender(signer, tx); err != nil || from != a.genesis.Key {
+	digest, ok := a.carriedOut(deed, tx)
+	if !ok || tx.Nonce() != s.Nonce || s.Chain != deed.Chain {
 		return
 	}
 	l := a.lane(deed.Chain)
@@ -244,26 +313,61 @@ func (a *Agenda) signatureSeen(p *Proposal, s council.Signed) {
 		return
 	}
 	first := p.Tx == nil
+	if !a.replaying {
+		a.paced(p, s)
+	}
 	p.txs = append(p.txs, tx.Hash())
 	p.Tx, p.Signed, p.sent = tx, &s, a.now.Add(-a.timing.Rebroadcast)
 	if a.replaying {
 		p.told["signed"] = true
-	} else {
+	} else if p.SignedAt.IsZero() || !first {
 		p.SignedAt = a.now
 	}
 	if !a.replaying {
 		a.yield(l, tx.Nonce(), p.ID)
+		if own, ok := l.byID[p.ID]; ok && own != tx.Nonce() {
+			// This node did not hear of it until its RPC had counted on, and
+			// began the proposal at the next nonce.
+			a.yieldOwn(l, own, p.ID)
+		}
 	}
 	if r := l.rows[tx.Nonce()]; !a.replaying && (r.state < RowRevealed || r.proposal != p.ID) {
-		a.do(Note{Chain: deed.Chain, Nonce: tx.Nonce(), Proposal: p.ID, Digest: env.Digest()})
+		a.do(Note{Chain: deed.Chain, Nonce: tx.Nonce(), Proposal: p.ID, Digest: digest})
+		if r.state != RowRevealed && r.state != RowConsumed { // from now on, not only once it is written
+			a.row(Ledger{Chain: deed.Chain, Nonce: tx.Nonce(), Proposal: p.ID, State: RowRevealed})
+		}
 	}
-	if l.try != nil && l.try.begin.Proposal == p.ID && l.try.begin.Digest == env.Digest() {
-		a.do(Abort{Session: l.try.session})
-		l.try = nil
+	if l.try != nil && l.try.begin.Proposal == p.ID && l.try.begin.Nonce == tx.Nonce() {
+		a.overtaken(p, l) // with other fees or not: what this attempt is for is there
 	}
 	if first && !a.replaying && p.once("signed") {
 		a.do(Notify{What: "signed", Proposal: p.ID, Text: p.Action.Sentence + ": " + tx.Hash().Hex()})
 	}
+}
+
+// carriedOut gives the digest that was signed, if tx is what was decided, with the
+// council's signature on it.
+func (a *Agenda) carriedOut(deed council.Transaction, tx *types.Transaction) (digest common.Hash, ok bool) {
+	fees := council.Fees{Gas: tx.Gas(), MaxFeePerGas: tx.GasFeeCap(), MaxTipPerGas: tx.GasTipCap()}
+	env := council.Envelope{Deed: deed, Nonce: tx.Nonce(), Fees: fees}
+	signer := types.NewLondonSigner(tx.ChainId())
+	if digest = env.Digest(); tx.Type() != types.DynamicFeeTxType || signer.Hash(tx) != digest {
+		return digest, false
+	}
+	from, err := types.Sender(signer, tx)
+	return digest, err == nil && from == a.genesis.Key
+}
+
+// overtaken ends this node's own session for a signature that another brought
+// first.
+func (a *Agenda) overtaken(p *Proposal, l *lane) {
+	t := l.try
+	if at := p.attempt(t.begin.Hash()); at != nil {
+		at.Warm = t.enlisted && t.slot != (council.SessionID{})
+	}
+	a.do(Abort{Session: t.session})
+	a.dropTried(t)
+	l.try = nil
 }
 
 // yield gives up this node's own reservation of a nonce that others have signed
@@ -277,7 +381,18 @@ func (a *Agenda) yield(l *lane, nonce uint64, to council.ProposalID) {
 	if l.try != nil && l.try.begin.Proposal == r.proposal {
 		a.giveUp(l, nil, "the nonce went to proposal "+to.Short())
 	}
-	a.do(Free{Chain: l.chain, Nonce: nonce, Proposal: r.proposal})
+	a.free(l, nonce)
+}
+
+// yieldOwn gives up a reservation of a proposal that is signed at another nonce.
+func (a *Agenda) yieldOwn(l *lane, nonce uint64, p council.ProposalID) {
+	if r := l.rows[nonce]; r.proposal != p || r.state != RowReserved {
+		return
+	}
+	if l.try != nil && l.try.begin.Proposal == p {
+		a.giveUp(l, nil, "the proposal is signed at another nonce")
+	}
+	a.free(l, nonce)
 }
 
 // outbids reports whether tx is another transaction with a higher fee than old.

@@ -11,12 +11,16 @@ import (
 	"github.com/millicent-one/signer/policy"
 )
 
-// lane is one chain's queue: the council's address has one nonce in flight.
+// lane is one chain's queue: the council's address has one nonce in flight. A
+// message has a lane of its own (pool.go), in which all is at nonce 0, and the
+// row stands for its digest.
 type lane struct {
 	chain uint64
-	known bool // the own RPC has reported
+	owner *Proposal // the message whose lane it is; nil for a chain's
+	known bool      // the own RPC has reported
 	block uint64
-	nonce uint64 // next on chain, at the newest block
+	nonce uint64    // next on chain, at the newest block
+	moved time.Time // when that last changed
 	rows  map[uint64]row
 	byID  map[council.ProposalID]uint64
 	last  map[uint64]uint64 // highest attempt heard of, by nonce
@@ -24,12 +28,13 @@ type lane struct {
 	try   *try
 	plan  *Plan
 	turn  turn
-	held  []heldBegin
+	held  []heldBegin // for proposals that are not known yet, or for a place in the pool
 }
 
 type row struct {
 	proposal council.ProposalID
 	state    RowState
+	freeing  bool // asked for, and not answered yet
 }
 
 // turn is since when the same attempt has been possible: the ranks of
@@ -50,10 +55,14 @@ type heldBegin struct {
 func (a *Agenda) lane(chain uint64) *lane {
 	l, ok := a.lanes[chain]
 	if !ok {
-		l = &lane{chain: chain, rows: map[uint64]row{}, byID: map[council.ProposalID]uint64{}, last: map[uint64]uint64{}, over: map[uint64]uint64{}}
+		l = newLane(chain)
 		a.lanes[chain] = l
 	}
 	return l
+}
+
+func newLane(chain uint64) *lane {
+	return &lane{chain: chain, rows: map[uint64]row{}, byID: map[council.ProposalID]uint64{}, last: map[uint64]uint64{}, over: map[uint64]uint64{}}
 }
 
 func (a *Agenda) chains() []uint64 { return slices.Sorted(maps.Keys(a.lanes)) }
@@ -61,11 +70,16 @@ func (a *Agenda) chains() []uint64 { return slices.Sorted(maps.Keys(a.lanes)) }
 // row mirrors a change of the ledger.
 func (a *Agenda) row(ev Ledger) {
 	l := a.lane(ev.Chain)
+	if p, ok := a.proposals[ev.Proposal]; ok {
+		l = a.laneOf(p)
+	}
 	if ev.State == RowFreed {
 		if r, ok := l.rows[ev.Nonce]; ok && r.proposal == ev.Proposal {
 			delete(l.rows, ev.Nonce)
 		}
-		delete(l.byID, ev.Proposal)
+		if l.byID[ev.Proposal] == ev.Nonce {
+			delete(l.byID, ev.Proposal)
+		}
 		return
 	}
 	if ev.State == RowDisplaced {
@@ -78,8 +92,20 @@ func (a *Agenda) row(ev Ledger) {
 			return
 		}
 	}
-	l.rows[ev.Nonce] = row{ev.Proposal, ev.State}
+	l.rows[ev.Nonce] = row{proposal: ev.Proposal, state: ev.State}
 	l.byID[ev.Proposal] = ev.Nonce
+}
+
+// free asks for a reservation to be given back, once: a second answer would come
+// when the nonce may be reserved again.
+func (a *Agenda) free(l *lane, nonce uint64) {
+	r := l.rows[nonce]
+	if r.freeing {
+		return
+	}
+	r.freeing = true
+	l.rows[nonce] = r
+	a.do(Free{Chain: l.chain, Nonce: nonce, Proposal: r.proposal})
 }
 
 // counted remembers the highest attempt heard of at a nonce. Numbers that leap
@@ -115,8 +141,11 @@ func (l *lane) holder() council.ProposalID {
 }
 
 // nonceFor derives the nonce that a proposal would be signed at, or says why it
-// can't be signed now.
+// can't be signed now. A message has none: its nonce is 0.
 func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
+	if l.owner != nil {
+		return 0, a.claim(p)
+	}
 	if !l.known {
 		return 0, fmt.Errorf("this node's RPC for chain %d has not answered yet", l.chain)
 	}
@@ -151,22 +180,24 @@ type choice struct {
 }
 
 // candidates lists the proposals that are approved and could have the nonce:
-// the one that holds it, or what replaces it; else the restrictive first, then
-// the oldest. One that could not go on just now stands behind.
+// the one that holds it, or what replaces it; else the restrictive first (but
+// see urgent), then the oldest. One that could not go on just now stands behind.
 func (a *Agenda) candidates(l *lane) []*Proposal {
 	var out []*Proposal
-	for _, id := range a.order {
+	order := a.order
+	if l.owner != nil {
+		order = []council.ProposalID{l.owner.ID}
+	}
+	for _, id := range order {
 		p := a.proposals[id]
-		if p.Intent.ChainID() != l.chain || p.Unread != nil || p.Over != "" || p.done() {
-			continue
-		}
-		if _, ok := p.Intent.(council.Transaction); !ok {
+		if p.lane != nil && p.lane != l || p.Intent.ChainID() != l.chain || p.Unread != nil || p.Over != "" || p.done() {
 			continue
 		}
 		if p.Tx != nil && !a.needsBump(p) {
 			continue
 		}
-		if _, err := a.nonceFor(l, p); err != nil || !a.enough(p) {
+		ripe := a.ripen(p)
+		if _, err := a.nonceFor(l, p); err != nil || !ripe {
 			continue
 		}
 		out = append(out, p)
@@ -192,7 +223,7 @@ func (a *Agenda) next(l *lane) (choice, bool) {
 		if err != nil || !a.due(p.held, 0) {
 			continue
 		}
-		if a.running(p, nonce) {
+		if a.running(p, nonce) || !a.due(p.listening, 0) {
 			return choice{}, false
 		}
 		c := choice{proposal: p, nonce: nonce, attempt: l.last[nonce] + 1}
@@ -210,7 +241,7 @@ func (a *Agenda) next(l *lane) (choice, bool) {
 
 // before orders approved proposals. What replaces goes before what is replaced.
 func (a *Agenda) before(x, y *Proposal) bool {
-	xr, yr := x.Action.Class == policy.Restrictive, y.Action.Class == policy.Restrictive
+	xr, yr := a.urgent(x), a.urgent(y)
 	switch {
 	case replaces(x, y):
 		return true
@@ -231,6 +262,9 @@ func replaces(x, y *Proposal) bool {
 	return ok && deed.Replaces == y.ID
 }
 
+// signed reports whether the signature exists. For a message that is the end.
+func (p *Proposal) signed() bool { return p.Tx != nil || p.Signature != nil }
+
 func (p *Proposal) done() bool {
 	switch p.Fate {
 	case council.WordMined, council.WordReverted, council.WordFinal:
@@ -248,15 +282,18 @@ func (a *Agenda) needsBump(p *Proposal) bool {
 // head takes up what the own RPC says about a chain.
 func (a *Agenda) head(ev Head) {
 	l := a.lane(ev.Chain)
+	if ev.Nonce != l.nonce {
+		l.moved = a.now
+	}
 	l.known, l.block, l.nonce = true, ev.Block, ev.Nonce
 }
 
 // Trying lists the proposals that this node takes part in signing just now.
 func (a *Agenda) Trying() []council.ProposalID {
 	var out []council.ProposalID
-	for _, c := range a.chains() {
-		if t := a.lanes[c].try; t != nil {
-			out = append(out, t.begin.Proposal)
+	for _, l := range a.every() {
+		if l.try != nil {
+			out = append(out, l.try.begin.Proposal)
 		}
 	}
 	return out
@@ -265,9 +302,15 @@ func (a *Agenda) Trying() []council.ProposalID {
 // drive moves a lane on: it ends an attempt that takes too long, or finds the
 // next proposal and, when it is this node's turn, opens an attempt.
 func (a *Agenda) drive(l *lane) {
-	a.heldBegins(l)
+	if l.owner == nil {
+		a.heldBegins(l)
+	}
 	if l.try != nil {
-		if a.due(l.try.since, a.timing.Deadline) {
+		switch {
+		case l.known && l.try.begin.Nonce < l.nonce && a.due(l.moved, a.timing.Hold):
+			// By none of this attempt's signers, or one would have said so.
+			a.giveUp(l, nil, "the nonce has been used")
+		case a.due(l.try.since, a.timing.Deadline):
 			a.giveUp(l, l.try.begin.Signers, "no signature before the deadline")
 		}
 		return
@@ -275,10 +318,8 @@ func (a *Agenda) drive(l *lane) {
 	if !l.known || a.watching != "" {
 		return
 	}
-	if n, r, ok := l.live(); ok && r.state == RowReserved {
-		// No session runs, so nothing was revealed: the reservation is left
-		// over from an attempt or a process that died.
-		a.do(Free{Chain: l.chain, Nonce: n, Proposal: r.proposal})
+	if n, _, _ := l.live(); l.leftover() {
+		a.free(l, n)
 		return
 	}
 	c, ok := a.next(l)
@@ -291,7 +332,16 @@ func (a *Agenda) drive(l *lane) {
 	if l.turn.proposal != c.proposal.ID || l.turn.attempt != c.attempt || l.turn.set != key {
 		l.turn = turn{c.proposal.ID, c.attempt, key, a.now}
 	}
-	if me < 0 || !a.due(l.turn.since, time.Duration(me)*a.timing.Grace) || l.plan != nil {
+	if me < 0 || !a.due(l.turn.since, time.Duration(me)*a.pace.grace(c.set)) || l.plan != nil {
+		return
+	}
+	if l.owner != nil { // it costs nothing
+		a.open(l, c, council.Fees{})
+		return
+	}
+	if q := c.proposal.quote; q != nil && c.proposal.Tx == nil && q.block+policy.MaxFacts >= l.block {
+		c.proposal.quote = nil // the next attempt asks again
+		a.open(l, c, q.fees)
 		return
 	}
 	l.plan = &Plan{Proposal: c.proposal.ID, Deed: c.proposal.Intent.(council.Transaction), Nonce: c.nonce, Attempt: c.attempt, Replaces: c.proposal.Tx}

@@ -4,16 +4,31 @@ import "time"
 
 // Bounds on what the feeds of others can make this node keep or do.
 const (
-	MaxOpenPerMember = 64 // open proposals of one proposer; more are not taken up
-	MaxOrphans       = 256
+	MaxOpenPerMember = 64  // open proposals of one proposer; more are not taken up
+	MaxOrphans       = 256 // entries of one author that wait for their proposal
 	MaxHeldBegins    = 16
+	MaxHeldPerMember = 2 // Begins of one coordinator that wait
 	MaxAttemptsKept  = 32
+	MaxSets          = 128 // sets of signers in a council; with more there is no standby
+	MaxArming        = 2   // slots that are made at once under one leader
+	MaxPaceKept      = 8   // signatures that the next one's patience follows from
+	MaxPaceDoublings = 3   // of that patience, for failures in a row
+	MaxPool          = 4   // messages that are signed at once, beside one transaction for each chain
+	MaxColds         = 8   // words of one member about Begins that have not come yet
+	MaxSought        = 3   // times that a chain is asked in vain what has used a nonce, before it counts as another's
+	MaxEarlyWords    = 3   // attempts at a proposal that a member may find too early without being suspected
+	MaxLoneWords     = 2   // attempts that one member alone speaks of and that others wait for
 )
+
+// MaxRTT bounds what a line may add to this node's patience: a member that is
+// slow on purpose must not make everyone wait.
+const MaxRTT = 1500 * time.Millisecond
 
 // Timing holds the waits of the agenda. Zero fields take the defaults.
 type Timing struct {
 	Grace       time.Duration // how long the next in rank waits for the coordinator before it
-	Deadline    time.Duration // a whole cold signing attempt
+	Deadline    time.Duration // a whole signing attempt, at most: measurements shorten it
+	Silence     time.Duration // a round of one, at least, before its silence counts: measurements lengthen it
 	Hold        time.Duration // how long a Begin waits for the proposal it speaks of
 	Retry       time.Duration // until a failed fetch is tried again
 	Rejudge     time.Duration // until a denied open proposal is judged again
@@ -22,14 +37,18 @@ type Timing struct {
 	Remind      time.Duration // between two reminders of who is waited for
 	Away        time.Duration // how long a key generation waits for a node that can't be reached
 	Ceremony    time.Duration // the rounds of a key generation
+	Arming      time.Duration // until a slot must be ready
+	Quiet       time.Duration // without live work before a slot is made; also between two words about the stock
+	Fair        time.Duration // how long what is approved and permissive lets restrictive proposals go first
 	MaxSkew     time.Duration // how far another member's clock may be off before it is named
 }
 
 // Defaults are the waits of a real council.
 func Defaults() Timing {
 	return Timing{
-		Grace: 1500 * time.Millisecond, Deadline: 45 * time.Second, Hold: 5 * time.Second,
+		Grace: 1500 * time.Millisecond, Deadline: 45 * time.Second, Silence: 3 * time.Second, Hold: 5 * time.Second,
 		Retry: 2 * time.Second, Rejudge: 10 * time.Second, Rebroadcast: 12 * time.Second, Bump: 90 * time.Second,
-		Remind: 10 * time.Second, Away: 45 * time.Second, Ceremony: 10 * time.Minute, MaxSkew: 30 * time.Second,
+		Remind: 10 * time.Second, Away: 45 * time.Second, Ceremony: 10 * time.Minute,
+		Arming: 2 * time.Minute, Quiet: 2 * time.Second, Fair: 10 * time.Minute, MaxSkew: 30 * time.Second,
 	}
 }

@@ -19,6 +19,11 @@ const (
 	tagReady   = 3
 	tagConfirm = 4
 	tagProof   = 5
+	tagCold    = 6
+	tagCall    = 7
+	tagAnswer  = 8
+	tagArm     = 9
+	tagStock   = 10
 )
 
 // BeginMessage opens a signing attempt.
@@ -57,11 +62,51 @@ type Proof struct {
 	Signature []byte
 }
 
+// Cold tells the signers of an attempt that this node lacks the slot which the
+// Begin names: all run the same attempt from the start, under its other id.
+type Cold struct {
+	Chain uint64
+	Begin common.Hash
+}
+
+// ArmCall asks the other members of a set to make one more slot ready. Have is
+// what the leader has; the rest is of no use.
+type ArmCall struct {
+	Signers []council.MemberID
+	Call    common.Hash // names the call; the leader's part of the slot's id
+	Have    []council.SessionID
+}
+
+// ArmAnswer takes part in a call. Random is this node's part of the slot's id;
+// zero means not now.
+type ArmAnswer struct {
+	Signers []council.MemberID
+	Call    common.Hash
+	Random  common.Hash
+	Have    []council.SessionID
+}
+
+// ArmBegin carries all parts, in the order of the signers, and starts the
+// engine.
+type ArmBegin struct {
+	Signers []council.MemberID
+	Randoms []common.Hash
+}
+
+// Stock tells for which sets of signers the sender has a slot: a bit for each,
+// in the order in which combine lists them.
+type Stock struct{ Ready []byte }
+
 func (BeginMessage) tag() uint8   { return tagBegin }
 func (Refusal) tag() uint8        { return tagRefusal }
 func (Ready) tag() uint8          { return tagReady }
 func (ConfirmMessage) tag() uint8 { return tagConfirm }
 func (Proof) tag() uint8          { return tagProof }
+func (Cold) tag() uint8           { return tagCold }
+func (ArmCall) tag() uint8        { return tagCall }
+func (ArmAnswer) tag() uint8      { return tagAnswer }
+func (ArmBegin) tag() uint8       { return tagArm }
+func (Stock) tag() uint8          { return tagStock }
 
 // EncodeMessage gives the tag and the RLP bytes of a message.
 func EncodeMessage(m Message) (uint8, []byte, error) {
@@ -85,6 +130,16 @@ func DecodeMessage(tag uint8, b []byte) (Message, error) {
 		return messageAs[ConfirmMessage](b)
 	case tagProof:
 		return messageAs[Proof](b)
+	case tagCold:
+		return messageAs[Cold](b)
+	case tagCall:
+		return messageAs[ArmCall](b)
+	case tagAnswer:
+		return messageAs[ArmAnswer](b)
+	case tagArm:
+		return messageAs[ArmBegin](b)
+	case tagStock:
+		return messageAs[Stock](b)
 	}
 	return nil, fmt.Errorf("unknown message tag %d", tag)
 }

@@ -31,10 +31,16 @@ type Proposal struct {
 	Attempts []Attempt
 	Signed   *council.Signed
 	Tx       *types.Transaction
-	Fate     council.Word // the last sighting of Tx by this node, or ""
-	Where    council.Sighted
-	Reverted bool         // the call failed in the block that Where names
-	Over     council.Word // WordExpired or WordDisplaced once it can't be signed any more
+	// Of a message: what is signed, the signature once it exists (65 bytes
+	// r || s || v, v in {27, 28}), and the proposal that has it instead when two
+	// ask for the same.
+	Digest    common.Hash
+	Signature []byte
+	Instead   council.ProposalID
+	Fate      council.Word // the last sighting of Tx by this node, or ""
+	Where     council.Sighted
+	Reverted  bool         // the call failed in the block that Where names
+	Over      council.Word // WordExpired or WordDisplaced once it can't be signed any more
 
 	// When this node, by its own clock, first knew; zero for what it read back
 	// from its journal.
@@ -42,16 +48,27 @@ type Proposal struct {
 	// Spoken is when this node read each member's word.
 	Spoken map[council.MemberID]time.Time
 
-	txs      []common.Hash   // all that were signed: a fee bump may lose to what it bumped
-	held     time.Time       // until then others may go first
-	needs    []council.Query // what the policy must know; a function of the intent
-	count    *count
-	facts    *council.Facts
-	fetching time.Time
-	fetched  time.Time
-	sent     time.Time // last broadcast
-	told     map[string]bool
-	doubt    map[council.MemberID]int // attempts in which the member was suspected
+	record record        // what its terms rest on
+	lane   *lane         // of a message
+	txs    []common.Hash // all that were signed: a fee bump may lose to what it bumped
+	ripe   time.Time     // since when it is approved and its time has come, as this process knows; zero while it is not
+	held   time.Time     // until then others may go first
+	// Until then this node begins nothing: somebody is about to say who was silent.
+	listening time.Time
+	needs     []council.Query // what the policy must know; a function of the intent
+	count     *count
+	facts     *council.Facts
+	quote     *quote // fees, asked ahead of time
+	quoting   uint64 // the block at which they were last asked
+	fetching  time.Time
+	fetched   time.Time
+	sent      time.Time // last broadcast
+	sought    time.Time // last asked the chain what has used its nonce
+	misses    int       // times that it did not say
+	lost      uint64    // the final block in which it is used, by none that is known; 0 for not known to be so
+	told      map[string]bool
+	doubt     map[council.MemberID]int // attempts in which the member was suspected
+	apart     apart
 }
 
 // Attempt is one try at a signature, as the feeds report it.
@@ -64,8 +81,14 @@ type Attempt struct {
 	Joined   []council.MemberID // those who say that they take part
 	Failed   string             // why it ended without a signature; "" while open or signed
 	Suspects []council.MemberID
+	Warm     bool      // this node fired a slot for it
+	Heard    time.Time // when this node first heard of it; zero from the journal
+}
 
-	heard time.Time // when this node first heard of it; zero from the journal
+// quote is what a transaction would cost, as of a block.
+type quote struct {
+	fees  council.Fees
+	block uint64
 }
 
 // State is where a proposal stands.
@@ -77,18 +100,20 @@ const (
 	StateOpen      State = "open"      // waits for approvals
 	StateApproved  State = "approved"  // has its quorum, waits for the nonce or for signers
 	StateSigning   State = "signing"   // an attempt runs
-	StateSigned    State = "signed"    // the signature exists, not yet mined
+	StateSigned    State = "signed"    // the signature exists; a transaction's is not yet mined, a message is done
 	StateMined     State = "mined"     // mined, not yet final
 	StateFinal     State = "final"     // in a finalised block
 	StateReverted  State = "reverted"  // mined, and the call failed
 	StateRefused   State = "refused"   // too few nodes allow it for four to sign
 	StateExpired   State = "expired"   // its validity ended unsigned
-	StateDisplaced State = "displaced" // another transaction took its nonce
+	StateDisplaced State = "displaced" // another transaction took its nonce, or the same message is signed as another proposal
 )
 
 // State computes where the proposal stands.
 func (a *Agenda) State(p *Proposal) State {
 	switch {
+	case p.Signature != nil:
+		return StateSigned
 	case p.Reverted:
 		return StateReverted // also once it is final: it never did what was approved
 	case p.Fate == council.WordFinal:
@@ -102,7 +127,7 @@ func (a *Agenda) State(p *Proposal) State {
 	case p.Over == council.WordExpired:
 		return StateExpired
 	}
-	if l := a.lanes[p.Intent.ChainID()]; l != nil && l.try != nil && l.try.begin.Proposal == p.ID {
+	if l := a.laneOf(p); l.try != nil && l.try.begin.Proposal == p.ID {
 		return StateSigning
 	}
 	if a.hopeless(p) {
@@ -167,10 +192,11 @@ func (a *Agenda) Quorum(p *Proposal) (council.Quorum, error) {
 }
 
 // enough reports whether the approvals suffice for the threshold, and for what
-// the charter asks for beyond it.
+// the charter asks for beyond it: more of them, and seats among them.
 func (a *Agenda) enough(p *Proposal) bool {
 	q, err := a.Quorum(p)
-	return err == nil && (p.Verdict == nil || len(q.Members()) >= p.Verdict.Approvals)
+	asked := p.record.asked
+	return err == nil && (asked == nil || len(q.Members()) >= asked.Approvals && asked.Seats.Lacking(q) == policy.Seats{})
 }
 
 // Missing lists who has not approved, in roster order.
@@ -236,11 +262,33 @@ func (a *Agenda) Admit(in council.Intent, now time.Time) (council.Proposed, coun
 	if err != nil {
 		return council.Proposed{}, id, err
 	}
+	if err := a.fresher(in, id); err != nil {
+		return council.Proposed{}, id, err
+	}
 	b, err := council.EncodeIntent(in)
 	if err != nil {
 		return council.Proposed{}, id, err
 	}
 	return council.Proposed{Council: a.genesis.ID(), Intent: b}, id, nil
+}
+
+// fresher refuses a message that is signed already: whoever wants the signature
+// can have that one. Another salt makes another proposal, not another digest.
+func (a *Agenda) fresher(in council.Intent, id council.ProposalID) error {
+	m, ok := council.AsMessage(in)
+	if !ok {
+		return nil
+	}
+	digest, err := m.Digest()
+	if err != nil {
+		return err
+	}
+	for _, q := range a.digests[digest] {
+		if q.ID != id && q.Signature != nil {
+			return council.WithHint(fmt.Errorf("the same is already signed, as proposal %s", q.ID.Short()), "'signer show "+q.ID.Short()+" --signature' prints the signature; or word it differently")
+		}
+	}
+	return nil
 }
 
 // Ballot prepares the approval or rejection that a member would sign now.
@@ -286,10 +334,16 @@ func (a *Agenda) Vote(ap council.Approval, now time.Time) (council.MemberID, cou
 			"nothing to do; to change the decision, sign one with a higher sequence")
 	}
 	if ap.Decision == council.Reject {
+		if p.Signature != nil {
+			return "", "", council.WithHint(fmt.Errorf("%w: proposal %s is already signed", ErrTooLate, p.ID.Short()), "a signature can't be withdrawn; publish another statement")
+		}
 		if p.Tx != nil {
 			return "", "", council.WithHint(fmt.Errorf("%w: proposal %s is already signed", ErrTooLate, p.ID.Short()), "a signature can't be withdrawn; propose cancel-nonce while it is unmined, or the opposite action")
 		}
-		if l := a.lanes[p.Intent.ChainID()]; l != nil && l.holder() == p.ID {
+		if l := a.laneOf(p); l.holder() == p.ID {
+			if p.lane != nil {
+				return "", "", council.WithHint(fmt.Errorf("%w: proposal %s is being signed", ErrTooLate, p.ID.Short()), "a rejection withdraws an approval only until then")
+			}
 			return "", "", council.WithHint(fmt.Errorf("%w: the nonce of proposal %s is already reserved", ErrTooLate, p.ID.Short()), "a rejection withdraws an approval only until then; propose cancel-nonce or the opposite action")
 		}
 		return m.ID, council.WordRejected, nil
@@ -300,7 +354,7 @@ func (a *Agenda) Vote(ap council.Approval, now time.Time) (council.MemberID, cou
 func (a *Agenda) openBy(m council.MemberID) int {
 	n := 0
 	for _, p := range a.proposals {
-		if p.Proposer == m && p.Tx == nil && p.Over == "" && p.Intent.Expires() > unix(a.now) {
+		if p.Proposer == m && !p.signed() && p.Over == "" && p.Intent.Expires() > unix(a.now) {
 			n++
 		}
 	}
@@ -318,9 +372,12 @@ func (p *Proposal) once(word string) bool {
 
 // Blocked says what an approved proposal waits for.
 func (a *Agenda) Blocked(p *Proposal) string {
-	l, ok := a.lanes[p.Intent.ChainID()]
-	if !ok || !l.known {
+	l := a.laneOf(p)
+	if !l.known {
 		return fmt.Sprintf("this node's RPC for chain %d has not answered yet", p.Intent.ChainID())
+	}
+	if why := a.pending(p); why != "" {
+		return why
 	}
 	nonce, err := a.nonceFor(l, p)
 	if err != nil {
@@ -329,6 +386,14 @@ func (a *Agenda) Blocked(p *Proposal) string {
 	set, short := a.signers(p, nonce, l.last[nonce]+1)
 	if len(set) < a.roster.Threshold {
 		return fmt.Sprintf("%d of %d signers are ready; offline: %s", len(set), a.roster.Threshold, council.Names(short))
+	}
+	if p.lane != nil {
+		if q := a.ahead(p); q != nil {
+			return fmt.Sprintf("asks for the same signature as proposal %s, which goes first", q.ID.Short())
+		}
+	}
+	if p.lane != nil && l.turn.proposal != p.ID {
+		return fmt.Sprintf("waits for one of the %d places in which messages are signed, or for others to sign it", MaxPool)
 	}
 	return fmt.Sprintf("an attempt is about to begin: %s", council.Names(set))
 }

@@ -22,10 +22,11 @@ func draw(id common.Hash, chain, nonce, attempt uint64, m council.MemberID) [32]
 }
 
 // signers computes who signs an attempt: of the members who are online, whose
-// node allows the proposal and who have not rejected it, the least suspected;
+// node allows the proposal and who have not rejected it, those that have not
+// failed with each other (see apart), are not convicted and the least suspected;
 // among those, approvers before assistants; among those, by the draw. The first
-// in the draw coordinates. It returns fewer than the threshold when there are
-// no more, and then who is missing.
+// in the draw coordinates. It returns fewer than the threshold when there are no
+// more, and then who is missing.
 func (a *Agenda) signers(p *Proposal, nonce, attempt uint64) (set []council.MemberID, short []council.MemberID) {
 	type candidate struct {
 		id     council.MemberID
@@ -33,7 +34,7 @@ func (a *Agenda) signers(p *Proposal, nonce, attempt uint64) (set []council.Memb
 		assist bool
 		draw   [32]byte
 	}
-	chain := p.Intent.ChainID()
+	chain, lot := p.Intent.ChainID(), a.lot(p)
 	var all []candidate
 	for _, m := range a.roster.Members {
 		ballot, voted := p.Ballots[m.ID]
@@ -45,7 +46,7 @@ func (a *Agenda) signers(p *Proposal, nonce, attempt uint64) (set []council.Memb
 			short = append(short, m.ID)
 			continue
 		}
-		all = append(all, candidate{m.ID, p.doubt[m.ID], !voted, draw(a.genesis.ID(), chain, nonce, attempt, m.ID)})
+		all = append(all, candidate{m.ID, a.doubt(p, m.ID), !voted, draw(lot, chain, nonce, attempt, m.ID)})
 	}
 	slices.SortFunc(all, func(x, y candidate) int {
 		switch {
@@ -59,9 +60,12 @@ func (a *Agenda) signers(p *Proposal, nonce, attempt uint64) (set []council.Memb
 		}
 		return bytes.Compare(x.draw[:], y.draw[:])
 	})
-	if len(all) > a.roster.Threshold {
-		all = all[:a.roster.Threshold]
+	order := make([]council.MemberID, len(all))
+	for i, c := range all {
+		order[i] = c.id
 	}
+	chosen := a.together(p, order)
+	all = slices.DeleteFunc(all, func(c candidate) bool { return !slices.Contains(chosen, c.id) })
 	slices.SortFunc(all, func(x, y candidate) int { return bytes.Compare(x.draw[:], y.draw[:]) })
 	for _, c := range all {
 		set = append(set, c.id)
@@ -69,10 +73,46 @@ func (a *Agenda) signers(p *Proposal, nonce, attempt uint64) (set []council.Memb
 	return set, short
 }
 
+// doubt is how much speaks against a member. A conviction outweighs all
+// suspicions, in every proposal: that member signs only where the council has no
+// other four.
+func (a *Agenda) doubt(p *Proposal, m council.MemberID) int {
+	if a.convicted[m] {
+		return p.doubt[m] + convictedDoubt
+	}
+	return p.doubt[m]
+}
+
+const convictedDoubt = 1 << 16
+
+// convict takes up that a record proves a member false. No slot is kept with it.
+func (a *Agenda) convict(m council.MemberID) {
+	if _, ok := a.roster.Member(m); !ok || m == a.self || a.convicted[m] {
+		return
+	}
+	a.convicted[m] = true
+	a.standbyWithout(m, true)
+}
+
+// worst is the most that any of the signers is suspected whom this node would
+// choose for an attempt; false when there are too few.
+func (a *Agenda) worst(p *Proposal, b council.Begin) (int, bool) {
+	set, _ := a.signers(p, b.Nonce, b.Attempt)
+	if len(set) < a.roster.Threshold {
+		return 0, false
+	}
+	worst := 0
+	for _, m := range set {
+		worst = max(worst, a.doubt(p, m))
+	}
+	return worst, true
+}
+
 // better reports whether coordinator x ranks before y in the draw of an
 // attempt: of two Begins for one attempt the better one is followed.
-func (a *Agenda) better(b council.Begin, x, y council.MemberID) bool {
-	dx := draw(a.genesis.ID(), b.Chain, b.Nonce, b.Attempt, x)
-	dy := draw(a.genesis.ID(), b.Chain, b.Nonce, b.Attempt, y)
+func (a *Agenda) better(p *Proposal, b council.Begin, x, y council.MemberID) bool {
+	lot := a.lot(p)
+	dx := draw(lot, b.Chain, b.Nonce, b.Attempt, x)
+	dy := draw(lot, b.Chain, b.Nonce, b.Attempt, y)
 	return bytes.Compare(dx[:], dy[:]) < 0
 }

@@ -11,6 +11,8 @@ import (
 // tend looks after one proposal: its verdict, its expiry, its facts when it is
 // about to be signed, and its transaction until that is final.
 func (a *Agenda) tend(p *Proposal) {
+	a.seek(p)
+	a.pin(p)
 	if p.Over != "" || p.Fate == council.WordFinal {
 		return
 	}
@@ -18,23 +20,36 @@ func (a *Agenda) tend(p *Proposal) {
 		a.deliver(p)
 		return
 	}
+	if p.Signature != nil {
+		return
+	}
 	if p.Intent.Expires() <= unix(a.now) {
 		a.expire(p)
 		return
 	}
 	a.judge(p)
-	l, ok := a.lanes[p.Intent.ChainID()]
-	if !ok || !l.known || p.Unread != nil {
+	a.complete(p)
+	a.tellTerms(p)
+	l := a.laneOf(p)
+	if !l.known || p.Unread != nil {
 		return
 	}
 	n := a.spoken(p)
-	if n >= a.roster.Threshold-1 {
-		if n == a.roster.Threshold-1 && p.once("third-approval") {
-			a.do(Notify{What: "third-approval", Proposal: p.ID, Waiting: a.Missing(p), Text: fmt.Sprintf("%s: %d of %d approvals", p.Action.Sentence, n, a.roster.Threshold)})
+	if n == a.roster.Threshold-1 && p.once("third-approval") {
+		a.do(Notify{What: "third-approval", Proposal: p.ID, Waiting: a.Missing(p), Text: fmt.Sprintf("%s: %d of %d approvals", p.Action.Sentence, n, a.roster.Threshold)})
+	}
+	if n > 0 && n >= a.roster.Threshold-2 {
+		if a.distant(p) {
+			return
 		}
-		// The last approval should find the facts ready.
+		// The last approval should find facts and fees ready, also where an RPC is
+		// far and the last two come together.
 		if !a.fresh(p, l) {
 			a.fetch(p)
+		}
+		if deed, ok := p.Intent.(council.Transaction); ok && p.quoting < l.block {
+			p.quoting = l.block
+			a.do(Plan{Proposal: p.ID, Deed: deed})
 		}
 	}
 }
@@ -85,20 +100,19 @@ func (a *Agenda) fetched(ev Fetched) {
 	if ev.Err == nil {
 		p.fetching = p.fetching.Add(-a.timing.Retry) // the next may follow at once
 		p.facts = &ev.Facts
-		if l := a.lanes[p.Intent.ChainID()]; l != nil && ev.Facts.Block > l.block {
+		if l := a.laneOf(p); ev.Facts.Block > l.block {
 			l.block = ev.Facts.Block
 		}
 	}
-	if p.Tx == nil {
+	if !p.signed() {
 		a.verdict(p, ev.Err)
 	}
-	l := a.lanes[p.Intent.ChainID()]
-	if l == nil || l.try == nil || l.try.enlisted || l.try.begin.Proposal != p.ID {
+	l := a.laneOf(p)
+	if l.try == nil || l.try.enlisted || l.try.begin.Proposal != p.ID {
 		return
 	}
 	if ev.Err != nil {
-		a.refuse(l, l.try.begin, "facts", ev.Err.Error())
-		l.try = nil
+		a.decline(l, "facts", ev.Err.Error())
 		return
 	}
 	a.authorize(p, l)
@@ -106,12 +120,15 @@ func (a *Agenda) fetched(ev Fetched) {
 
 // verdict evaluates the policy and publishes what changed.
 func (a *Agenda) verdict(p *Proposal, missing error) {
-	l := a.lane(p.Intent.ChainID())
+	l := a.laneOf(p)
 	d := a.policy.Evaluate(a.input(p, l))
 	if missing != nil {
 		d = policy.Decision{Rule: "facts", Reason: missing.Error(), Hint: council.Hint(missing)}
 	}
 	p.Verdict = &d
+	if d.Allow {
+		p.record.asked = &d
+	}
 	if p.JudgedAt.IsZero() {
 		p.JudgedAt = a.now
 	}
@@ -129,17 +146,21 @@ func (a *Agenda) verdict(p *Proposal, missing error) {
 }
 
 func (a *Agenda) expire(p *Proposal) {
-	if l := a.lanes[p.Intent.ChainID()]; l != nil {
-		if l.try != nil && l.try.begin.Proposal == p.ID {
-			a.giveUp(l, nil, "the proposal has expired")
-		}
-		if n, ok := l.byID[p.ID]; ok && l.rows[n].state == RowRevealed && l.rows[n].proposal == p.ID {
-			// Three others may still hold what makes a signature: the nonce
-			// lives until it is mined or replaced.
+	l := a.laneOf(p)
+	if l.try != nil && l.try.begin.Proposal == p.ID {
+		a.giveUp(l, nil, "the proposal has expired")
+	}
+	if n, ok := l.byID[p.ID]; ok && l.rows[n].state == RowRevealed && l.rows[n].proposal == p.ID {
+		// Three others may still hold what makes a signature: the nonce lives
+		// until it is mined or replaced. Nothing can replace a message.
+		if p.lane == nil {
 			if p.once("stuck") {
 				a.do(Notify{What: "stuck", Proposal: p.ID, Text: fmt.Sprintf("%s has expired, but nonce %d may still be signed; propose cancel-nonce with --replaces %s", p.Action.Sentence, n, p.ID.Short())})
 			}
 			return
+		}
+		if p.once("stuck") {
+			a.do(Notify{What: "stuck", Proposal: p.ID, Text: p.Action.Sentence + " has expired, but its signature may still appear; to sign it after all, word it differently"})
 		}
 	}
 	if p.once("expired") {

@@ -36,7 +36,11 @@ type world struct {
 	genesis council.Genesis
 	nodes   map[council.MemberID]*member
 
-	loss     float64 // of messages between nodes
+	lag      map[council.MemberID]time.Duration // how far a node\'s RPC is behind
+	skew     map[council.MemberID]time.Duration // how far a node's clock is ahead
+	timing   agenda.Timing                      // zero: the defaults
+	loss     float64                            // of messages between nodes
+	cut      map[[2]council.MemberID]bool       // the second does not hear the first; for the start of nodes, too
 	sessions map[council.SessionID]*session
 	block    uint64
 	nonce    uint64
@@ -46,6 +50,14 @@ type world struct {
 	attempts int
 	failing  bool               // whatever is mined reverts
 	reverts  council.ProposalID // whose call has no fees: it would revert
+
+	depth   int // of standby
+	armings map[council.SessionID]*arming
+	bound   map[string]common.Hash // the digest that a member's part of a slot was fired for
+	warm    int                    // sessions that fired a slot
+
+	stalled map[council.ProposalID]bool // whose sessions never end
+	most    int                         // messages that any node signed at once
 }
 
 type member struct {
@@ -57,7 +69,9 @@ type member struct {
 	have   map[string]bool
 	seq    uint64
 	ledger map[uint64]*row
-	timer  int // the one that is set; earlier ones are void
+	words  map[common.Hash]*row // of messages, by digest
+	timer  int                  // the one that is set; earlier ones are void
+	slots  map[council.SessionID]bool
 	life   int // counts restarts; what a dead process asked for is not answered
 }
 
@@ -95,25 +109,63 @@ func (e *events) Pop() any {
 
 const chainID = 1
 
+// incidentRecords is a rule for typed data, added to the sample charter.
+const incidentRecords = `
+  - id: incident-records
+    effect: allow
+    actions: [typed-data]
+    domain: {name: Incident Registry, version: "1", chain: mainnet, contract: protocol}
+    primary_type: IncidentRecord
+`
+
 func newWorld(t *testing.T, seed uint64, strict ...council.MemberID) *world {
+	t.Helper()
+	return newWarmWorld(t, seed, 0, strict...)
+}
+
+// newWarmWorld is a world whose nodes keep so many slots for each set of signers.
+func newWarmWorld(t *testing.T, seed uint64, depth int, strict ...council.MemberID) *world {
+	t.Helper()
+	return buildWorld(t, seed, depth, nil, agenda.Timing{}, strict...)
+}
+
+// buildWorld is a world in which some nodes don't hear some others, and in which
+// other waits are usual.
+func buildWorld(t *testing.T, seed uint64, depth int, cut map[[2]council.MemberID]bool, timing agenda.Timing, strict ...council.MemberID) *world {
+	t.Helper()
+	return buildCharterWorld(t, append(slices.Clone(configs.Charter), incidentRecords...), seed, depth, cut, timing, strict...)
+}
+
+// lastDay is when terms end, of members whose term does not last beyond the test.
+var lastDay = map[council.MemberID]uint64{}
+
+// buildCharterWorld is a world under another charter.
+func buildCharterWorld(t *testing.T, text []byte, seed uint64, depth int, cut map[[2]council.MemberID]bool, timing agenda.Timing, strict ...council.MemberID) *world {
 	t.Helper()
 	actions, err := policy.LoadActions("actions.yaml", configs.Actions)
 	if err != nil {
 		t.Fatal(err)
 	}
-	charter, err := policy.LoadCharter("charter.yaml", configs.Charter, actions)
+	charter, err := policy.LoadCharter("charter.yaml", text, actions)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := testcouncil.New(t)
 	c.Roster.Charter = charter.Hash()
+	for i, m := range c.Roster.Members {
+		if end, ok := lastDay[m.ID]; ok {
+			c.Roster.Members[i].Term.End = end
+		}
+	}
 	key, err := crypto.ToECDSA(crypto.Keccak256([]byte("millicent test council key")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &world{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 7)), now: time.Unix(1_800_000_000, 0), council: c, key: key,
-		nodes: map[council.MemberID]*member{}, sessions: map[council.SessionID]*session{}, pool: map[uint64]*types.Transaction{}, block: 100,
+		cut: cut, timing: timing, nodes: map[council.MemberID]*member{}, sessions: map[council.SessionID]*session{}, pool: map[uint64]*types.Transaction{}, block: 100,
+		depth: depth, armings: map[council.SessionID]*arming{}, bound: map[string]common.Hash{},
+		stalled: map[council.ProposalID]bool{},
 	}
 	h, err := c.Roster.Hash()
 	if err != nil {
@@ -136,7 +188,7 @@ func newWorld(t *testing.T, seed uint64, strict ...council.MemberID) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.nodes[m] = &member{id: m, policy: policy.New(charter, own), have: map[string]bool{}, ledger: map[uint64]*row{}}
+		w.nodes[m] = &member{id: m, policy: policy.New(charter, own), have: map[string]bool{}, ledger: map[uint64]*row{}, words: map[common.Hash]*row{}}
 		w.start(m)
 	}
 	w.after(time.Second, w.tickChain)
@@ -168,7 +220,8 @@ func (w *world) run(d time.Duration, done func() bool) bool {
 
 func (w *world) start(m council.MemberID) {
 	n := w.nodes[m]
-	a, err := agenda.New(agenda.Config{Self: m, Roster: w.council.Roster, Policy: n.policy})
+	seed := crypto.Keccak256Hash([]byte(m), []byte(fmt.Sprint(n.life)))
+	a, err := agenda.New(agenda.Config{Self: m, Roster: w.council.Roster, Policy: n.policy, Timing: w.timing, Standby: agenda.Standby{Depth: w.depth, TTL: time.Hour, Seed: seed}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -176,14 +229,22 @@ func (w *world) start(m council.MemberID) {
 	for nonce, r := range n.ledger {
 		rows = append(rows, agenda.Ledger{Chain: chainID, Nonce: nonce, Proposal: r.proposal, State: r.state})
 	}
+	for _, r := range n.words {
+		rows = append(rows, agenda.Ledger{Chain: n.chainOf(r.proposal), Proposal: r.proposal, State: r.state})
+	}
 	a.Load(agenda.Past{Genesis: &w.genesis, Entries: n.feed, Rows: rows})
-	n.agenda, n.up = a, true
+	n.agenda, n.up, n.slots = a, true, map[council.SessionID]bool{}
 	n.life++
 	w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce})
 	for _, id := range everyone {
 		if o := w.nodes[id]; o != nil && id != m && o.up {
-			w.step(id, agenda.PeerUp{Member: m})
-			w.step(m, agenda.PeerUp{Member: id})
+			if !w.cut[[2]council.MemberID{m, id}] {
+				w.step(id, agenda.PeerUp{Member: m})
+				w.step(id, agenda.PeerRestarted{Member: m})
+			}
+			if !w.cut[[2]council.MemberID{id, m}] {
+				w.step(m, agenda.PeerUp{Member: id})
+			}
 			w.exchange(id, m)
 		}
 	}
@@ -198,6 +259,9 @@ func (w *world) stop(m council.MemberID) {
 			s.dead = true
 		}
 	}
+	for _, x := range w.armings {
+		delete(x.joined, m)
+	}
 	for _, id := range everyone {
 		if w.nodes[id].up {
 			w.step(id, agenda.PeerDown{Member: m})
@@ -208,6 +272,9 @@ func (w *world) stop(m council.MemberID) {
 // exchange is the comparison of feeds, both ways.
 func (w *world) exchange(x, y council.MemberID) {
 	for _, pair := range [][2]*member{{w.nodes[x], w.nodes[y]}, {w.nodes[y], w.nodes[x]}} {
+		if w.cut[[2]council.MemberID{pair[0].id, pair[1].id}] {
+			continue
+		}
 		for _, e := range slices.Clone(pair[0].feed) {
 			w.deliver(pair[1].id, e)
 		}
@@ -231,7 +298,7 @@ func (w *world) wake(m council.MemberID) {
 		life := n.life
 		n.timer++
 		timer := n.timer
-		w.after(max(at.Sub(w.now), time.Millisecond), func() {
+		w.after(max(at.Sub(w.clock(m)), time.Millisecond), func() {
 			if n.life == life && n.up && n.timer == timer {
 				w.step(m, agenda.Tick{})
 			}
@@ -239,11 +306,14 @@ func (w *world) wake(m council.MemberID) {
 	}
 }
 
+// clock is the time that a node has.
+func (w *world) clock(m council.MemberID) time.Time { return w.now.Add(w.skew[m]) }
+
 func (w *world) step(m council.MemberID, ev agenda.Event) {
 	n := w.nodes[m]
 	queue := []agenda.Event{ev}
 	for len(queue) > 0 {
-		effects := n.agenda.Step(queue[0], w.now)
+		effects := n.agenda.Step(queue[0], w.clock(m))
 		queue = queue[1:]
 		var now []agenda.Event
 		for _, e := range effects {
@@ -270,7 +340,7 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 		return []agenda.Event{w.append(n, e.Word, e.Body)}
 	case agenda.Send:
 		for _, id := range everyone {
-			if w.nodes[id] != nil && id != n.id && (e.To == "" || e.To == id) && w.rnd.Float64() >= w.loss {
+			if w.nodes[id] != nil && id != n.id && !w.cut[[2]council.MemberID{n.id, id}] && (e.To == "" || e.To == id) && w.rnd.Float64() >= w.loss {
 				w.after(w.delay(), func() {
 					if w.nodes[id].up {
 						w.step(id, agenda.Said{From: n.id, Message: e.Message})
@@ -296,18 +366,35 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 		w.later(n, agenda.Planned{Proposal: e.Proposal, Nonce: e.Nonce, Attempt: e.Attempt, Fees: fees})
 	case agenda.Enlist:
 		return w.enlist(n, e)
+	case agenda.Arm:
+		w.arm(n, e)
+	case agenda.DropSlot:
+		delete(n.slots, e.Slot)
 	case agenda.Abort:
+		if x := w.armings[e.Session]; x != nil {
+			delete(x.joined, n.id)
+		}
 		if s := w.sessions[e.Session]; s != nil && s.joined[n.id] {
 			delete(s.joined, n.id)
 			s.dead = true
 		}
 	case agenda.Free:
+		if w.isMessage(n, e.Proposal) {
+			return w.freeMessage(n, e.Proposal)
+		}
 		r := n.ledger[e.Nonce]
 		if r != nil && r.proposal == e.Proposal && r.state == agenda.RowReserved {
 			delete(n.ledger, e.Nonce)
 		}
 		return w.row(n, e.Nonce, e.Proposal)
 	case agenda.Note:
+		if w.isMessage(n, e.Proposal) {
+			if !w.reserveMessage(n, e.Digest, e.Proposal) {
+				w.t.Fatalf("%s notes a signature over another proposal's digest", n.id)
+			}
+			n.words[e.Digest].state = agenda.RowRevealed
+			return w.row(n, 0, e.Proposal)
+		}
 		if r := n.ledger[e.Nonce]; r == nil || r.proposal == e.Proposal || r.state == agenda.RowDisplaced {
 			w.reserve(n, e.Nonce, e.Proposal)
 			n.ledger[e.Nonce].state = agenda.RowRevealed
@@ -320,6 +407,14 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 			r.state = e.State
 		}
 		return w.row(n, e.Nonce, e.Proposal)
+	case agenda.Find:
+		found := agenda.Found{Chain: e.Chain, Nonce: e.Nonce, Err: errors.New("no such transaction")}
+		for _, tx := range w.mined {
+			if tx.Nonce() == e.Nonce {
+				found.Tx, found.Err = tx, nil
+			}
+		}
+		w.later(n, found)
 	case agenda.Broadcast:
 		if old, ok := w.pool[e.Tx.Nonce()]; !ok || e.Tx.GasFeeCap().Cmp(old.GasFeeCap()) > 0 {
 			w.pool[e.Tx.Nonce()] = e.Tx
@@ -339,11 +434,11 @@ func (w *world) append(n *member, word council.Word, body any) agenda.Recorded {
 		w.t.Fatalf("%s does not survive its encoding: %v", word, err)
 	}
 	n.seq++
-	e := agenda.Recorded{Author: n.id, Seq: n.seq, At: uint64(w.now.Unix()), Word: word, Body: back}
+	e := agenda.Recorded{Author: n.id, Seq: n.seq, At: uint64(w.clock(n.id).Unix()), Word: word, Body: back}
 	n.have[fmt.Sprintf("%s %d", n.id, n.seq)] = true
 	n.feed = append(n.feed, e)
 	for _, id := range everyone {
-		if w.nodes[id] != nil && id != n.id && w.rnd.Float64() >= w.loss {
+		if w.nodes[id] != nil && id != n.id && !w.cut[[2]council.MemberID{n.id, id}] && w.rnd.Float64() >= w.loss {
 			w.after(w.delay(), func() { w.deliver(id, e) })
 		}
 	}
@@ -367,6 +462,9 @@ func (w *world) reserve(n *member, nonce uint64, p council.ProposalID) {
 }
 
 func (w *world) row(n *member, nonce uint64, p council.ProposalID) []agenda.Event {
+	if w.isMessage(n, p) {
+		return w.messageRow(n, p)
+	}
 	r := n.ledger[nonce]
 	if r == nil || r.proposal != p {
 		return []agenda.Event{agenda.Ledger{Chain: chainID, Nonce: nonce, Proposal: p, State: agenda.RowFreed}}
@@ -375,10 +473,18 @@ func (w *world) row(n *member, nonce uint64, p council.ProposalID) []agenda.Even
 }
 
 func (w *world) enlist(n *member, e agenda.Enlist) []agenda.Event {
-	if err := e.Permit.Check(e.Session, e.Begin.Signers, uint64(w.now.Unix())); err != nil || e.Permit.Digest() != e.Begin.Digest {
+	if err := e.Permit.Check(e.Session, e.Slot, e.Begin.Signers, uint64(w.clock(n.id).Unix())); err != nil || e.Permit.Digest() != e.Begin.Digest {
 		w.t.Fatalf("%s starts a session without a good permit: %v", n.id, err)
 	}
-	w.reserve(n, e.Begin.Nonce, e.Begin.Proposal)
+	if w.isMessage(n, e.Begin.Proposal) {
+		if !w.reserveMessage(n, e.Begin.Digest, e.Begin.Proposal) {
+			return append(w.messageRow(n, e.Begin.Proposal), agenda.Enlisted{Session: e.Session, Err: errors.New("the digest is another's")})
+		}
+	} else {
+		w.reserve(n, e.Begin.Nonce, e.Begin.Proposal)
+	}
+	w.fire(n, e)
+	w.crowd(n)
 	s := w.sessions[e.Session]
 	if s == nil {
 		w.attempts++
@@ -387,8 +493,16 @@ func (w *world) enlist(n *member, e agenda.Enlist) []agenda.Event {
 	}
 	s.joined[n.id] = true
 	if len(s.joined) == len(e.Begin.Signers) {
-		w.after(2*time.Second, func() { w.finish(e.Session, s) })
+		took := 2 * time.Second
+		if e.Slot != (council.SessionID{}) {
+			took = 10 * time.Millisecond
+		}
+		w.after(took, func() { w.finish(e.Session, s) })
 	}
+	if e.Again {
+		return append(w.row(n, e.Begin.Nonce, e.Begin.Proposal), agenda.Enlisted{Session: e.Session})
+	}
+	w.watch(n, s, e.Session)
 	begun := w.append(n, council.WordBegun, e.Begin.Begun())
 	return append(w.row(n, e.Begin.Nonce, e.Begin.Proposal), begun, agenda.Enlisted{Session: e.Session})
 }
@@ -396,8 +510,13 @@ func (w *world) enlist(n *member, e agenda.Enlist) []agenda.Event {
 // finish ends a session in which all four took part. Any of them may die after
 // it has revealed: then those that are left may or may not have the signature.
 func (w *world) finish(id council.SessionID, s *session) {
-	if s.dead || len(s.joined) < len(s.begin.Signers) {
+	if s.dead || len(s.joined) < len(s.begin.Signers) || w.stalled[s.begin.Proposal] {
 		return
+	}
+	for _, m := range s.begin.Signers {
+		if len(w.unheard(m, s)) > 0 {
+			return
+		}
 	}
 	sig, err := crypto.Sign(s.begin.Digest[:], w.key)
 	if err != nil {
@@ -405,12 +524,47 @@ func (w *world) finish(id council.SessionID, s *session) {
 	}
 	for _, m := range s.begin.Signers {
 		n := w.nodes[m]
-		n.ledger[s.begin.Nonce].state = agenda.RowRevealed
+		if w.isMessage(n, s.begin.Proposal) {
+			n.words[s.begin.Digest].state = agenda.RowRevealed
+		} else {
+			n.ledger[s.begin.Nonce].state = agenda.RowRevealed
+		}
 		for _, ev := range w.row(n, s.begin.Nonce, s.begin.Proposal) {
 			w.step(m, ev)
 		}
 		w.later(n, agenda.Signed{Session: id, Signature: sig})
 	}
+}
+
+// watch reports a session that waits for others for too long: in its first round
+// for those that it does not hear, in the second for those that don't hear all.
+func (w *world) watch(n *member, s *session, id council.SessionID) {
+	life, began := n.life, w.now
+	p := n.agenda.Patience(id, s.begin.Signers)
+	for step := range 2 {
+		w.after(p.Until(step, began, began).Sub(began), func() {
+			var waiting []council.MemberID
+			for _, m := range s.begin.Signers {
+				if slices.Contains(w.unheard(n.id, s), m) || step == 1 && len(w.unheard(m, s)) > 0 && m != n.id {
+					waiting = append(waiting, m)
+				}
+			}
+			if n.life == life && n.up && s.joined[n.id] && len(waiting) > 0 {
+				w.step(n.id, agenda.Stalled{Session: id, Waiting: waiting, Round: "sign-1", For: w.now.Sub(began)})
+			}
+		})
+	}
+}
+
+// unheard are the signers whose first message does not reach a member.
+func (w *world) unheard(m council.MemberID, s *session) []council.MemberID {
+	var out []council.MemberID
+	for _, o := range s.begin.Signers {
+		if o != m && (!s.joined[o] || w.cut[[2]council.MemberID{o, m}]) {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 func (w *world) tickChain() {
@@ -424,6 +578,15 @@ func (w *world) tickChain() {
 		n := w.nodes[m]
 		if !n.up {
 			continue
+		}
+		if d := w.lag[m]; d > 0 {
+			head, life := agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce}, n.life
+			w.after(d, func() {
+				if n.life == life {
+					w.step(m, head)
+				}
+			})
+			continue // it reads of its transactions from the others
 		}
 		w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce})
 		for i, tx := range w.mined {
@@ -461,11 +624,17 @@ func (w *world) propose(m council.MemberID, playbook, target string) council.Pro
 // put puts any transaction before the council.
 func (w *world) put(m council.MemberID, deed council.Transaction, seconds uint64) council.ProposalID {
 	w.t.Helper()
-	n := w.nodes[m]
 	deed.ValidUntil = uint64(w.now.Unix()) + seconds
 	w.seq++
 	deed.Salt = common.BigToHash(big.NewInt(int64(w.seq)))
-	body, id, err := n.agenda.Admit(deed, w.now)
+	return w.admit(m, deed)
+}
+
+// admit puts any intent before the council.
+func (w *world) admit(m council.MemberID, in council.Intent) council.ProposalID {
+	w.t.Helper()
+	n := w.nodes[m]
+	body, id, err := n.agenda.Admit(in, w.now)
 	if err != nil {
 		w.t.Fatal(err)
 	}

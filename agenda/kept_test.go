@@ -1,0 +1,156 @@
+package agenda_test
+
+import (
+	"errors"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
+)
+
+// otherwise is a deed signed by the council at nonce 0, with fees that no attempt
+// of these tests has.
+func (w *world) otherwise(deed council.Transaction) *types.Transaction {
+	w.t.Helper()
+	env := council.Envelope{Deed: deed, Fees: council.Fees{Gas: 60_000, MaxFeePerGas: big.NewInt(3e9), MaxTipPerGas: big.NewInt(1e9)}}
+	d := env.Digest()
+	sig, err := crypto.Sign(d[:], w.key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	tx, err := env.Signed(sig, w.genesis.Key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return tx
+}
+
+// told lists what a node writes into its feed.
+func told(all []agenda.Effect) (words []council.Word) {
+	for _, e := range all {
+		if a, ok := e.(agenda.Append); ok {
+			words = append(words, a.Word)
+		}
+	}
+	return words
+}
+
+func asks(all []agenda.Effect) bool {
+	for _, e := range all {
+		if _, ok := e.(agenda.Find); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func settled(all []agenda.Effect) (s agenda.Settle, ok bool) {
+	for _, e := range all {
+		if s, ok = e.(agenda.Settle); ok {
+			return s, true
+		}
+	}
+	return s, false
+}
+
+// When a final block has the nonce used by a transaction that nobody has told of,
+// the chain is asked which; only what is not the same deed displaces it.
+func TestLostNonce(t *testing.T) {
+	begin := func(t *testing.T) (*world, *agenda.Agenda, council.Transaction) {
+		w := newWorld(t, 300)
+		id := w.propose("core-1", "pause", "protocol")
+		w.run(5*time.Second, w.known(id))
+		for _, m := range everyone[:4] {
+			w.approve(m, id)
+		}
+		n := w.nodes["core-1"].agenda
+		signed := func() bool { p, _ := n.Proposal(id); return p.Tx != nil }
+		if !w.run(20*time.Second, signed) {
+			w.fail(id)
+		}
+		p, _ := n.Proposal(id)
+		n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1}, w.now)
+		if !asks(n.Step(agenda.Lost{Chain: chainID, Block: w.block + 1}, w.now)) {
+			t.Fatal("the chain is not asked what has used the nonce")
+		}
+		return w, n, p.Intent.(council.Transaction)
+	}
+	for name, reverted := range map[string]bool{"the same deed": false, "the same deed, in vain": true} {
+		t.Run(name, func(t *testing.T) {
+			w, n, deed := begin(t)
+			tx := w.otherwise(deed)
+			out := n.Step(agenda.Found{Chain: chainID, Tx: tx, Block: 9, Reverted: reverted}, w.now)
+			want := []council.Word{council.WordMined, council.WordFinal}
+			if reverted {
+				want[0] = council.WordReverted
+			}
+			if got := told(out); len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+				t.Errorf("it says %v; want %v", got, want)
+			}
+			if s, ok := settled(out); !ok || s.State != agenda.RowConsumed || s.Tx != tx.Hash() || s.Block != 9 {
+				t.Errorf("the ledger's row: %+v", s)
+			}
+		})
+	}
+	t.Run("another deed", func(t *testing.T) {
+		w, n, deed := begin(t)
+		deed.To[0] ^= 1
+		out := n.Step(agenda.Found{Chain: chainID, Tx: w.otherwise(deed), Block: 9}, w.now)
+		if got := told(out); len(got) != 1 || got[0] != council.WordDisplaced {
+			t.Errorf("it says %v", got)
+		}
+		if s, ok := settled(out); !ok || s.State != agenda.RowDisplaced {
+			t.Errorf("the ledger's row: %+v", s)
+		}
+	})
+	t.Run("no answer", func(t *testing.T) {
+		w, n, _ := begin(t)
+		for i := 1; i <= agenda.MaxSought; i++ {
+			got := told(n.Step(agenda.Found{Chain: chainID, Err: errors.New("state is pruned")}, w.now))
+			if last := i == agenda.MaxSought; last != (len(got) == 1 && got[0] == council.WordDisplaced) || !last && len(got) > 0 {
+				t.Errorf("after %d times: %v", i, got)
+			}
+			w.now = w.now.Add(time.Minute)
+			if again := asks(n.Step(agenda.Tick{}, w.now)); i < agenda.MaxSought && !again {
+				t.Errorf("after %d times it does not ask again", i)
+			}
+		}
+	})
+}
+
+// A signature that only the chain has seen is told to everyone.
+func TestKeptSignatureIsFound(t *testing.T) {
+	w := newWorld(t, 301)
+	id := w.propose("core-1", "pause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	n := w.nodes["core-1"].agenda
+	p, _ := n.Proposal(id)
+	tx := w.otherwise(p.Intent.(council.Transaction))
+	n.Step(agenda.Ledger{Chain: chainID, Proposal: id, State: agenda.RowRevealed}, w.now)
+	if asks(n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1}, w.now)) {
+		t.Error("the one who made it has no time to say so")
+	}
+	w.now = w.now.Add(time.Minute)
+	if !asks(n.Step(agenda.Tick{}, w.now)) {
+		t.Fatal("the chain is not asked what has used the nonce")
+	}
+	out := n.Step(agenda.Found{Chain: chainID, Tx: tx, Block: 9}, w.now)
+	raw, err := tx.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range out {
+		if a, ok := e.(agenda.Append); ok && a.Word == council.WordSigned {
+			if s := a.Body.(council.Signed); s.Proposal != id || string(s.Tx) != string(raw) {
+				t.Errorf("it tells %+v", s)
+			}
+			return
+		}
+	}
+	t.Errorf("it tells nobody: %v", told(out))
+}

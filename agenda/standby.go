@@ -1,0 +1,429 @@
+package agenda
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// Standby says how many slots are kept ready. With a slot, a signature takes
+// milliseconds after the last approval instead of seconds.
+type Standby struct {
+	Depth int           // slots for each set of signers; 0 turns standby off
+	TTL   time.Duration // how long a slot may wait; at least an hour
+	Seed  common.Hash   // secret, drawn when the process starts: this node's parts of slot ids follow from it
+}
+
+// standby is the stock of slots. The node holds what they consist of; here is
+// which there are, and which are wanted. Any four members together can have
+// some: one of the four, computed by all alike, leads and sees that there are
+// enough.
+type standby struct {
+	Standby
+	sets   []*signerSet // that this node belongs to, in an order of its own
+	byKey  map[string]*signerSet
+	all    [][]council.MemberID // every set of the council, in one order for all
+	drawn  uint64
+	bits   map[council.MemberID][]byte // which of all each member says is ready
+	told   []byte
+	toldAt time.Time
+	quiet  time.Time // the last time that live work was seen
+	shown  int       // sets that people were told are warm
+}
+
+// signerSet is one set of signers with this node among them.
+type signerSet struct {
+	members []council.MemberID
+	index   int // among all sets
+	leader  council.MemberID
+	slots   []readySlot // oldest first
+	call    *armCall    // this node leads, and has called for one more
+	pledge  *armPledge  // this node has answered another's call
+	arming  council.SessionID
+	since   time.Time // of arming
+	rest    time.Time // not before: the last try failed
+	fails   int
+	lost    int // slots in a row that another member said it had lost
+}
+
+type readySlot struct {
+	id council.SessionID
+	at time.Time
+}
+
+type armCall struct {
+	random  common.Hash // names the call
+	answers map[council.MemberID]common.Hash
+	at      time.Time
+}
+
+type armPledge struct {
+	call, random common.Hash
+	at           time.Time
+}
+
+func newStandby(self council.MemberID, r council.Roster, c Standby) *standby {
+	s := &standby{Standby: c, byKey: map[string]*signerSet{}, bits: map[council.MemberID][]byte{}}
+	if c.Depth <= 0 || choose(len(r.Members), r.Threshold) > MaxSets {
+		s.Depth = 0
+		return s
+	}
+	combine(r.IDs(), r.Threshold, func(set []council.MemberID) {
+		if slices.Contains(set, self) {
+			x := &signerSet{members: set, index: len(s.all), leader: leaderOf(set)}
+			s.sets = append(s.sets, x)
+			s.byKey[setKey(set)] = x
+		}
+		s.all = append(s.all, set)
+	})
+	// Leaders start at different places, or all would want the same members.
+	slices.SortFunc(s.sets, func(x, y *signerSet) int { return strings.Compare(mixed(self, x), mixed(self, y)) })
+	return s
+}
+
+func mixed(self council.MemberID, s *signerSet) string {
+	return string(crypto.Keccak256([]byte(self), []byte(setKey(s.members))))
+}
+
+// random is a part of a slot's id: unknown to others, and never the same twice.
+func (s *standby) random() common.Hash {
+	s.drawn++
+	return crypto.Keccak256Hash([]byte("millicent/arm-random/1\x00"), s.Seed[:], binary.BigEndian.AppendUint64(nil, s.drawn))
+}
+
+// tendStandby looks after the stock: what is too old goes, and what is missing
+// is called for, by its leader, when the council is at rest.
+func (a *Agenda) tendStandby() {
+	s := a.standby
+	if s.Depth == 0 {
+		return
+	}
+	if a.busy() {
+		// Nothing of this is urgent, and somebody waits for a signature.
+		s.quiet = a.now
+		return
+	}
+	a.tellStock()
+	for _, set := range s.sets {
+		a.expireSlots(set)
+		a.dropLacking(set)
+	}
+	if w := a.Warm(); w.Ready != s.shown {
+		s.shown = w.Ready
+		a.do(Notify{What: "standby", Text: fmt.Sprintf("%d of %d sets of signers are warm", w.Ready, w.Sets)})
+	}
+	if a.genesis == nil || a.watching != "" || !a.due(s.quiet, a.timing.Quiet) {
+		return
+	}
+	for _, set := range s.sets {
+		if s.underway(a.self) >= MaxArming {
+			return
+		}
+		if set.leader != a.self || set.taken() || len(set.slots) >= s.Depth || !a.allOnline(set.members) || !a.due(set.rest, 0) {
+			continue
+		}
+		set.call = &armCall{random: s.random(), answers: map[council.MemberID]common.Hash{}, at: a.now}
+		a.at(a.now.Add(a.timing.Hold))
+		a.toSet(set, ArmCall{Signers: set.members, Call: set.call.random, Have: set.have()})
+	}
+}
+
+// busy reports whether something is being signed, or will be at any moment.
+func (a *Agenda) busy() bool {
+	for _, l := range a.every() {
+		if l.try != nil || l.plan != nil {
+			return true
+		}
+	}
+	return a.ceremony != nil
+}
+
+func (a *Agenda) allOnline(set []council.MemberID) bool {
+	for _, m := range set {
+		who, ok := a.roster.Member(m)
+		if !ok || !a.online[m] || a.convicted[m] || !who.Term.Holds(unix(a.now)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *Agenda) toSet(set *signerSet, m Message) {
+	for _, to := range set.members {
+		if to != a.self {
+			a.do(Send{To: to, Message: m})
+		}
+	}
+}
+
+// underway counts the slots that are being made under a leader. Each has its own
+// room: one that calls for more than it should takes none from the others.
+func (s *standby) underway(leader council.MemberID) int {
+	n := 0
+	for _, set := range s.sets {
+		if set.leader == leader && set.taken() {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *signerSet) taken() bool {
+	return s.call != nil || s.pledge != nil || s.arming != (council.SessionID{})
+}
+
+func (s *signerSet) have() []council.SessionID {
+	out := make([]council.SessionID, len(s.slots))
+	for i, x := range s.slots {
+		out[i] = x.id
+	}
+	return out
+}
+
+// expireSlots ends what waits too long: slots, calls, pledges and sessions.
+func (a *Agenda) expireSlots(set *signerSet) {
+	set.slots = slices.DeleteFunc(set.slots, func(x readySlot) bool {
+		old := a.due(x.at, a.standby.TTL)
+		if old {
+			a.do(DropSlot{x.id})
+		}
+		return old
+	})
+	if c := set.call; c != nil && a.due(c.at, a.timing.Hold) {
+		set.call = nil
+		set.later(a.now)
+	}
+	if p := set.pledge; p != nil && a.due(p.at, a.timing.Hold) {
+		set.pledge = nil
+	}
+	if set.arming != (council.SessionID{}) && a.due(set.since, a.timing.Arming) {
+		a.do(Abort{Session: set.arming})
+		set.arming = council.SessionID{}
+		set.later(a.now)
+	}
+}
+
+// later spaces out what keeps failing.
+func (s *signerSet) later(now time.Time) {
+	s.fails = min(s.fails+1, 6)
+	s.rest = now.Add(time.Second << s.fails)
+}
+
+// signerSetOf finds a set of this node's by its members, sorted.
+func (a *Agenda) signerSetOf(members []council.MemberID) *signerSet {
+	if len(members) != a.roster.Threshold {
+		return nil
+	}
+	return a.standby.byKey[setKey(members)]
+}
+
+func (a *Agenda) standbySaid(from council.MemberID, m Message) {
+	if a.standby.Depth == 0 {
+		return
+	}
+	switch m := m.(type) {
+	case ArmCall:
+		a.armCalled(from, m)
+	case ArmAnswer:
+		a.armAnswered(from, m)
+	case ArmBegin:
+		a.armBegun(from, m)
+	case Stock:
+		if len(m.Ready) <= (len(a.standby.all)+7)/8 {
+			a.standby.bits[from] = bytes.Clone(m.Ready)
+		}
+	}
+}
+
+// dropLacking drops, in a set that this node leads, what another member says it
+// has lost. A slot that is only just ready may not be in the other's word yet.
+func (a *Agenda) dropLacking(set *signerSet) {
+	if set.leader != a.self || len(set.slots) == 0 {
+		return
+	}
+	for _, m := range set.members {
+		if !a.standby.says(m, set.index) && a.due(set.slots[len(set.slots)-1].at, 3*a.timing.Quiet) {
+			a.keepOnly(set, nil)
+			// One that loses each slot, or says so, has the others make new ones
+			// ever more rarely.
+			set.rest = a.now.Add(10 * time.Second << set.lost)
+			set.lost = min(set.lost+1, 8)
+			return
+		}
+	}
+}
+
+// says reports whether a member has said that it has a slot of a set.
+func (s *standby) says(m council.MemberID, set int) bool {
+	b := s.bits[m]
+	return set/8 < len(b) && b[set/8]&(1<<(set%8)) != 0
+}
+
+// keepOnly drops all slots of a set but those named.
+func (a *Agenda) keepOnly(set *signerSet, ids []council.SessionID) {
+	set.slots = slices.DeleteFunc(set.slots, func(x readySlot) bool {
+		gone := !slices.Contains(ids, x.id)
+		if gone {
+			a.do(DropSlot{x.id})
+		}
+		return gone
+	})
+}
+
+// slotReady takes up a slot that all four have armed.
+func (a *Agenda) slotReady(ev SlotArmed) {
+	set := a.armingSet(ev.Session)
+	if set == nil {
+		a.do(DropSlot{ev.Session})
+		return
+	}
+	set.arming = council.SessionID{}
+	set.fails = 0
+	set.slots = append(set.slots, readySlot{ev.Session, a.now})
+}
+
+// armFailed learns that a slot was not made.
+func (a *Agenda) armFailed(ev Failed) bool {
+	set := a.armingSet(ev.Session)
+	if set == nil {
+		return false
+	}
+	set.arming = council.SessionID{}
+	set.later(a.now)
+	text := fmt.Sprintf("slot of %s: %v%s", council.Names(set.members), ev.Err, blame(ev))
+	a.do(Notify{What: "arming-failed", Text: clip(text)})
+	return true
+}
+
+// slotFor is the slot that a coordinator names: the oldest of the set that will
+// not be too old a moment later, by another clock. Zero when there is none.
+func (a *Agenda) slotFor(signers []council.MemberID) council.SessionID {
+	if set := a.signerSetOf(signers); set != nil {
+		for _, x := range set.slots {
+			if a.now.Add(a.timing.Hold).Before(x.at.Add(a.standby.TTL)) {
+				return x.id
+			}
+		}
+	}
+	return council.SessionID{}
+}
+
+// spend takes a slot out of the stock; whatever comes of it, it is gone.
+func (a *Agenda) spend(signers []council.MemberID, id council.SessionID) bool {
+	set := a.signerSetOf(signers)
+	if set == nil || id == (council.SessionID{}) {
+		return false
+	}
+	i := slices.IndexFunc(set.slots, func(x readySlot) bool { return x.id == id })
+	if i < 0 {
+		return false
+	}
+	set.slots = slices.Delete(set.slots, i, i+1)
+	set.lost = 0
+	return true
+}
+
+// standbyWithout drops what a member's new process has forgotten, or, when its
+// node is merely away, what was under way with it.
+func (a *Agenda) standbyWithout(m council.MemberID, forgotten bool) {
+	for _, set := range a.standby.sets {
+		if !slices.Contains(set.members, m) {
+			continue
+		}
+		set.call, set.pledge = nil, nil
+		if set.arming != (council.SessionID{}) {
+			a.do(Abort{Session: set.arming})
+			set.arming = council.SessionID{}
+		}
+		if forgotten {
+			a.keepOnly(set, nil)
+		}
+	}
+	if forgotten {
+		delete(a.standby.bits, m)
+	}
+}
+
+// dropStandby ends the whole stock: its share epoch is over, or this node may
+// not sign.
+func (a *Agenda) dropStandby() {
+	for _, m := range a.roster.IDs() {
+		a.standbyWithout(m, true)
+	}
+}
+
+// tellStock says to all which sets are ready here, when that has changed.
+func (a *Agenda) tellStock() {
+	s := a.standby
+	ready := make([]byte, (len(s.all)+7)/8)
+	for _, set := range s.sets {
+		if len(set.slots) > 0 {
+			ready[set.index/8] |= 1 << (set.index % 8)
+		}
+	}
+	s.bits[a.self] = ready
+	// Not in the middle of an attempt: who hears of a slot that was just fired
+	// would drop its own.
+	if bytes.Equal(ready, s.told) || !a.due(s.toldAt, a.timing.Quiet) || !a.due(s.quiet, a.timing.Quiet) {
+		return
+	}
+	s.told, s.toldAt = ready, a.now
+	a.do(Send{Message: Stock{Ready: ready}})
+}
+
+// Warm is what people are shown of the stock.
+type Warm struct {
+	Depth   int
+	Sets    int                      // sets of signers in the council
+	Ready   int                      // of which all members say that they have a slot
+	Members map[council.MemberID]int // likewise, of the sets that a member is in
+	Own     int                      // sets of this node with a slot
+	Arming  int                      // under way at this node
+}
+
+// Warm tells how much is ready.
+func (a *Agenda) Warm() Warm {
+	s := a.standby
+	w := Warm{Depth: s.Depth, Sets: len(s.all), Members: map[council.MemberID]int{}}
+	for _, m := range a.roster.IDs() {
+		w.Members[m] = 0
+	}
+	for i, set := range s.all {
+		ready := true
+		for _, m := range set {
+			ready = ready && s.says(m, i)
+		}
+		if ready {
+			w.Ready++
+			for _, m := range set {
+				w.Members[m]++
+			}
+		}
+	}
+	for _, set := range s.sets {
+		if len(set.slots) > 0 {
+			w.Own++
+		}
+		if set.arming != (council.SessionID{}) {
+			w.Arming++
+		}
+	}
+	return w
+}
+
+// Slots lists the slots in stock, for tests and for what must be dropped.
+func (a *Agenda) Slots() []council.SessionID {
+	var out []council.SessionID
+	for _, set := range a.standby.sets {
+		out = append(out, set.have()...)
+	}
+	return slices.SortedFunc(slices.Values(out), func(x, y council.SessionID) int { return bytes.Compare(x[:], y[:]) })
+}
