@@ -26,34 +26,29 @@ const (
 )
 
 // Status implements api.Backend.
-func (n *Node) Status(ctx context.Context) (s api.Status, err error) {
-	err = n.call(ctx, func() error { s = n.viewStatus(); return nil })
-	return s, err
+func (n *Node) Status(ctx context.Context) (api.Status, error) {
+	return ask(ctx, n, func() (api.Status, error) { return n.viewStatus(), nil })
 }
 
 // Proposals implements api.Backend.
-func (n *Node) Proposals(ctx context.Context) (out []api.Proposal, err error) {
-	err = n.call(ctx, func() error {
-		all := n.agenda.Proposals()
-		for _, p := range slices.Backward(all) {
+func (n *Node) Proposals(ctx context.Context) ([]api.Proposal, error) {
+	return ask(ctx, n, func() (out []api.Proposal, _ error) {
+		for _, p := range slices.Backward(n.agenda.Proposals()) {
 			out = append(out, n.viewProposal(p))
 		}
-		return nil
+		return out, nil
 	})
-	return out, err
 }
 
 // Proposal implements api.Backend.
-func (n *Node) Proposal(ctx context.Context, prefix string) (v api.Proposal, err error) {
-	err = n.call(ctx, func() error {
+func (n *Node) Proposal(ctx context.Context, prefix string) (api.Proposal, error) {
+	return ask(ctx, n, func() (v api.Proposal, _ error) {
 		p, err := n.find(prefix)
 		if err != nil {
-			return err
+			return v, err
 		}
-		v = n.viewProposal(p)
-		return nil
+		return n.viewProposal(p), nil
 	})
-	return v, err
 }
 
 // find looks a proposal up by the beginning of its id.
@@ -79,45 +74,88 @@ func (n *Node) find(prefix string) (*agenda.Proposal, error) {
 
 // Propose implements api.Backend.
 func (n *Node) Propose(ctx context.Context, r api.ProposeRequest) (v api.Proposal, err error) {
-	deed, err := n.deed(r)
+	in, err := n.intent(r)
 	if err != nil {
 		return v, err
 	}
-	if err := deed.Valid(); err != nil {
+	if err := in.Valid(); err != nil {
 		return v, api.Fail(api.Invalid, "", err)
 	}
-	if _, ok := n.chains[deed.Chain]; !ok {
-		return v, api.Failf(api.Invalid, "name its RPCs under chains: in signer.yaml", "chain %d is not configured at this node", deed.Chain)
+	if _, ok := n.chains[in.ChainID()]; !ok && in.Kind() == council.KindTransaction {
+		return v, api.Failf(api.Invalid, "name its RPCs under chains: in signer.yaml", "chain %d is not configured at this node", in.ChainID())
 	}
 	if r.Preview {
-		return n.preview(ctx, deed)
+		return n.preview(ctx, in)
 	}
-	err = n.call(ctx, func() error {
+	return ask(ctx, n, func() (v api.Proposal, _ error) {
 		if n.restoring() {
-			return api.Fail(api.NotReady, "", errors.New(n.agenda.Watching()))
+			return v, api.Fail(api.NotReady, "", errors.New(n.agenda.Watching()))
 		}
-		body, id, err := n.agenda.Admit(deed, n.now())
+		body, id, err := n.agenda.Admit(in, n.now())
 		if errors.Is(err, agenda.ErrNoKey) {
-			return api.Fail(api.NotReady, "", err)
+			return v, api.Fail(api.NotReady, "", err)
 		} else if err != nil {
-			return api.Fail(api.Invalid, "", err)
+			return v, api.Fail(api.Invalid, "", err)
 		}
 		if _, known := n.agenda.Proposal(id); known {
-			return api.Failf(api.Conflict, "'signer show' shows it", "proposal %s is known already", id.Short())
+			return v, api.Failf(api.Conflict, "'signer show' shows it", "proposal %s is known already", id.Short())
 		}
 		ev, err := n.append(council.WordProposed, body)
 		if err != nil {
-			return err
+			return v, err
 		}
 		n.step(ev)
 		p, ok := n.agenda.Proposal(id)
 		if !ok {
-			return fmt.Errorf("proposal %s was not taken up", id.Short())
+			return v, fmt.Errorf("proposal %s was not taken up", id.Short())
 		}
-		v = n.viewProposal(p)
-		return nil
+		return n.viewProposal(p), nil
 	})
-	return v, err
+}
+
+// intent builds what a request describes.
+func (n *Node) intent(r api.ProposeRequest) (council.Intent, error) {
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	if r.Statement == "" && r.TypedData == "" {
+		return n.deed(r)
+	}
+	if len(r.Expect) > 0 {
+		return nil, api.Failf(api.Invalid, "leave out the expected changes", "a message changes no state")
+	}
+	if r.Replaces != (council.ProposalID{}) || r.MaxGas != 0 || r.MaxFee != nil || r.MaxTip != nil {
+		return nil, api.Failf(api.Invalid, "leave out replaces and the ceilings", "a message has no nonce and no fees")
+	}
+	until, salt, err := n.lasting(r, rawSeconds)
+	if err != nil {
+		return nil, err
+	}
+	if r.Statement != "" {
+		return council.Statement{Text: r.Statement, ValidUntil: until, Salt: salt, Reason: r.Reason}, nil
+	}
+	doc, err := council.ReadTypedData([]byte(r.TypedData))
+	if err != nil {
+		return nil, api.Fail(api.Invalid, "", err)
+	}
+	return council.TypedData{Chain: doc.Chain, Document: []byte(r.TypedData), ValidUntil: until, Salt: salt, Reason: r.Reason}, nil
+}
+
+// lasting reads for how long the council may act, and what tells the proposal
+// from others like it.
+func (n *Node) lasting(r api.ProposeRequest, seconds uint64) (until uint64, salt [32]byte, err error) {
+	if r.Seconds != 0 {
+		seconds = r.Seconds
+	}
+	if seconds > council.MaxValidSeconds {
+		return 0, salt, api.Failf(api.Invalid, "a year is the most", "%d seconds of validity", seconds)
+	}
+	if r.Salt != nil {
+		salt = *r.Salt
+	} else {
+		rand.Read(salt[:])
+	}
+	return uint64(n.now().Unix()) + seconds, salt, nil
 }
 
 // deed builds the transaction that a request describes.
@@ -125,8 +163,6 @@ func (n *Node) deed(r api.ProposeRequest) (council.Transaction, error) {
 	var deed council.Transaction
 	seconds := uint64(rawSeconds)
 	switch {
-	case (r.Playbook == "") == (r.Raw == nil):
-		return deed, api.Failf(api.Invalid, "name a playbook, or give a raw call", "a proposal is either a playbook or a raw call")
 	case r.Raw != nil:
 		deed = council.Transaction{
 			Chain: r.Raw.Chain, To: r.Raw.To, Value: new(big.Int), Data: r.Raw.Data,
@@ -141,13 +177,10 @@ func (n *Node) deed(r api.ProposeRequest) (council.Transaction, error) {
 			return deed, api.Fail(api.NotFound, "", err)
 		}
 	}
-	if r.Seconds != 0 {
-		seconds = r.Seconds
+	var err error
+	if deed.ValidUntil, deed.Salt, err = n.lasting(r, seconds); err != nil {
+		return deed, err
 	}
-	if seconds > council.MaxValidSeconds {
-		return deed, api.Failf(api.Invalid, "a year is the most", "%d seconds of validity", seconds)
-	}
-	deed.ValidUntil = uint64(n.now().Unix()) + seconds
 	if r.MaxGas != 0 {
 		deed.MaxGas = r.MaxGas
 	}
@@ -160,12 +193,7 @@ func (n *Node) deed(r api.ProposeRequest) (council.Transaction, error) {
 	if deed.MaxTipPerGas.Cmp(deed.MaxFeePerGas) > 0 {
 		deed.MaxTipPerGas = deed.MaxFeePerGas
 	}
-	deed.Reason, deed.Replaces = r.Reason, r.Replaces
-	if r.Salt != nil {
-		deed.Salt = *r.Salt
-	} else {
-		rand.Read(deed.Salt[:])
-	}
+	deed.Reason, deed.Replaces, deed.Expect = r.Reason, r.Replaces, council.SortExpected(r.Expect)
 	return deed, nil
 }
 
@@ -178,48 +206,55 @@ func (n *Node) Ballot(ctx context.Context, r api.BallotRequest) (u api.UnsignedA
 	if !ok {
 		return u, api.Failf(api.NotFound, "'signer status' lists the members", "%s is not in the roster", r.Member)
 	}
-	err = n.call(ctx, func() error {
+	return ask(ctx, n, func() (u api.UnsignedApproval, _ error) {
 		p, err := n.find(r.Proposal)
 		if err != nil {
-			return err
+			return u, err
 		}
 		ap, _, err := n.agenda.Ballot(p, r.Member, r.Decision, r.Reason, n.now())
 		if err != nil {
-			return api.Fail(api.Invalid, "", err)
+			return u, api.Fail(api.Invalid, "", err)
 		}
 		if until := uint64(n.now().Unix()) + r.Seconds; r.Seconds != 0 && until < ap.Expires {
 			ap.Expires = until
 		}
 		u, err = api.NewUnsignedApproval(n.agenda.Genesis().ID(), m, ap, p.Intent)
-		return err
+		return u, err
 	})
-	return u, err
 }
 
 // Vote implements api.Backend.
-func (n *Node) Vote(ctx context.Context, ap council.Approval) (v api.Proposal, err error) {
-	err = n.call(ctx, func() error {
-		if n.restoring() {
-			return api.Fail(api.NotReady, "", errors.New(n.agenda.Watching()))
-		}
-		_, word, err := n.agenda.Vote(ap, n.now())
-		switch {
-		case errors.Is(err, agenda.ErrNoKey):
-			return api.Fail(api.NotReady, "", err)
-		case errors.Is(err, agenda.ErrTooLate):
-			return api.Fail(api.Conflict, "", err)
-		case err != nil:
-			return api.Fail(api.Invalid, "", err)
-		}
-		ev, err := n.append(word, council.Voted{Approval: ap})
-		if err != nil {
-			return err
-		}
-		n.tellEntry(ev)
-		n.step(ev)
-		p, _ := n.agenda.Proposal(ap.Proposal)
-		v = n.viewProposal(p)
-		return nil
+func (n *Node) Vote(ctx context.Context, ap council.Approval) (api.Proposal, error) {
+	return ask(ctx, n, func() (v api.Proposal, err error) {
+		lost := n.together(func() error {
+			v, err = n.vote(ap)
+			return nil
+		})
+		return v, errors.Join(err, lost)
 	})
-	return v, err
+}
+
+func (n *Node) vote(ap council.Approval) (v api.Proposal, _ error) {
+	if n.restoring() {
+		return v, api.Fail(api.NotReady, "", errors.New(n.agenda.Watching()))
+	}
+	read := n.now()
+	_, word, err := n.agenda.Vote(ap, read)
+	switch {
+	case errors.Is(err, agenda.ErrNoKey):
+		return v, api.Fail(api.NotReady, "", err)
+	case errors.Is(err, agenda.ErrTooLate):
+		return v, api.Fail(api.Conflict, "", err)
+	case err != nil:
+		return v, api.Fail(api.Invalid, "", err)
+	}
+	ev, err := n.append(word, council.Voted{Approval: ap})
+	if err != nil {
+		return v, err
+	}
+	ev.Read = read
+	n.tellEntry(ev)
+	n.step(ev)
+	p, _ := n.agenda.Proposal(ap.Proposal)
+	return n.viewProposal(p), nil
 }

@@ -61,9 +61,7 @@ func (n *Node) Keygen(ctx context.Context, progress func(api.Progress)) (council
 		case p := <-updates:
 			switch p.Stage {
 			case stageMade:
-				var g council.Genesis
-				err := n.call(ctx, func() error { g = *n.agenda.Genesis(); return nil })
-				return g, err
+				return ask(ctx, n, func() (council.Genesis, error) { return *n.agenda.Genesis(), nil })
 			case stageFailed:
 				return council.Genesis{}, api.Fail(api.NotReady, "", council.WithHint(fmt.Errorf("key generation ended: %s", p.Why),
 					"mend what it names, then every member runs 'signer keygen' again"))
@@ -91,16 +89,33 @@ func (n *Node) progress(p api.Progress) {
 	}
 }
 
-// makeParams runs the search for safe primes beside the owner.
+// makeParams takes the spare set, or runs the search for safe primes beside the
+// owner.
 func (n *Node) makeParams() {
 	ctx, cancel := context.WithCancel(n.ctx)
 	n.birth.cancel = cancel
+	p := n.takeSpare()
 	n.children.Go(func() {
-		defer cancel()
-		p, err := tss.GeneratePreParams(ctx, tss.PreParamsOptions{Progress: func(done, total int) {
+		tell := func(done, total int) {
 			n.calls.post(func() { n.progress(api.Progress{Stage: "pre-parameters", Done: done, Total: total}) })
-		}})
+		}
+		var err error
+		if p != nil {
+			if err := p.Audit(); err != nil {
+				p = nil
+				n.calls.post(func() { n.discardSpare(err) })
+			} else {
+				tell(1, 1)
+			}
+		}
+		if p == nil {
+			p, err = tss.GeneratePreParams(ctx, tss.PreParamsOptions{Progress: tell})
+		}
 		n.calls.post(func() {
+			defer cancel()
+			if ctx.Err() != nil {
+				return // of a ceremony that has ended; the next one has its own
+			}
 			n.birth.params = p
 			n.step(agenda.ParamsMade{Err: err})
 		})
@@ -121,13 +136,14 @@ func (n *Node) drawKey(e agenda.DrawKey) []agenda.Event {
 	if err := n.start(e.Session, "key generation", s, func() error { return nil }); err != nil {
 		return fail(err)
 	}
+	n.between("drawn")
 	return nil
 }
 
 // moduli are those of earlier key generations that this node took part in.
 func (n *Node) moduli() tss.Seen {
 	seen := tss.Seen{}
-	b, ok, err := n.journal.Meta(metaModuli)
+	b, ok, err := n.book().Meta(metaModuli)
 	var list []common.Hash
 	if err == nil && ok {
 		err = rlp.DecodeBytes(b, &list)
@@ -149,7 +165,7 @@ func (n *Node) remember(moduli []common.Hash) {
 	list := slices.SortedFunc(maps.Keys(seen), func(a, b common.Hash) int { return a.Cmp(b) })
 	b, err := rlp.EncodeToBytes(list)
 	if err == nil {
-		err = n.journal.PutMeta(metaModuli, b)
+		err = n.book().PutMeta(metaModuli, b)
 	}
 	if err != nil {
 		n.log.Error("remember moduli", "err", err)
@@ -171,7 +187,12 @@ func (n *Node) stage(e agenda.Stage) error {
 	if err := n.saveGenesis(metaStaged, e.Genesis); err != nil {
 		return err
 	}
-	return n.keystore.Stage(e.Epoch, keystore.Meta{Address: e.Genesis.Key, Roster: e.Genesis.Roster}, secret)
+	n.between("record staged")
+	if err := n.keystore.Stage(e.Epoch, keystore.Meta{Address: e.Genesis.Key, Roster: e.Genesis.Roster}, secret); err != nil {
+		return err
+	}
+	n.between("share staged")
+	return nil
 }
 
 // commit makes the staged share current. The birth record is written first: a
@@ -180,13 +201,33 @@ func (n *Node) commit(g council.Genesis) error {
 	if err := n.saveGenesis(metaGenesis, g); err != nil {
 		return err
 	}
+	n.between("record signed")
+	if err := n.keepRecord(g); err != nil {
+		return err
+	}
 	if err := n.keystore.Commit(g.ShareEpoch); err != nil {
 		return err
 	}
+	n.between("share current")
 	if err := n.loadShare(g); err != nil {
 		return err
 	}
 	n.refresh()
+	return nil
+}
+
+// discard removes a share that is staged, and no other. When it fails the new
+// share can't be staged, and the ceremony ends there.
+func (n *Node) discard(epoch uint64) error {
+	staged, err := n.keystore.Staged()
+	if err != nil {
+		return err
+	}
+	for _, e := range staged {
+		if e.Epoch == epoch {
+			return n.keystore.Erase(epoch)
+		}
+	}
 	return nil
 }
 

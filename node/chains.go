@@ -136,6 +136,21 @@ func (n *Node) broadcast(e agenda.Broadcast) {
 	})
 }
 
+// seek looks in the chain for what has used a nonce.
+func (n *Node) seek(e agenda.Find) {
+	w, ok := n.chains[e.Chain]
+	if !ok {
+		return
+	}
+	from := n.agenda.Genesis().Key
+	n.children.Go(func() {
+		ctx, cancel := context.WithTimeout(n.ctx, fetchTimeout)
+		defer cancel()
+		tx, s, err := w.client.Spent(ctx, from, e.Nonce)
+		n.report(agenda.Found{Chain: e.Chain, Nonce: e.Nonce, Tx: tx, Block: s.Block, BlockHash: s.BlockHash, GasUsed: s.GasUsed, Reverted: s.Reverted, Err: err})
+	})
+}
+
 func (n *Node) follow(w *chainWork, tx *types.Transaction) {
 	if w.tracked[tx.Hash()] {
 		return
@@ -173,15 +188,7 @@ func (n *Node) turn(w *chainWork, ev chain.Event) {
 	case chain.TurnFinal:
 		seen.What = council.WordFinal
 	case chain.TurnLost:
-		// Another transaction has the nonce for good: whatever of ours was
-		// signed for it can never run.
-		for _, p := range n.agenda.Proposals() {
-			if p.Tx != nil && p.Tx.Nonce() == ev.Nonce && p.Intent.ChainID() == seen.Chain {
-				lost := seen
-				lost.Tx, lost.What, lost.Block = p.Tx.Hash(), council.WordDisplaced, ev.Head.Number
-				n.step(lost)
-			}
-		}
+		n.step(agenda.Lost{Chain: seen.Chain, Nonce: ev.Nonce, Block: ev.Head.Number})
 		return
 	default:
 		n.log.Warn("a transaction that no proposal explains has used a nonce", "nonce", ev.Nonce)

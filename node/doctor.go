@@ -53,6 +53,12 @@ func (n *Node) Doctor(ctx context.Context) ([]api.Check, error) {
 	default:
 		add("members", api.OK, "all nodes can be reached", "")
 	}
+	if c, ok := n.backupCheck(s); ok {
+		out = append(out, c)
+	}
+	if c, ok := spareCheck(s); ok {
+		out = append(out, c)
+	}
 	n.chainChecks(ctx, s, add)
 	for _, w := range s.Warnings {
 		add("warning", api.Warn, w, "mend what it names; it goes away by itself then")

@@ -2,12 +2,12 @@ package node
 
 import (
 	"fmt"
+	"log/slog"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/journal"
-	"github.com/millicent-one/signer/tss"
 )
 
 // execute does one effect and returns the answers that are there at once.
@@ -28,6 +28,10 @@ func (n *Node) execute(e agenda.Effect) []agenda.Event {
 		n.plan(e)
 	case agenda.Enlist:
 		return n.enlist(e)
+	case agenda.Arm:
+		return n.arm(e)
+	case agenda.DropSlot:
+		n.drop(e.Slot)
 	case agenda.Abort:
 		n.end(e.Session)
 	case agenda.Note:
@@ -37,7 +41,9 @@ func (n *Node) execute(e agenda.Effect) []agenda.Event {
 	case agenda.Settle:
 		return n.settle(e)
 	case agenda.Broadcast:
-		n.broadcast(e)
+		n.then(func() { n.broadcast(e) }, nil)
+	case agenda.Find:
+		n.seek(e)
 	case agenda.Notify:
 		n.notify(e)
 	case agenda.MakeParams:
@@ -57,7 +63,7 @@ func (n *Node) execute(e agenda.Effect) []agenda.Event {
 	case agenda.Commit:
 		return []agenda.Event{agenda.Committed{Genesis: e.Genesis, Err: n.commit(e.Genesis)}}
 	case agenda.Discard:
-		if err := n.keystore.Erase(e.Epoch); err != nil {
+		if err := n.discard(e.Epoch); err != nil {
 			n.log.Error("discard staged share", "epoch", e.Epoch, "err", err)
 		}
 	default:
@@ -75,23 +81,54 @@ func (n *Node) enlist(e agenda.Enlist) []agenda.Event {
 	if n.share == nil {
 		return fail(fmt.Errorf("this node holds no share"))
 	}
+	if err := n.court.twice(b); err != nil {
+		return fail(err)
+	}
 	row := journal.Row{Key: n.agenda.Genesis().Key, Chain: b.Chain, Nonce: b.Nonce, Proposal: b.Proposal, Attempt: b.Attempt, Digest: b.Digest}
-	events, err := n.reserve(row)
+	displaced, begun, err := n.reserveAndBegin(row, e)
 	if err != nil {
 		return fail(err)
 	}
-	events = append(events, n.row(b.Chain, b.Nonce, b.Proposal)...)
-	if ev, err := n.append(council.WordBegun, b.Begun()); err == nil {
-		n.tellEntry(ev)
-		events = append(events, ev)
-	} else {
-		return append(events, agenda.Enlisted{Session: e.Session, Err: err})
+	events := append(displaced, n.row(b.Chain, b.Nonce, b.Proposal)...)
+	if begun != nil {
+		n.sendRecord("", recordEntry, *begun)
+		if ev, err := recorded(*begun); err == nil {
+			n.tellEntry(ev)
+			events = append(events, ev)
+		}
 	}
-	s, err := tss.NewSign(tss.SignConfig{Session: e.Session, Self: n.self, Signers: b.Signers, Share: n.share, Warrant: e.Permit, Now: uint64(n.now().Unix())})
+	reveal := n.revealing(row)
+	s, err := n.session(e)
 	if err == nil {
-		err = n.start(e.Session, "proposal "+b.Proposal.Short(), s, func() error { return n.journal.Reveal(row.Key, row.Chain, row.Nonce, row.Proposal, row.Digest) })
+		err = n.start(e.Session, "proposal "+b.Proposal.Short(), s, func() error { return reveal(n.journal) })
 	}
+	n.court.enlisted(e)
 	return append(events, agenda.Enlisted{Session: e.Session, Err: err})
+}
+
+// reserveAndBegin writes down, in one step, that the nonce (of a message: the
+// digest) is the proposal's and that this node has joined the attempt. It returns
+// what else changed in the ledger, and the entry if there is a new one.
+func (n *Node) reserveAndBegin(row journal.Row, e agenda.Enlist) (displaced []agenda.Event, begun *journal.Entry, err error) {
+	if n.restoring() {
+		return nil, nil, errRestoring()
+	}
+	var old council.ProposalID
+	err = n.write(func(j *journal.Journal) (err error) {
+		if old, err = n.reserve(j, row); err != nil || e.Again {
+			return err
+		}
+		entry, err := appendTo(j, council.WordBegun, e.Begin.Begun(), n.now())
+		begun = &entry
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if old != (council.ProposalID{}) {
+		displaced = n.row(row.Chain, row.Nonce, old)
+	}
+	return displaced, begun, nil
 }
 
 // notify tells people: subscribers of the API, the log, and hooks.
@@ -110,7 +147,11 @@ func (n *Node) notify(e agenda.Notify) {
 	if len(e.Waiting) > 0 {
 		text += fmt.Sprintf(" (waiting for %s)", council.Names(e.Waiting))
 	}
-	n.log.Info(e.What, "proposal", e.Proposal.Short(), "text", e.Text, "waiting", e.Waiting)
-	n.tell(e.What, e.Proposal, "", text)
+	level := slog.LevelInfo
+	if e.What == "standby" { // it changes all the time
+		level = slog.LevelDebug
+	}
+	n.log.Log(n.ctx, level, e.What, "proposal", e.Proposal.Short(), "text", e.Text, "waiting", e.Waiting)
+	n.then(func() { n.tell(e.What, e.Proposal, "", text) }, nil)
 	n.hook(e)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
@@ -86,16 +87,31 @@ func (n *Node) tellEntry(e agenda.Recorded) {
 		if b.Approval.Decision == council.Reject {
 			text = "rejected: " + b.Approval.Reason
 		}
+	case council.Complete:
+		id, text = b.Proposal, fmt.Sprintf("has had all approvals since %s", at(b.Since).Format(time.DateTime))
 	case council.Begun:
-		id, text = b.Proposal, fmt.Sprintf("joined attempt %d at nonce %d with %s", b.Attempt, b.Nonce, council.Names(b.Signers))
+		id, text = b.Proposal, fmt.Sprintf("joined attempt %d%s with %s", b.Attempt, n.atNonce(b.Proposal, b.Nonce), council.Names(b.Signers))
 	case council.AttemptFailed:
 		id, text = b.Proposal, fmt.Sprintf("attempt %d failed: %s", b.Attempt, b.Reason)
 	case council.Signed:
-		id, text = b.Proposal, fmt.Sprintf("has the signature of attempt %d at nonce %d", b.Attempt, b.Nonce)
+		id, text = b.Proposal, fmt.Sprintf("has the signature of attempt %d%s", b.Attempt, n.atNonce(b.Proposal, b.Nonce))
+		if b.Attempt == 0 {
+			text = "found the signature on the chain" + n.atNonce(b.Proposal, b.Nonce)
+		}
 	case council.Sighted:
 		id, text = b.Proposal, fmt.Sprintf("%s: transaction %s, block %d", e.Word, b.Tx.Hex(), b.Block)
 	case council.KeyMade:
 		text = "made the key " + b.Genesis.Key.Hex()
+	case council.BackedUp:
+		text = fmt.Sprintf("has made and verified a backup of share epoch %d of %s: sha256 %x", b.Epoch, b.Key.Hex(), b.File)
 	}
-	n.tell(string(e.Word), id, e.Author, text)
+	n.then(func() { n.tell(string(e.Word), id, e.Author, text) }, nil)
+}
+
+// atNonce says at which nonce a proposal is signed; nothing for a message.
+func (n *Node) atNonce(p council.ProposalID, nonce uint64) string {
+	if n.isMessage(p) {
+		return ""
+	}
+	return fmt.Sprintf(" at nonce %d", nonce)
 }

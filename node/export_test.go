@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/council"
@@ -19,7 +20,68 @@ func SaveGenesis(j *journal.Journal, g council.Genesis) error {
 }
 
 // Sessions counts the engine sessions that the node has in its table.
-func (n *Node) Sessions(ctx context.Context) (count int, err error) {
-	err = n.call(ctx, func() error { count = len(n.runners); return nil })
-	return count, err
+func (n *Node) Sessions(ctx context.Context) (int, error) {
+	return ask(ctx, n, func() (int, error) { return len(n.runners), nil })
+}
+
+// Between has f called between the durable steps of a ceremony.
+func (c *Config) Between(f func(step string)) { c.between = f }
+
+// TendSpare has the node look whether a spare set is to be made.
+func (n *Node) TendSpare(ctx context.Context) error {
+	return n.call(ctx, func() error { n.tendSpare(); return nil })
+}
+
+// Remember writes moduli down as those of an earlier ceremony.
+func (n *Node) Remember(ctx context.Context, moduli []common.Hash) error {
+	return n.call(ctx, func() error { n.remember(moduli); return nil })
+}
+
+// SpareIdle is how long a node with a key is quiet before it makes a spare set.
+const SpareIdle = spareIdle
+
+// Tell publishes an event.
+func (n *Node) Tell(kind, text string) { n.tell(kind, council.ProposalID{}, "", text) }
+
+// LoseSlots has the node lose what its slots consist of, and know it, as after a
+// restart that the others have not noticed yet.
+func (n *Node) LoseSlots(ctx context.Context) error {
+	return n.call(ctx, func() error { n.shed(); return nil })
+}
+
+// ShownFrames is what members show each other.
+type ShownFrames = shownFrames
+
+// Burden is what a node keeps of what a member has sent too early, and counts of
+// what it has dropped and refused, of anyone.
+type Burden struct {
+	Sessions, Bytes int
+	Dropped, Bad    uint64
+}
+
+// Burden tells what a member has cost the node.
+func (n *Node) Burden(ctx context.Context, m council.MemberID) (Burden, error) {
+	return ask(ctx, n, func() (Burden, error) {
+		b := Burden{Dropped: n.counters.dropped.Load(), Bad: n.counters.badFrames.Load()}
+		if s := n.early.senders[m]; s != nil {
+			b.Sessions, b.Bytes = len(s.sessions), s.bytes
+		}
+		return b, nil
+	})
+}
+
+// Bounds of what is kept of one member's early frames.
+const (
+	MaxEarly      = maxEarly
+	MaxEarlyBytes = maxEarlyBytes
+)
+
+// Turn has the node make a turn of what f does, with what is held until its end.
+func (n *Node) Turn(ctx context.Context, f func(*journal.Journal) error, then, instead func()) error {
+	return n.call(ctx, func() error {
+		return n.together(func() error {
+			n.then(then, instead)
+			return f(n.book())
+		})
+	})
 }

@@ -3,11 +3,13 @@ package node
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/evidence"
 	"github.com/millicent-one/signer/journal"
 	"github.com/millicent-one/signer/p2p"
 )
@@ -15,21 +17,44 @@ import (
 // append writes an entry to the own feed, durably, and sends it to all.
 func (n *Node) append(word council.Word, body any) (agenda.Recorded, error) {
 	if n.restoring() {
-		return agenda.Recorded{}, council.WithHint(errors.New("this node is catching up and writes nothing yet"), "wait until 'signer status' says ready")
+		return agenda.Recorded{}, errRestoring()
 	}
-	b, err := council.EncodeBody(body)
+	var e journal.Entry
+	err := n.write(func(j *journal.Journal) (err error) {
+		e, err = appendTo(j, word, body, n.now())
+		return err
+	})
 	if err != nil {
-		return agenda.Recorded{}, err
-	}
-	e, err := n.journal.Append(word, b, uint64(n.now().Unix()))
-	if err != nil {
-		// What can't be recorded must not happen.
-		n.watch("the journal can't be written: " + err.Error())
-		n.log.Error("append", "word", word, "err", err, "hint", council.Hint(err))
 		return agenda.Recorded{}, err
 	}
 	n.sendRecord("", recordEntry, e)
 	return recorded(e)
+}
+
+func errRestoring() error {
+	return council.WithHint(errors.New("this node is catching up and writes nothing yet"), "wait until 'signer status' says ready")
+}
+
+// appendTo is append without the sending, in a step with other writes.
+func appendTo(j *journal.Journal, word council.Word, body any, now time.Time) (journal.Entry, error) {
+	b, err := council.EncodeBody(body)
+	if err != nil {
+		return journal.Entry{}, err
+	}
+	return j.Append(word, b, uint64(now.Unix()))
+}
+
+// write makes one durable step. What can't be recorded must not happen: when the
+// disk fails, this node only watches from then on. What the ledger refuses is
+// the ledger's answer and no failure.
+func (n *Node) write(f func(*journal.Journal) error) error {
+	err := n.book().Together(f)
+	var refused *journal.ConflictError
+	if err != nil && !errors.As(err, &refused) && !errors.Is(err, journal.ErrFenced) {
+		n.watch("the journal can't be written: " + err.Error())
+		n.log.Error("write journal", "err", err, "hint", council.Hint(err))
+	}
+	return err
 }
 
 func recorded(e journal.Entry) (agenda.Recorded, error) {
@@ -40,23 +65,69 @@ func recorded(e journal.Entry) (agenda.Recorded, error) {
 	return agenda.Recorded{Author: e.Author, Seq: e.Seq, At: e.Time, Word: e.Word, Body: body}, nil
 }
 
-// merge takes an entry that a peer passed on, of whatever author.
-func (n *Node) merge(from council.MemberID, e journal.Entry) error {
-	added, err := n.journal.Merge(e)
+// received is an entry that a peer passed on, of whatever author, and what came
+// of it.
+type received struct {
+	from  council.MemberID
+	entry journal.Entry
+	added bool
+	err   error
+}
+
+// merge takes entries that peers passed on, and does what follows from them, all
+// in one turn: waiting for the disk once for each would hold up the owner for as
+// long as a whole session from standby takes.
+func (n *Node) merge(all []received) {
+	if len(all) == 0 {
+		return
+	}
+	follow := func() {
+		for _, x := range all {
+			n.merged(x)
+		}
+	}
+	// A key generation writes to the keystore as well, in an order of its own:
+	// there every step is durable before the next.
+	keyed := n.agenda.Genesis() != nil
+	err := n.together(func() error {
+		for i := range all {
+			x := &all[i]
+			if x.added, x.err = n.book().Merge(x.entry); errors.Is(x.err, journal.ErrWrite) {
+				return x.err
+			}
+		}
+		if keyed {
+			follow()
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		n.log.Error("merge", "entries", len(all), "err", err, "hint", council.Hint(err))
+	case !keyed:
+		follow()
+	}
+}
+
+func (n *Node) merged(x received) {
 	var gap *journal.GapError
 	var fork *journal.ForkError
+	e := x.entry
 	switch {
-	case errors.As(err, &gap):
-		n.sendHeads(from, false)
-		return nil
-	case errors.As(err, &fork):
-		n.log.Error("forked feed", "author", e.Author, "err", err)
-		n.tell("fork", council.ProposalID{}, e.Author, err.Error())
-		return nil
-	case err != nil:
-		return err
-	case !added:
-		return nil
+	case errors.As(x.err, &gap):
+		n.sendHeads(x.from, false)
+		return
+	case errors.As(x.err, &fork):
+		n.log.Error("forked feed", "author", e.Author, "err", x.err)
+		n.tell("fork", council.ProposalID{}, e.Author, x.err.Error())
+		n.file(evidence.Forked(n.court.roster, n.journal.Network(), fork.Fork))
+		return
+	case x.err != nil:
+		n.counters.badFrames.Add(1)
+		n.log.Warn("entry refused", "from", x.from, "author", e.Author, "seq", e.Seq, "err", x.err)
+		return
+	case !x.added:
+		return
 	}
 	if e.Author == n.self {
 		// Only this node's key makes such an entry, and it is news to this disk.
@@ -65,15 +136,16 @@ func (n *Node) merge(from council.MemberID, e journal.Entry) error {
 	ev, err := recorded(e)
 	if err != nil {
 		// It is in the feed and stays there; it just says nothing to us.
-		return fmt.Errorf("entry %d of %s: %w", e.Seq, e.Author, err)
+		n.log.Warn("unreadable entry", "author", e.Author, "seq", e.Seq, "err", err)
+		return
 	}
 	n.tellEntry(ev)
+	n.begunElsewhere(ev)
 	n.step(ev)
-	return nil
 }
 
 func (n *Node) sendHeads(to council.MemberID, answer bool) {
-	h, err := n.journal.Heads()
+	h, err := n.book().Heads()
 	if err != nil {
 		n.log.Error("read heads", "err", err)
 		return
@@ -82,6 +154,10 @@ func (n *Node) sendHeads(to council.MemberID, answer bool) {
 }
 
 func (n *Node) syncFrame(f p2p.Frame) error {
+	if !n.peer(f.From).compare.spend(n.now()) {
+		n.counters.dropped.Add(1)
+		return nil
+	}
 	switch f.Type {
 	case syncHeads:
 		var h heads
@@ -94,21 +170,25 @@ func (n *Node) syncFrame(f p2p.Frame) error {
 		if err := rlp.DecodeBytes(f.Payload, &b); err != nil {
 			return fmt.Errorf("decode entries: %w", err)
 		}
-		for _, e := range b.Entries {
-			if err := n.merge(f.From, e); err != nil {
-				n.log.Warn("entry refused", "from", f.From, "author", e.Author, "seq", e.Seq, "err", err)
-			}
+		all := make([]received, len(b.Entries))
+		for i, e := range b.Entries {
+			all[i] = received{from: f.From, entry: e}
 		}
+		n.merge(all)
 		// A node that restores itself asks until it hears that it lacks nothing.
 		n.sendHeads(f.From, !n.restoring() && !b.More)
 		return nil
+	case syncFrames:
+		return n.takeFrames(f.From, f.Payload)
+	case syncEvidence:
+		return n.takeEvidence(f)
 	}
 	return fmt.Errorf("unknown sync type %d", f.Type)
 }
 
 // compare sends the peer what it lacks and asks for what this node lacks.
 func (n *Node) compare(from council.MemberID, h heads) error {
-	mine, err := n.journal.Heads()
+	mine, err := n.book().Heads()
 	if err != nil {
 		return err
 	}
@@ -128,7 +208,7 @@ func (n *Node) compare(from council.MemberID, h heads) error {
 			batch.More = true
 			continue
 		}
-		es, err := n.journal.After(m.Author, theirs[m.Author], syncBatch-len(batch.Entries))
+		es, err := n.book().After(m.Author, theirs[m.Author], syncBatch-len(batch.Entries))
 		if err != nil {
 			return err
 		}

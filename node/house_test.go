@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,8 @@ type house struct {
 	dir     string
 	council *testcouncil.Council
 	net     *p2p.Network
+	join    func(council.MemberID) (p2p.Transport, error) // another network than net; nil for net
+	ahead   atomic.Int64                                  // the house's clock, before the machine's
 	chain   *devchain.Chain
 	eth     *ethclient.Client
 	suite   contracts.Suite
@@ -44,13 +47,15 @@ type house struct {
 	genesis *council.Genesis
 	shares  map[council.MemberID][]byte
 	rooms   map[council.MemberID]*room
+	silence time.Duration // that a traitor's house bears; zero: two seconds
+	slots   bool          // a traitor's house makes slots
 }
 
 type room struct {
 	*node.Node
 	cancel context.CancelFunc
 	done   chan error
-	tr     *p2p.Node
+	tr     p2p.Transport
 	book   *journal.Journal
 	keys   *keystore.Store
 }
@@ -74,6 +79,12 @@ playbooks:
 rules:
   - {id: pause, effect: allow, actions: [pause], contracts: [protocol]}
   - {id: unpause, effect: allow, actions: [unpause], contracts: [protocol], require: [simulation]}
+  - {id: statements, effect: allow, actions: [statement], max_length: 1000}
+  - id: incident-records
+    effect: allow
+    actions: [typed-data]
+    domain: {name: Incident Registry, version: "1", chain: dev, contract: protocol}
+    primary_type: IncidentRecord
 `
 
 // newHouse builds the council and starts no node. With shares, the key is the
@@ -214,7 +225,7 @@ func (h *house) start(m council.MemberID, change ...func(*node.Config)) *room {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if r.tr, err = h.net.Join(m, key); err != nil {
+	if r.tr, err = h.enter(m); err != nil {
 		h.t.Fatal(err)
 	}
 	own, err := policy.LoadMember("policy.yaml", []byte("version: 1\nname: own\nrules: []\n"), h.charter)
@@ -226,7 +237,7 @@ func (h *house) start(m council.MemberID, change ...func(*node.Config)) *room {
 	cfg := node.Config{
 		Self: m, Roster: h.council.Roster, Charter: h.charter, Policy: policy.New(h.charter, own), Transport: r.tr, Journal: r.book,
 		Keystore: r.keys, Chains: []*chain.Client{client}, Key: key, Timing: timing, Gas: node.GasMoney{Transactions: 3, Gas: 300_000, MaxFee: gwei(1000)},
-		Version: "test", Log: h.log(m),
+		Version: "test", Log: h.log(m), Now: h.now,
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -237,13 +248,29 @@ func (h *house) start(m council.MemberID, change ...func(*node.Config)) *room {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go func() {
-		err := r.Run(ctx, nil)
-		client.Close()
-		r.done <- err
+		var err error
+		defer func() { // also when the owner dies in the middle of a step
+			client.Close()
+			r.done <- err
+		}()
+		err = r.Run(ctx, nil)
 	}()
 	h.rooms[m] = r
 	return r
 }
+
+// enter puts a member on the network.
+func (h *house) enter(m council.MemberID) (p2p.Transport, error) {
+	if h.join != nil {
+		return h.join(m)
+	}
+	return h.net.Join(m, h.council.NodeKeys[m])
+}
+
+func (h *house) now() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
+
+// pass puts all clocks of the house forward.
+func (h *house) pass(d time.Duration) { h.ahead.Add(int64(d)) }
 
 // born writes what a ceremony leaves on a disk.
 func (h *house) born(r *room, m council.MemberID) {
@@ -324,15 +351,17 @@ func (h *house) await(m council.MemberID, what string, d time.Duration, done fun
 func (h *house) dump(m council.MemberID) {
 	r := h.rooms[m]
 	stop := errors.New("enough")
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	_ = r.Events(ctx, 0, func(e api.Event) error {
+	seen, enough := context.WithTimeout(context.Background(), time.Second)
+	defer enough()
+	_ = r.Events(seen, 0, func(e api.Event) error {
 		h.t.Logf("%s %s %s %s: %s", e.Time.Format("05.000"), e.Kind, e.Proposal.Short(), e.Member, e.Text)
 		if e.ID > 400 {
 			return stop
 		}
 		return nil
 	})
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
 	s, err := r.Status(ctx)
 	h.t.Logf("status %+v %v", s, err)
 	all, _ := r.Proposals(ctx)
@@ -358,10 +387,32 @@ func (h *house) ready(m council.MemberID) {
 	})
 }
 
+// connected gives each node's RPC the time for a first answer: a node that does
+// not know the nonce yet refuses an attempt, and has a part in no other then. A
+// node whose RPC never answers is not waited for long.
+func (h *house) connected() {
+	h.t.Helper()
+	late := time.After(5 * time.Second)
+	for _, r := range h.rooms {
+		for {
+			s, err := r.Status(h.t.Context())
+			if err != nil || len(s.Chains) == 0 || s.Chains[0].Balance != nil || s.Council == nil {
+				break
+			}
+			select {
+			case <-late:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}
+}
+
 // propose puts a playbook before the council.
 func (h *house) propose(m council.MemberID, playbook string) council.ProposalID {
 	h.t.Helper()
 	h.ready(m)
+	h.connected()
 	p, err := h.rooms[m].Propose(h.t.Context(), api.ProposeRequest{Playbook: playbook, Target: "protocol", Reason: "a test"})
 	if err != nil {
 		h.t.Fatal(err)

@@ -25,9 +25,28 @@ func ledgerEvent(r journal.Row) agenda.Ledger {
 	return ev
 }
 
+// isMessage reports whether a proposal has no nonce: then the ledger keeps it by
+// its digest.
+func (n *Node) isMessage(p council.ProposalID) bool {
+	known, ok := n.agenda.Proposal(p)
+	if !ok {
+		return false
+	}
+	_, ok = council.AsMessage(known.Intent)
+	return ok
+}
+
+// messageEvent tells of a message's row. The agenda finds it by the proposal.
+func messageEvent(r journal.MessageRow) agenda.Ledger {
+	return ledgerEvent(journal.Row{Proposal: r.Proposal, State: r.State})
+}
+
 // row reports a row as it now stands on disk, whatever was tried with it.
 func (n *Node) row(chain, nonce uint64, p council.ProposalID) []agenda.Event {
-	r, ok, err := n.journal.RowByProposal(p)
+	if n.isMessage(p) {
+		return n.messageRow(p)
+	}
+	r, ok, err := n.book().RowByProposal(p)
 	if err != nil {
 		n.log.Error("read ledger", "err", err)
 		return nil
@@ -38,34 +57,58 @@ func (n *Node) row(chain, nonce uint64, p council.ProposalID) []agenda.Event {
 	return []agenda.Event{ledgerEvent(r)}
 }
 
-// reserve writes the `reserved` row of an attempt; a proposal that replaces
-// another takes over its nonce. It returns what the agenda has to know of the
-// other.
-func (n *Node) reserve(r journal.Row) ([]agenda.Event, error) {
-	p, ok := n.agenda.Proposal(r.Proposal)
+func (n *Node) messageRow(p council.ProposalID) []agenda.Event {
+	r, ok, err := n.book().MessageByProposal(p)
+	if err != nil {
+		n.log.Error("read ledger", "err", err)
+		return nil
+	}
 	if !ok {
-		return nil, n.journal.Reserve(r)
+		return []agenda.Event{agenda.Ledger{Proposal: p, State: agenda.RowFreed}}
 	}
-	deed, is := p.Intent.(council.Transaction)
-	if !is || deed.Replaces == (council.ProposalID{}) {
-		return nil, n.journal.Reserve(r)
+	return []agenda.Event{messageEvent(r)}
+}
+
+// revealing writes the `revealed` row of an attempt. It reads no state of the
+// node's: sessions call it on goroutines of their own.
+func (n *Node) revealing(r journal.Row) func(*journal.Journal) error {
+	if n.isMessage(r.Proposal) {
+		return func(j *journal.Journal) error { return j.RevealMessage(r.Digest, r.Proposal) }
 	}
-	if err := n.journal.Displace(deed.Replaces, r); err != nil {
-		return nil, err
+	return func(j *journal.Journal) error { return j.Reveal(r.Key, r.Chain, r.Nonce, r.Proposal, r.Digest) }
+}
+
+// reserve writes the `reserved` row of an attempt; a proposal that replaces
+// another takes over its nonce. It returns the other.
+func (n *Node) reserve(j *journal.Journal, r journal.Row) (displaced council.ProposalID, err error) {
+	if n.isMessage(r.Proposal) {
+		return council.ProposalID{}, j.ReserveMessage(r.Digest, r.Proposal, r.Attempt)
 	}
-	return n.row(r.Chain, r.Nonce, deed.Replaces), nil
+	if p, ok := n.agenda.Proposal(r.Proposal); ok {
+		if deed, is := p.Intent.(council.Transaction); is && deed.Replaces != (council.ProposalID{}) {
+			return deed.Replaces, j.Displace(deed.Replaces, r)
+		}
+	}
+	return council.ProposalID{}, j.Reserve(r)
 }
 
 // note writes down that a signature exists which this node had no part in.
 func (n *Node) note(e agenda.Note) []agenda.Event {
 	key := n.agenda.Genesis().Key
 	r := journal.Row{Key: key, Chain: e.Chain, Nonce: e.Nonce, Proposal: e.Proposal, Attempt: 1, Digest: e.Digest}
-	events, err := n.reserve(r)
+	var old council.ProposalID
+	err := n.book().Together(func(j *journal.Journal) (err error) {
+		if old, err = n.reserve(j, r); err != nil {
+			return err
+		}
+		return n.revealing(r)(j)
+	})
 	if errors.Is(err, journal.ErrFenced) {
 		return nil
 	}
-	if err == nil {
-		err = n.journal.Reveal(key, e.Chain, e.Nonce, e.Proposal, e.Digest)
+	var events []agenda.Event
+	if err == nil && old != (council.ProposalID{}) {
+		events = n.row(e.Chain, e.Nonce, old)
 	}
 	if err != nil {
 		n.log.Error("note a signature", "proposal", e.Proposal.Short(), "nonce", e.Nonce, "err", err)
@@ -75,12 +118,23 @@ func (n *Node) note(e agenda.Note) []agenda.Event {
 }
 
 func (n *Node) free(e agenda.Free) []agenda.Event {
-	err := n.journal.Free(n.agenda.Genesis().Key, e.Chain, e.Nonce, e.Proposal)
+	err := n.giveBack(e)
 	if err != nil && !errors.Is(err, journal.ErrRevealed) && !errors.Is(err, journal.ErrNoRow) {
 		n.log.Error("free nonce", "proposal", e.Proposal.Short(), "nonce", e.Nonce, "err", err)
 		return nil
 	}
 	return n.row(e.Chain, e.Nonce, e.Proposal)
+}
+
+func (n *Node) giveBack(e agenda.Free) error {
+	if !n.isMessage(e.Proposal) {
+		return n.book().Free(n.agenda.Genesis().Key, e.Chain, e.Nonce, e.Proposal)
+	}
+	r, ok, err := n.book().MessageByProposal(e.Proposal)
+	if err != nil || !ok {
+		return err
+	}
+	return n.book().FreeMessage(r.Digest, e.Proposal)
 }
 
 // settle writes what a final block, or a reorg, says about a row.
@@ -89,11 +143,11 @@ func (n *Node) settle(e agenda.Settle) []agenda.Event {
 	var err error
 	switch e.State {
 	case agenda.RowConsumed:
-		err = n.journal.Consume(key, e.Chain, e.Nonce, e.Proposal, e.Tx, e.Block)
+		err = n.book().Consume(key, e.Chain, e.Nonce, e.Proposal, e.Tx, e.Block)
 	case agenda.RowDisplaced:
-		err = n.journal.Consume(key, e.Chain, e.Nonce, council.ProposalID{}, common.Hash{}, e.Block)
+		err = n.book().Consume(key, e.Chain, e.Nonce, council.ProposalID{}, common.Hash{}, e.Block)
 	case agenda.RowRevealed:
-		if err = n.journal.Reopen(key, e.Chain, e.Nonce, e.Proposal); errors.Is(err, journal.ErrNoRow) {
+		if err = n.book().Reopen(key, e.Chain, e.Nonce, e.Proposal); errors.Is(err, journal.ErrNoRow) {
 			err = nil // it was mined but not final: the row has been `revealed` all along
 		}
 	}
@@ -104,19 +158,20 @@ func (n *Node) settle(e agenda.Settle) []agenda.Event {
 }
 
 // fence closes all nonces that anyone has mentioned to a node which may have
-// forgotten what it signed.
+// forgotten what it signed. Messages need none: the same digest again is the
+// same signature.
 func (n *Node) fence() error {
 	g := n.agenda.Genesis()
 	if g == nil {
 		return nil
 	}
 	for chain := range n.chains {
-		nonce, ok, err := n.journal.HighestNonceSeen(g.Key, chain)
+		nonce, ok, err := n.book().HighestNonceSeen(g.Key, chain)
 		if err != nil {
 			return err
 		}
 		for _, p := range n.agenda.Proposals() {
-			if p.Intent.ChainID() != chain {
+			if p.Intent.ChainID() != chain || n.isMessage(p.ID) {
 				continue
 			}
 			for _, a := range p.Attempts {
@@ -127,7 +182,7 @@ func (n *Node) fence() error {
 			}
 		}
 		if ok {
-			if err := n.journal.Fence(g.Key, chain, nonce); err != nil {
+			if err := n.book().Fence(g.Key, chain, nonce); err != nil {
 				return err
 			}
 		}

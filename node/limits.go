@@ -4,17 +4,31 @@ import "time"
 
 // Bounds of the daemon.
 const (
-	maxSessions    = 24               // engine sessions at once
-	maxEarly       = 32               // sessions whose frames came before their Begin
-	maxEarlyFrames = 64               // frames kept for each of those
-	mailbox        = 512              // frames that wait for one session
-	eventsKept     = 2048             // events that a late API subscriber can still read
-	syncBatch      = 256              // entries in one sync frame
-	syncBytes      = 1 << 20          // and their bytes
-	syncEvery      = 10 * time.Second // between two comparisons of feeds with one other node
-	fetchTimeout   = 10 * time.Second // one look at the own RPC
-	hookTimeout    = 30 * time.Second // one hook
-	maxHooks       = 8                // hooks that run at once
-	maxModuli      = 1500             // remembered moduli: a hundred key generations
-	maxCalls       = 64               // API requests that wait for the owner
+	maxSessions    = 24                     // engine sessions at once
+	maxEarly       = 16                     // sessions of which one sender's frames are kept before they start here
+	maxEarlyBytes  = 1 << 20                // and the bytes of those frames
+	heldUp         = 300 * time.Millisecond // a timer so late means that this process was not running
+	frameBatch     = 256                    // frames that are taken in one go
+	mailbox        = 512                    // frames that wait for one session
+	eventsKept     = 2048                   // events that a late API subscriber can still read
+	syncBatch      = 256                    // entries in one sync frame
+	syncBytes      = 1 << 20                // and their bytes
+	syncEvery      = 10 * time.Second       // between two comparisons of feeds with one other node
+	fetchTimeout   = 10 * time.Second       // one look at the own RPC
+	firstRehearsal = time.Minute            // within which playbooks are first tried
+	maxEffects     = 200                    // changes, and movements, that a view of a proposal lists
+	spareIdle      = time.Minute            // of quiet, before spare pre-parameters are searched
+	hookTimeout    = 30 * time.Second       // one hook
+	maxHooks       = 8                      // hooks that run at once
+	maxModuli      = 1500                   // remembered moduli: a hundred key generations
+	maxCalls       = 64                     // API requests that wait for the owner
+	maxShelves     = 96                     // sessions whose signed frames are kept, those that are over included
+	maxShelfBytes  = 32 << 20               // payloads in all of them
+	maxShelfSender = 1300 << 10             // payloads of one member in one session: its largest frame, and a key generation's others
+	maxShown       = 1024                   // frames of one session that one member may show
+	maxBegins      = 32                     // Begins of one coordinator that are kept
+	maxBeginBytes  = 64 << 10               // payload of each of those
+	showWait       = 2 * time.Second        // for a culprit to come out, after members heard different things
+	talkRate       = 50                     // messages a second of one member beside feeds and sessions, sustained
+	talkBurst      = 512                    // and at once, as after a while in which this process stood still
 )

@@ -38,11 +38,16 @@ type Config struct {
 	Key       council.NodeSigner
 	Hooks     []Hook
 	Timing    agenda.Timing
+	Standby   Standby
 	Gas       GasMoney
+	Spare     bool     // keep a set of pre-parameters for the next ceremony
 	Warnings  []string // found while starting, shown in the status
 	Version   string
 	Log       *slog.Logger
 	Now       func() time.Time // nil: the system's clock
+	Rehearse  time.Duration    // between two trials of the playbooks; 0: none
+
+	between func(step string) // called between the durable steps of a ceremony; tests crash there
 }
 
 // GasMoney is when the council's balance counts as low: when it pays for fewer
@@ -61,6 +66,7 @@ type Node struct {
 	policy    *policy.Policy
 	transport p2p.Transport
 	journal   *journal.Journal
+	open      *turn // the owner's, while it makes one
 	keystore  *keystore.Store
 	chains    map[uint64]*chainWork
 	hooks     []Hook
@@ -74,22 +80,32 @@ type Node struct {
 	now       func() time.Time
 	started   time.Time
 	life      uint64 // of this process, for others to tell it from the next
+	between   func(step string)
+
+	rehearseEvery time.Duration
 
 	// Owned by the goroutine of Run.
 	agenda  *agenda.Agenda
 	share   *tss.Share
 	birth   birth
+	spare   spare
 	peers   map[council.MemberID]*peer
 	runners map[council.SessionID]*runner
+	armed   map[council.SessionID]*tss.Armed
+	fired   uint64
 	ended   map[council.SessionID]bool
 	early   early
+	court   court
 	restore *quarantine
 	rounds  uint64 // comparisons of feeds, to take turns
+
+	rehearsals []rehearsal
 
 	address  atomic.Pointer[common.Address] // of the council's key, for the chains' goroutines
 	ctx      context.Context                // the node's life: from New until Run returns
 	cancel   context.CancelCauseFunc
 	calls    *calls
+	governor *governor     // of background work
 	slots    chan struct{} // API requests
 	children sync.WaitGroup
 	bulletin *bulletin
@@ -105,13 +121,16 @@ type peer struct {
 	skew    time.Duration
 	roster  *common.Hash
 	detail  string
+	// What its words may cost this node.
+	talk, compare allowance
 }
 
 // Names of the node's own notes in the journal.
 const (
-	metaGenesis = "genesis" // the birth record of the key in force
-	metaModuli  = "moduli"  // of key generations that this node took part in
-	metaStaged  = "staged"  // the birth record, unsigned yet, of a staged share
+	metaGenesis   = "genesis"   // the birth record of the key in force
+	metaModuli    = "moduli"    // of key generations that this node took part in
+	metaStaged    = "staged"    // the birth record, unsigned yet, of a staged share
+	metaRestoring = "restoring" // why this node watches until it has caught up with as many as sign together
 )
 
 // New makes a node from what its disk holds. Nothing runs before Run.
@@ -119,10 +138,13 @@ func New(c Config) (*Node, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.between == nil {
+		c.between = func(string) {}
+	}
 	if c.Timing == (agenda.Timing{}) {
 		c.Timing = agenda.Defaults()
 	}
-	a, err := agenda.New(agenda.Config{Self: c.Self, Roster: c.Roster, Policy: c.Policy, Timing: c.Timing})
+	a, err := agenda.New(agenda.Config{Self: c.Self, Roster: c.Roster, Policy: c.Policy, Timing: c.Timing, Standby: standbyOf(c.Standby)})
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +153,11 @@ func New(c Config) (*Node, error) {
 		journal: c.Journal, keystore: c.Keystore, chains: map[uint64]*chainWork{},
 		hooks: c.Hooks, hookSlots: make(chan struct{}, maxHooks), timing: c.Timing, gas: c.Gas, warnings: c.Warnings,
 		version: c.Version, signer: c.Key, log: c.Log.With("member", string(c.Self)), now: c.Now, started: c.Now(), life: rand.Uint64() | 1,
-		agenda: a, peers: map[council.MemberID]*peer{}, runners: map[council.SessionID]*runner{},
-		ended: map[council.SessionID]bool{}, early: early{sessions: map[council.SessionID]*waiting{}},
+		spare: spare{wanted: c.Spare}, between: c.between,
+		rehearseEvery: c.Rehearse, rehearsals: newRehearsals(c.Charter),
+		agenda: a, peers: map[council.MemberID]*peer{}, runners: map[council.SessionID]*runner{}, armed: map[council.SessionID]*tss.Armed{},
+		governor: newGovernor(float64(min(max(c.Standby.Percent, 1), 100)) / 100),
+		ended:    map[council.SessionID]bool{}, early: newEarly(), court: newCourt(),
 		calls: newCalls(), slots: make(chan struct{}, maxCalls), bulletin: newBulletin(),
 	}
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
@@ -164,6 +189,7 @@ func (n *Node) load() error {
 		if k, ok := ev.Body.(council.KeyMade); ok && made == nil && k.Genesis.Verify(n.roster) == nil {
 			made = &k.Genesis
 		}
+		n.court.joined(ev, n.self)
 		past.Entries = append(past.Entries, ev)
 		return nil
 	})
@@ -173,6 +199,11 @@ func (n *Node) load() error {
 	staged, err := n.stagedGenesis()
 	if err != nil {
 		return err
+	}
+	if made == nil {
+		if made, err = n.bornBefore(); err != nil {
+			return err
+		}
 	}
 	if made != nil {
 		if err := made.Verify(n.roster); err != nil {
@@ -188,6 +219,9 @@ func (n *Node) load() error {
 		if err := n.loadShare(*made); err != nil {
 			return err
 		}
+		if err := n.keepRecord(*made); err != nil {
+			return err
+		}
 	}
 	past.Genesis, past.Staged = made, staged
 	rows, err := n.journal.Rows()
@@ -197,22 +231,63 @@ func (n *Node) load() error {
 	for _, r := range rows {
 		past.Rows = append(past.Rows, ledgerEvent(r))
 	}
+	words, err := n.journal.Messages()
+	if err != nil {
+		return err
+	}
+	for _, r := range words {
+		past.Rows = append(past.Rows, messageEvent(r))
+	}
 	n.agenda.Load(past)
 	if made != nil {
 		n.address.Store(&made.Key)
 	}
 	n.followPast()
+	if err := n.openCourt(); err != nil {
+		return err
+	}
+	if n.spare.sealed, err = n.keystore.HasSpare(); err != nil {
+		return err
+	}
 	size, err := n.journal.Len()
+	if err != nil {
+		return err
+	}
+	why, _, err := n.book().Meta(metaRestoring)
 	if err != nil {
 		return err
 	}
 	switch {
 	case n.share != nil && size == 0:
 		n.beginRestore("this node has a share and an empty journal")
+	case len(why) > 0:
+		n.beginRestore(string(why)) // it was started anew before it had caught up
 	case made != nil:
 		n.beginStart()
 	}
 	return nil
+}
+
+// bornBefore is the birth record that lies beside a current share, or nil: the
+// journal is new, because the keystore came from a backup or the disk of the
+// journal was lost.
+func (n *Node) bornBefore() (*council.Genesis, error) {
+	if _, _, err := n.keystore.Current(); errors.Is(err, keystore.ErrNoCurrent) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	b, err := n.keystore.Get(BirthRecord)
+	if errors.Is(err, keystore.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	g := new(council.Genesis)
+	if err := rlp.DecodeBytes(b, g); err != nil {
+		return nil, fmt.Errorf("read birth record: %w", err)
+	}
+	return g, nil
 }
 
 // stagedGenesis is the record that a staged share was made with, or nil.
@@ -229,7 +304,7 @@ func (n *Node) stagedGenesis() (*council.Genesis, error) {
 }
 
 func (n *Node) readGenesis(name string) (*council.Genesis, error) {
-	b, ok, err := n.journal.Meta(name)
+	b, ok, err := n.book().Meta(name)
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -245,7 +320,7 @@ func (n *Node) saveGenesis(name string, g council.Genesis) error {
 	if err != nil {
 		return err
 	}
-	return n.journal.PutMeta(name, b)
+	return n.book().PutMeta(name, b)
 }
 
 // loadShare opens the current share and checks that it is one of this key.
@@ -297,4 +372,5 @@ func (n *Node) watch(why string) {
 		n.tell("watching", council.ProposalID{}, n.self, why)
 	}
 	n.agenda.Watch(why)
+	n.shed()
 }

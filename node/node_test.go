@@ -12,6 +12,7 @@ import (
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/tss"
 )
 
 func gwei(n int64) *big.Int  { return new(big.Int).Mul(big.NewInt(n), big.NewInt(1e9)) }
@@ -105,6 +106,10 @@ func TestSevenNodesMakeAKey(t *testing.T) {
 	h := newHouse(t, false)
 	h.startAll()
 	ids := h.council.Roster.IDs()
+	kept := set(t) // core-1 has made its primes ahead
+	if err := h.rooms["core-1"].keys.PutSpare(kept); err != nil {
+		t.Fatal(err)
+	}
 	type result struct {
 		g   council.Genesis
 		err error
@@ -142,6 +147,25 @@ func TestSevenNodesMakeAKey(t *testing.T) {
 		if !slices.Contains(stages, want) {
 			t.Errorf("progress names %v; %q is missing", stages, want)
 		}
+	}
+	_, secret, err := h.rooms["core-1"].keys.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	share, err := tss.UnmarshalShare(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spare, err := tss.UnmarshalPreParams(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := tss.Seen{}
+	if seen.Add(share.Moduli()...); !spare.Served(seen) {
+		t.Error("the ceremony did not take the spare set")
+	}
+	if have, err := h.rooms["core-1"].keys.HasSpare(); have || err != nil {
+		t.Errorf("the spare set is still there (%v)", err)
 	}
 	// A restart finds the share and the record.
 	h.stop("core-1")

@@ -43,24 +43,40 @@ func (c *calls) take() []func() {
 // report posts an event.
 func (n *Node) report(ev agenda.Event) { n.calls.post(func() { n.step(ev) }) }
 
-// call runs fn on the owner's goroutine and waits for it.
-func (n *Node) call(ctx context.Context, fn func() error) error {
+// ask runs fn on the owner's goroutine and waits for its answer. Whoever stops
+// waiting gets nothing of it: fn may still run, so what it finds travels in the
+// channel and never in the asker's variables.
+func ask[T any](ctx context.Context, n *Node, fn func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	var none T
 	select {
 	case n.slots <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return none, ctx.Err()
 	}
 	defer func() { <-n.slots }()
-	done := make(chan error, 1)
-	n.calls.post(func() { done <- fn() })
+	done := make(chan answer, 1)
+	n.calls.post(func() {
+		v, err := fn()
+		done <- answer{v, err}
+	})
 	select {
-	case err := <-done:
-		return err
+	case a := <-done:
+		return a.value, a.err
 	case <-ctx.Done():
-		return ctx.Err()
+		return none, ctx.Err()
 	case <-n.ctx.Done():
-		return context.Cause(n.ctx)
+		return none, context.Cause(n.ctx)
 	}
+}
+
+// call is ask for what has no answer but whether it was done.
+func (n *Node) call(ctx context.Context, fn func() error) error {
+	_, err := ask(ctx, n, func() (struct{}, error) { return struct{}{}, fn() })
+	return err
 }
 
 // Run owns the node until ctx ends or serve fails; serve puts the node on a
@@ -71,6 +87,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 	defer stop()
 	ctx, cancel := n.ctx, n.cancel
 	defer n.children.Wait()
+	defer n.shed()
 	defer cancel(nil)
 	if serve != nil {
 		n.children.Go(func() {
@@ -82,11 +99,15 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 	for _, c := range n.chains {
 		n.children.Go(func() { n.watchChain(ctx, c) })
 	}
+	if n.rehearseEvery > 0 && len(n.rehearsals) > 0 {
+		n.children.Go(func() { n.rehearseAlways(ctx) })
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	compare := time.NewTicker(syncEvery)
 	defer compare.Stop()
 	frames, events := n.transport.Frames(), n.transport.Events()
+	n.tendSpare()
 	for {
 		select {
 		case <-ctx.Done():
@@ -98,7 +119,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 			if !ok {
 				return nil
 			}
-			n.frame(f)
+			n.frames(f, frames)
 		case ev, ok := <-events:
 			if !ok {
 				return nil
@@ -110,6 +131,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 			}
 		case <-compare.C:
 			n.compareNext()
+			n.tendSpare()
 		case <-timer.C:
 			n.step(agenda.Tick{})
 		}
@@ -143,4 +165,5 @@ func (n *Node) step(ev agenda.Event) {
 		}
 		queue = append(answers, queue...)
 	}
+	n.yieldSpare()
 }

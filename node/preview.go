@@ -3,37 +3,62 @@ package node
 import (
 	"context"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/policy"
 )
 
-// preview decodes and judges a deed, and tells nobody.
-func (n *Node) preview(ctx context.Context, deed council.Transaction) (v api.Proposal, err error) {
-	var g *council.Genesis
-	if err := n.call(ctx, func() error { g = n.agenda.Genesis(); return nil }); err != nil {
+// preview decodes and judges an intent, and tells nobody.
+func (n *Node) preview(ctx context.Context, in council.Intent) (v api.Proposal, err error) {
+	g, err := ask(ctx, n, func() (*council.Genesis, error) { return n.agenda.Genesis(), nil })
+	if err != nil {
 		return v, err
 	}
 	if g == nil {
 		return v, api.Fail(api.NotReady, "", agenda.ErrNoKey)
 	}
-	short, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	facts, err := n.chains[deed.Chain].client.Facts(short, g.Key, deed, n.policy.Needs(deed))
+	past, err := ask(ctx, n, func() (*policy.History, error) { return n.agenda.History(in), nil })
 	if err != nil {
-		return v, api.Fail(api.Upstream, "", err)
+		return v, err
 	}
-	d := n.policy.Evaluate(policy.Input{Intent: deed, From: g.Key, Facts: facts, Now: uint64(n.now().Unix()), Head: facts.Block})
-	p := &agenda.Proposal{Intent: deed, Proposer: n.self, At: uint64(n.now().Unix()), Verdict: &d, Verdicts: map[council.MemberID]council.Judged{
+	var facts council.Facts
+	if in.Kind() == council.KindTransaction { // no fact bears on a message
+		short, cancel := context.WithTimeout(ctx, fetchTimeout)
+		defer cancel()
+		if facts, err = n.chains[in.ChainID()].client.Facts(short, g.Key, in, n.policy.Needs(in)); err != nil {
+			return v, api.Fail(api.Upstream, "", err)
+		}
+	}
+	d := n.policy.Evaluate(policy.Input{Intent: in, From: g.Key, Facts: facts, Now: uint64(n.now().Unix()), Head: facts.Block, History: past})
+	p := &agenda.Proposal{Intent: in, Proposer: n.self, At: uint64(n.now().Unix()), Verdict: &d, Verdicts: map[council.MemberID]council.Judged{
 		n.self: {Allow: d.Allow, Rule: d.Rule, Reason: d.Reason, Block: facts.Block},
 	}}
-	if p.ID, err = council.Propose(g.ID(), deed); err != nil {
+	if p.ID, err = council.Propose(g.ID(), in); err != nil {
 		return v, api.Fail(api.Invalid, "", err)
 	}
-	p.Action, p.Unread = n.policy.Describe(deed)
-	err = n.call(ctx, func() error { v = n.viewProposal(p); return nil })
+	p.Action, p.Unread = n.policy.Describe(in)
+	effects := n.previewEffects(ctx, in, g.Key, facts)
+	v, err = ask(ctx, n, func() (api.Proposal, error) { return n.viewProposal(p), nil })
+	v.Effects = effects
 	return v, err
+}
+
+// previewEffects shows what a transaction would do also where no rule asks for
+// it. A node whose RPC can't say shows nothing.
+func (n *Node) previewEffects(ctx context.Context, in council.Intent, key common.Address, f council.Facts) *api.Effects {
+	q := council.Query{Kind: council.QuerySimulation}
+	if _, known := f.Answers[q]; !known && in.Kind() == council.KindTransaction {
+		short, cancel := context.WithTimeout(ctx, fetchTimeout)
+		defer cancel()
+		var err error
+		if f, err = n.chains[in.ChainID()].client.Facts(short, key, in, []council.Query{q}); err != nil {
+			n.log.Debug("simulate for a preview", "err", err)
+		}
+	}
+	return n.viewEffects(in, f)
 }
 
 // viewCall is the decoded tree of calls.

@@ -32,6 +32,9 @@ func (n *Node) beginRestore(why string) {
 	if n.restore == nil || n.restore.need < n.roster.Threshold {
 		n.log.Warn("watching only", "why", why)
 		n.tell("watching", council.ProposalID{}, n.self, why)
+		if err := n.book().PutMeta(metaRestoring, []byte(why)); err != nil { // a start in between must not forget it
+			n.log.Error("note that this node restores itself", "err", err)
+		}
 		n.hold(why, n.roster.Threshold)
 	}
 }
@@ -43,6 +46,7 @@ func (n *Node) hold(why string, need int) {
 	}
 	n.restore = q
 	n.agenda.Watch(fmt.Sprintf("%s and asks others what it has missed: 0 of %d", why, need))
+	n.shed()
 }
 
 // forgot learns that this node has said what its own journal does not know: the
@@ -67,7 +71,11 @@ func (n *Node) compared(from council.MemberID, lacking bool) {
 		return
 	}
 	if q.need == n.roster.Threshold {
-		if err := n.fence(); err != nil {
+		err := n.fence()
+		if err == nil {
+			err = n.book().PutMeta(metaRestoring, nil)
+		}
+		if err != nil {
 			n.agenda.Watch("fence old nonces: " + err.Error())
 			n.log.Error("fence", "err", err)
 			return

@@ -102,3 +102,67 @@ func TestFinalityReachesANodeThatIsAlone(t *testing.T) {
 	h.start("core-2")
 	h.await("core-1", "finality", minute, inState(t, id, api.Final))
 }
+
+// A node whose journal is lost, and has its keystore from a backup, is a holder
+// of the share that knows nothing: it watches until four others have told it all,
+// also when it is started anew in the middle of that.
+func TestKeystoreWithoutAJournal(t *testing.T) {
+	h := newHouse(t, true)
+	h.startAll()
+	const m = council.MemberID("core-1")
+	id := h.propose("core-2", "pause")
+	for _, who := range []council.MemberID{m, "core-2", "core-3", "core-4"} {
+		h.approve("core-2", who, id)
+	}
+	h.await(m, "finality", minute, inState(t, id, api.Final))
+	for _, who := range h.council.Roster.IDs() {
+		h.stop(who)
+	}
+	if err := os.Remove(h.path(m, "journal.db")); err != nil {
+		t.Fatal(err)
+	}
+	watches := func(of string) func(*room) bool {
+		return func(r *room) bool {
+			s, err := r.Status(t.Context())
+			return err == nil && s.Phase == api.Watching && strings.Contains(s.Detail, of)
+		}
+	}
+	h.start(m)
+	h.await(m, "its watch", minute, watches("0 of 4"))
+	h.start("core-2")
+	h.start("core-3")
+	h.await(m, "the feeds of two", minute, watches("2 of 4"))
+	h.stop(m)
+	h.start(m) // its journal is no longer empty
+	h.await(m, "the feeds of two, once more", minute, watches("2 of 4"))
+	if _, err := h.rooms[m].Propose(t.Context(), api.ProposeRequest{Playbook: "unpause", Target: "protocol", Reason: "a test"}); err == nil {
+		t.Error("it proposes before it has caught up")
+	}
+	h.start("core-4")
+	h.start("community-1")
+	h.ready(m)
+	r := h.rooms[m]
+	if s := r.proposal(t, id).State; s != api.Final {
+		t.Errorf("the past is %s", s)
+	}
+	err := r.book.Reserve(journal.Row{Key: h.genesis.Key, Chain: h.chain.ID(), Nonce: 0, Proposal: council.ProposalID{9}, Attempt: 1, Digest: common.Hash{9}})
+	var taken *journal.ConflictError
+	if !errors.Is(err, journal.ErrFenced) && !errors.As(err, &taken) {
+		t.Errorf("nonce 0 is free again: %v", err)
+	}
+	next := h.propose(m, "unpause")
+	for _, who := range []council.MemberID{m, "core-2", "core-3", "core-4"} {
+		h.approve(who, who, next)
+	}
+	h.await(m, "the next transaction", minute, inState(t, next, api.Mined, api.Final))
+	forks, err := h.rooms["core-2"].book.Forks()
+	if err != nil || len(forks) > 0 {
+		t.Errorf("its feed is forked: %v %v", forks, err)
+	}
+	h.stop(m)
+	h.start(m) // and now it is a node like any other: one other is enough
+	h.await(m, "the usual start", minute, func(r *room) bool {
+		s, err := r.Status(t.Context())
+		return err == nil && (s.Phase == api.Ready || strings.Contains(s.Detail, "of 1"))
+	})
+}

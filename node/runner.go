@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/millicent-one/signer/agenda"
@@ -14,51 +15,119 @@ import (
 // runner runs one engine session on a goroutine of its own: a round can keep a
 // core busy for half a second, and the owner must stay free.
 type runner struct {
+	run
 	id     council.SessionID
 	what   string
 	inbox  chan tss.Message
-	again  chan council.MemberID // members that may have missed what was sent
-	sent   []tss.Message         // all of it; a protocol run is short
+	owed   map[council.MemberID]*atomic.Int32 // messages of each party in the inbox
+	again  chan council.MemberID              // members that may have missed what was sent
+	sent   []tss.Message                      // all of it; a protocol run is short
+	waits  agenda.Patience                    // with the others' silence
 	cancel context.CancelFunc
 }
 
-// start builds the session and its goroutine. Before a message that reveals
-// this party's part of a signature is sent, reveal must have returned nil.
+// run says how a session runs.
+type run struct {
+	// reveal must have returned nil before a message that reveals this party's
+	// part of a signature is sent.
+	reveal func() error
+	// background work waits while anything else is signed.
+	background bool
+}
+
+// start begins a session for which somebody waits.
 func (n *Node) start(id council.SessionID, what string, s *tss.Session, reveal func() error) error {
-	if len(n.runners) >= maxSessions {
-		return council.WithHint(fmt.Errorf("%d sessions are running, which is the most", len(n.runners)), "wait until one has ended")
+	if live := n.live(); live >= maxSessions {
+		return council.WithHint(fmt.Errorf("%d sessions are running, which is the most", live), "wait until one has ended")
+	}
+	n.governor.begin()
+	err := n.begin(id, what, s, run{reveal: reveal})
+	if err != nil {
+		n.governor.end()
+	}
+	return err
+}
+
+// live counts the sessions for which somebody waits.
+func (n *Node) live() int {
+	live := 0
+	for _, r := range n.runners {
+		if !r.background {
+			live++
+		}
+	}
+	return live
+}
+
+// begin gives the session its goroutine.
+func (n *Node) begin(id council.SessionID, what string, s *tss.Session, how run) error {
+	if !n.court.shelves.open(id, s.Members()) {
+		return council.WithHint(fmt.Errorf("session %s has run before", id.Short()), "begin another attempt")
 	}
 	ctx, cancel := context.WithCancel(n.ctx)
-	r := &runner{id: id, what: what, inbox: make(chan tss.Message, mailbox), again: make(chan council.MemberID, council.MaxMembers), cancel: cancel}
-	n.runners[id] = r
-	for _, m := range n.early.take(id) {
-		r.deliver(m)
+	r := &runner{run: how, id: id, what: what, inbox: make(chan tss.Message, mailbox), again: make(chan council.MemberID, council.MaxMembers), cancel: cancel}
+	r.owed = map[council.MemberID]*atomic.Int32{}
+	for _, m := range s.Members() {
+		r.owed[m] = new(atomic.Int32)
 	}
-	n.children.Go(func() {
-		defer cancel()
-		r.run(ctx, n, s, reveal)
-		// However it ended: what stays in the table counts against maxSessions.
-		n.calls.post(func() { n.end(id) })
+	r.waits = n.agenda.Patience(id, s.Members())
+	n.runners[id] = r
+	for _, f := range n.early.take(id) {
+		n.keepFrame(f)
+		r.deliver(messageOf(f))
+	}
+	n.then(func() {
+		n.children.Go(func() {
+			defer cancel()
+			r.play(ctx, n, s)
+			if !r.background {
+				n.governor.end()
+			}
+			// However it ended: what stays in the table counts against maxSessions.
+			n.calls.post(func() { n.end(id) })
+		})
+	}, func() {
+		if !r.background {
+			n.governor.end()
+		}
+		n.end(id)
 	})
 	return nil
 }
 
-// deliver hands a message to the session. A full mailbox means a flood: the
-// rest is dropped, and the attempt runs into its deadline.
+// deliver hands a message to the session, if it is of a party. Each party has
+// its part of the mailbox: what one sends beyond it is dropped, and keeps
+// nothing of the others out.
 func (r *runner) deliver(m tss.Message) {
-	select {
-	case r.inbox <- m:
-	default:
+	owed, ok := r.owed[m.From]
+	if !ok || int(owed.Load()) >= mailbox/len(r.owed) {
+		return
 	}
+	owed.Add(1)
+	r.inbox <- m // there is room: the parts add up to no more than the whole
 }
 
-func (r *runner) run(ctx context.Context, n *Node, s *tss.Session, reveal func() error) {
+func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
+	if ctx.Err() != nil { // ended in the turn that ordered it
+		return
+	}
 	began := n.now()
-	ready, err := s.Start()
+	var ready tss.Ready
+	var err error
+	if r.paced(ctx, n, func() { ready, err = s.Start() }) != nil {
+		return
+	}
+	watch := newStall(r.waits, s, began, n.now())
+	defer watch.stop()
+	late := watch.timer.C
+	if r.background { // a slot is made slowly on purpose: its time limit is the agenda's
+		late = nil
+	}
 	for {
 		over := false
+		watch.moved(s, n.now())
 		if err == nil {
-			over, err = r.handle(n, s, ready, reveal, began)
+			over, err = r.handle(n, s, ready, began)
 		}
 		switch {
 		case err != nil:
@@ -73,8 +142,16 @@ func (r *runner) run(ctx context.Context, n *Node, s *tss.Session, reveal func()
 		case to := <-r.again:
 			r.resend(n, to)
 			ready = tss.Ready{}
+		case <-late:
+			if ev, ok := watch.late(s, len(r.inbox), n.now()); ok {
+				n.report(ev)
+			}
+			ready = tss.Ready{}
 		case m := <-r.inbox:
-			ready, err = s.Step(m)
+			r.owed[m.From].Add(-1)
+			if r.paced(ctx, n, func() { ready, err = s.Step(m) }) != nil {
+				return
+			}
 			if err == nil && ready.Dropped != nil {
 				n.counters.dropped.Add(1)
 				n.log.Debug("message dropped", "session", r.id.Short(), "from", m.From, "round", m.Round, "why", ready.Dropped)
@@ -89,25 +166,40 @@ func (r *runner) fail(n *Node, s *tss.Session, err error) {
 	moduli := s.Moduli()
 	n.calls.post(func() {
 		n.remember(moduli)
-		n.step(failure(r.id, err))
+		n.failed(r.id, err)
 	})
 }
 
 // handle does what a step asks for, in the order that the ledger needs.
-func (r *runner) handle(n *Node, s *tss.Session, ready tss.Ready, reveal func() error, began time.Time) (over bool, _ error) {
+func (r *runner) handle(n *Node, s *tss.Session, ready tss.Ready, began time.Time) (over bool, _ error) {
 	if ready.Reveals {
-		if err := reveal(); err != nil {
+		if err := r.reveal(); err != nil {
 			return false, fmt.Errorf("write `revealed`: %w", err)
 		}
 	}
 	for _, m := range ready.Messages {
-		n.send(m.To, frameOf(m))
+		for _, to := range s.Members() {
+			if to != n.self && (m.To == "" || m.To == to) {
+				n.transmit(to, frameOf(m))
+			}
+		}
 	}
 	r.sent = append(r.sent, ready.Messages...)
 	switch {
 	case ready.Signature != nil:
 		n.log.Info("signature", "session", r.id.Short(), "what", r.what, "took", n.now().Sub(began).Round(time.Millisecond))
 		n.report(agenda.Signed{Session: r.id, Signature: ready.Signature.Bytes()})
+		return true, nil
+	case ready.Armed != nil:
+		armed := ready.Armed
+		n.calls.post(func() {
+			if _, wanted := n.runners[r.id]; !wanted { // called off meanwhile
+				armed.Discard()
+				return
+			}
+			n.armed[r.id] = armed
+			n.step(agenda.SlotArmed{Session: r.id})
+		})
 		return true, nil
 	case ready.Share != nil:
 		share, ev := ready.Share, agenda.KeyDrawn{Session: r.id, Key: ready.Share.Address(), Transcript: s.Broadcasts()}
@@ -125,7 +217,7 @@ func (r *runner) handle(n *Node, s *tss.Session, ready tss.Ready, reveal func() 
 func (r *runner) resend(n *Node, to council.MemberID) {
 	for _, m := range r.sent {
 		if m.To == "" || m.To == to {
-			n.send(to, frameOf(m))
+			n.transmit(to, frameOf(m))
 		}
 	}
 }
@@ -158,52 +250,9 @@ func (n *Node) end(id council.SessionID) {
 		clear(n.ended)
 	}
 	n.early.take(id)
+	n.court.shelves.close(id)
 	if r, ok := n.runners[id]; ok {
 		r.cancel()
 		delete(n.runners, id)
 	}
-}
-
-// early keeps frames of sessions that have not started here yet.
-type early struct {
-	sessions map[council.SessionID]*waiting
-}
-
-type waiting struct {
-	messages []tss.Message
-	since    time.Time
-}
-
-func (e *early) keep(m tss.Message, now time.Time) {
-	w, ok := e.sessions[m.Session]
-	if !ok {
-		if len(e.sessions) >= maxEarly {
-			e.dropOldest()
-		}
-		w = &waiting{since: now}
-		e.sessions[m.Session] = w
-	}
-	if len(w.messages) < maxEarlyFrames {
-		w.messages = append(w.messages, m)
-	}
-}
-
-func (e *early) dropOldest() {
-	var oldest council.SessionID
-	var at time.Time
-	for id, w := range e.sessions {
-		if at.IsZero() || w.since.Before(at) {
-			oldest, at = id, w.since
-		}
-	}
-	delete(e.sessions, oldest)
-}
-
-func (e *early) take(id council.SessionID) []tss.Message {
-	w, ok := e.sessions[id]
-	if !ok {
-		return nil
-	}
-	delete(e.sessions, id)
-	return w.messages
 }

@@ -28,6 +28,12 @@ func (n *Node) viewProposal(p *agenda.Proposal) api.Proposal {
 	if deed, ok := p.Intent.(council.Transaction); ok {
 		v.Replaces = deed.Replaces
 	}
+	if d, ok := a.Outlook(p); ok {
+		v.Want, v.Terms = max(v.Want, d.Approvals), d.Terms
+		if d.NotBefore > uint64(n.now().Unix()) {
+			v.NotBefore = at(d.NotBefore)
+		}
+	}
 	for _, m := range n.roster.IDs() {
 		if j, ok := p.Verdicts[m]; ok {
 			v.Verdicts = append(v.Verdicts, api.Verdict{Member: m, Allow: j.Allow, Rule: j.Rule, Reason: j.Reason, Block: j.Block})
@@ -45,9 +51,13 @@ func (n *Node) viewProposal(p *agenda.Proposal) api.Proposal {
 	for _, at := range p.Attempts {
 		v.Attempts = append(v.Attempts, n.viewAttempt(p, at))
 	}
-	if r, ok, err := n.journal.RowByProposal(p.ID); err == nil && ok {
+	if r, ok, err := n.book().RowByProposal(p.ID); err == nil && ok {
 		nonce := r.Nonce
 		v.Nonce = &nonce
+	}
+	if n.isMessage(p.ID) {
+		digest := p.Digest
+		v.Digest, v.Signature, v.Instead = &digest, p.Signature, p.Instead
 	}
 	if p.Tx != nil {
 		h, nonce := p.Tx.Hash(), p.Tx.Nonce()
@@ -61,6 +71,9 @@ func (n *Node) viewProposal(p *agenda.Proposal) api.Proposal {
 	if v.Detail == "" {
 		v.Detail = n.detail(p, v)
 	}
+	if f, ok := p.Facts(); ok {
+		v.Effects = n.viewEffects(p.Intent, f)
+	}
 	return v
 }
 
@@ -68,7 +81,7 @@ func (n *Node) viewProposal(p *agenda.Proposal) api.Proposal {
 func (n *Node) detail(p *agenda.Proposal, v api.Proposal) string {
 	switch v.State {
 	case api.Open, api.Judging:
-		return "waits for approvals"
+		return n.agenda.Lacking(p)
 	case api.Approved:
 		if why := n.agenda.Watching(); why != "" {
 			return "this node only watches: " + why
@@ -80,7 +93,14 @@ func (n *Node) detail(p *agenda.Proposal, v api.Proposal) string {
 				return j.Rule + ": " + j.Reason
 			}
 		}
+	case api.Displaced:
+		if p.Instead != (council.ProposalID{}) {
+			return "the same is signed as proposal " + p.Instead.Short()
+		}
 	case api.Signed:
+		if p.Signature != nil {
+			return ""
+		}
 		return "is on its way to a block"
 	}
 	return ""
@@ -89,7 +109,7 @@ func (n *Node) detail(p *agenda.Proposal, v api.Proposal) string {
 func (n *Node) viewAttempt(p *agenda.Proposal, at agenda.Attempt) api.Attempt {
 	v := api.Attempt{
 		Proposal: p.ID, Chain: p.Intent.ChainID(), Nonce: at.Nonce, Number: at.Number, Coordinator: at.Leader,
-		State: "running", Suspects: at.Suspects, Error: at.Failed, Signers: []api.Signer{},
+		State: "running", Suspects: at.Suspects, Error: at.Failed, Warm: at.Warm, Started: at.Heard, Signers: []api.Signer{},
 	}
 	for _, m := range at.Signers {
 		b, ok := p.Ballots[m]
@@ -101,6 +121,8 @@ func (n *Node) viewAttempt(p *agenda.Proposal, at agenda.Attempt) api.Attempt {
 		v.Millis = millis(p.QuorumAt, p.SignedAt)
 	case at.Failed != "":
 		v.State = "failed"
+	case p.Signed != nil: // whoever began it died before anybody could say so
+		v.State, v.Error = "failed", fmt.Sprintf("nothing came of it; attempt %d brought the signature", p.Signed.Attempt)
 	}
 	return v
 }
@@ -119,7 +141,7 @@ func (n *Node) viewStatus() api.Status {
 	a := n.agenda
 	s := api.Status{
 		Version: n.version, Member: n.self, Phase: api.Ready, Started: n.started, Charter: n.roster.Charter, Policy: n.policy.Hash(),
-		Peers: []api.Peer{}, Chains: []api.Chain{}, Ledger: []api.LedgerRow{}, Warnings: slices.Clone(n.warnings),
+		Peers: []api.Peer{}, Chains: []api.Chain{}, Ledger: []api.LedgerRow{}, Spare: n.viewSpare(), Warnings: slices.Clone(n.warnings),
 	}
 	hash, err := n.roster.Hash()
 	if err == nil {
@@ -135,6 +157,7 @@ func (n *Node) viewStatus() api.Status {
 		s.Phase, s.Detail = api.Watching, a.Watching()
 	}
 	if g != nil {
+		s.Backups = n.viewBackups()
 		s.Council = &api.Council{ID: g.ID(), Address: g.Key, ShareEpoch: g.ShareEpoch, Transcript: g.Transcript}
 	}
 	for _, m := range n.roster.Members {
@@ -159,8 +182,11 @@ func (n *Node) viewStatus() api.Status {
 		s.Chains = append(s.Chains, c)
 	}
 	s.Warnings = append(s.Warnings, n.gasWarnings()...)
+	s.Warnings = append(s.Warnings, n.backupWarnings(s)...)
+	s.Warnings = append(s.Warnings, n.rehearsalWarnings()...)
 	s.Warnings = append(s.Warnings, n.termWarnings()...)
 	s.Ledger = n.viewLedger()
+	s.Standby = n.viewStandby()
 	if t, ok := n.transport.(interface{ Stats() p2p.Stats }); ok {
 		c := t.Stats()
 		s.Traffic = &api.Traffic{FramesOut: c.FramesOut, FramesIn: c.FramesIn, BytesOut: c.BytesOut, BytesIn: c.BytesIn}
@@ -177,7 +203,7 @@ func (n *Node) viewStatus() api.Status {
 const ledgerShown = 16
 
 func (n *Node) viewLedger() []api.LedgerRow {
-	rows, err := n.journal.Rows()
+	rows, err := n.book().Rows()
 	if err != nil {
 		n.log.Error("read ledger", "err", err)
 	}
@@ -202,19 +228,4 @@ func (n *Node) termEnds() time.Time {
 		}
 	}
 	return at(first)
-}
-
-// termWarnings names mandates that end within a month.
-func (n *Node) termWarnings() []string {
-	var out []string
-	for _, m := range n.roster.Members {
-		left := at(m.Term.End).Sub(n.now())
-		switch {
-		case left <= 0:
-			out = append(out, "the term of "+string(m.ID)+" has ended: it can't approve or sign; rotate the seat")
-		case left < 30*24*time.Hour:
-			out = append(out, "the term of "+string(m.ID)+" ends on "+at(m.Term.End).Format(time.DateOnly))
-		}
-	}
-	return out
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/evidence"
 	"github.com/millicent-one/signer/journal"
 	"github.com/millicent-one/signer/p2p"
 	"github.com/millicent-one/signer/tss"
@@ -23,6 +24,8 @@ const (
 	recordMessage = 16 // plus the tag of the agenda's message
 	syncHeads     = 1
 	syncEntries   = 2
+	syncFrames    = 3
+	syncEvidence  = 4
 )
 
 // hello is the first word to a peer.
@@ -70,12 +73,16 @@ func (n *Node) send(to council.MemberID, f p2p.Frame) {
 		targets = n.transport.Online()
 	}
 	for _, m := range targets {
-		if m == n.self {
-			continue
+		if m != n.self {
+			n.then(func() { n.transmit(m, f) }, nil)
 		}
-		if err := n.transport.Send(context.Background(), m, f); err != nil && !errors.Is(err, p2p.ErrOffline) {
-			n.log.Debug("send", "to", m, "channel", f.Channel, "type", f.Type, "err", err)
-		}
+	}
+}
+
+// transmit gives a frame to the transport at once, on any goroutine.
+func (n *Node) transmit(to council.MemberID, f p2p.Frame) {
+	if err := n.transport.Send(context.Background(), to, f); err != nil && !errors.Is(err, p2p.ErrOffline) {
+		n.log.Debug("send", "to", to, "channel", f.Channel, "type", f.Type, "err", err)
 	}
 }
 
@@ -88,31 +95,65 @@ func (n *Node) sendMessage(to council.MemberID, m agenda.Message) {
 	n.send(to, p2p.Frame{Channel: p2p.Record, Type: recordMessage + tag, Payload: b})
 }
 
-// frame takes one authenticated frame.
-func (n *Node) frame(f p2p.Frame) {
-	var err error
-	switch f.Channel {
-	case p2p.Session:
-		n.sessionFrame(f)
-	case p2p.Record:
-		err = n.recordFrame(f)
-	case p2p.Sync:
-		err = n.syncFrame(f)
+// frames takes a frame and those that wait behind it. Messages of sessions go
+// first, since somebody waits for them; entries of feeds are written down in one
+// step, and before what was said about them.
+func (n *Node) frames(first p2p.Frame, more <-chan p2p.Frame) {
+	batch := []p2p.Frame{first}
+	for drained := false; !drained && len(batch) < frameBatch; {
+		select {
+		case f, ok := <-more:
+			if drained = !ok; ok {
+				batch = append(batch, f)
+			}
+		default:
+			drained = true
+		}
 	}
-	if err != nil {
-		n.counters.badFrames.Add(1)
-		n.log.Warn("frame refused", "from", f.From, "channel", f.Channel, "type", f.Type, "err", err)
+	var entries []received
+	rest := batch[:0]
+	for _, f := range batch {
+		switch {
+		case f.Channel == p2p.Session:
+			n.sessionFrame(f)
+		case f.Channel == p2p.Record && f.Type == recordEntry:
+			x := received{from: f.From}
+			if err := rlp.DecodeBytes(f.Payload, &x.entry); err != nil {
+				n.refuse(f, fmt.Errorf("decode entry: %w", err))
+				continue
+			}
+			entries = append(entries, x)
+		default:
+			rest = append(rest, f)
+		}
+	}
+	n.merge(entries)
+	for _, f := range rest {
+		var err error
+		switch f.Channel {
+		case p2p.Record:
+			err = n.recordFrame(f)
+		case p2p.Sync:
+			err = n.syncFrame(f)
+		}
+		if err != nil {
+			n.refuse(f, err)
+		}
 	}
 }
 
+// refuse counts a frame that makes no sense.
+func (n *Node) refuse(f p2p.Frame, err error) {
+	n.counters.badFrames.Add(1)
+	n.log.Warn("frame refused", "from", f.From, "channel", f.Channel, "type", f.Type, "err", err)
+}
+
 func (n *Node) recordFrame(f p2p.Frame) error {
+	if !n.peer(f.From).talk.spend(n.now()) {
+		n.counters.dropped.Add(1)
+		return nil
+	}
 	switch {
-	case f.Type == recordEntry:
-		var e journal.Entry
-		if err := rlp.DecodeBytes(f.Payload, &e); err != nil {
-			return fmt.Errorf("decode entry: %w", err)
-		}
-		return n.merge(f.From, e)
 	case f.Type == recordHello:
 		var h hello
 		if err := rlp.DecodeBytes(f.Payload, &h); err != nil {
@@ -124,6 +165,9 @@ func (n *Node) recordFrame(f p2p.Frame) error {
 		m, err := agenda.DecodeMessage(f.Type-recordMessage, f.Payload)
 		if err != nil {
 			return err
+		}
+		if f.Type == evidence.BeginType {
+			n.keepBegin(f)
 		}
 		n.step(agenda.Said{From: f.From, Message: m})
 		return nil
@@ -160,7 +204,7 @@ func (n *Node) peerEvent(ev p2p.Event) {
 		}
 		n.sendRecord(ev.Member, recordHello, h)
 		n.sendHeads(ev.Member, false)
-		n.step(agenda.PeerUp{Member: ev.Member})
+		n.step(agenda.PeerUp{Member: ev.Member, RTT: ev.RTT})
 		n.resume(ev.Member)
 	case p2p.PeerDown:
 		p := n.peer(ev.Member)
@@ -194,15 +238,19 @@ func (n *Node) peerEvent(ev p2p.Event) {
 // sessionFrame routes an engine message to its session, or keeps it for a
 // moment: others may start a session before this node does.
 func (n *Node) sessionFrame(f p2p.Frame) {
-	m := tss.Message{Session: f.Session, From: f.From, To: f.To, Round: tss.Round(f.Type), Transcript: f.Transcript, Payload: f.Payload}
+	n.keepFrame(f)
 	if r, ok := n.runners[f.Session]; ok {
-		r.deliver(m)
+		r.deliver(messageOf(f))
 		return
 	}
 	if n.ended[f.Session] {
 		return
 	}
-	n.early.keep(m, n.now())
+	n.counters.dropped.Add(uint64(n.early.keep(f)))
+}
+
+func messageOf(f p2p.Frame) tss.Message {
+	return tss.Message{Session: f.Session, From: f.From, To: f.To, Round: tss.Round(f.Type), Transcript: f.Transcript, Payload: f.Payload}
 }
 
 func frameOf(m tss.Message) p2p.Frame {

@@ -1,0 +1,67 @@
+package node_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/node"
+)
+
+// warm has a node make slots, as fast as it can.
+func warm(c *node.Config) {
+	c.Standby = node.Standby{Depth: 1, TTL: time.Hour, Percent: 100}
+	c.Timing.Quiet = 100 * time.Millisecond
+}
+
+// TestFourFireFromStandby lets the four nodes that are online arm their slot and
+// fire it; when one has lost its own, the same attempt runs without.
+func TestFourFireFromStandby(t *testing.T) {
+	h := newHouse(t, true)
+	four := h.council.Roster.IDs()[:4]
+	for _, m := range four {
+		h.start(m, warm)
+	}
+	ready := func() {
+		t.Helper()
+		for _, m := range four {
+			h.await(m, "a slot", minute, func(r *room) bool {
+				s, err := r.Status(t.Context())
+				return err == nil && s.Standby != nil && s.Standby.Ready == 1 && s.Standby.Slots == 1
+			})
+		}
+	}
+	sign := func(playbook string) api.Proposal {
+		t.Helper()
+		id := h.propose(four[0], playbook)
+		for _, m := range four {
+			h.approve(m, m, id)
+		}
+		h.await(four[3], "a block", minute, inState(t, id, api.Mined, api.Final))
+		p := h.rooms[four[3]].proposal(t, id)
+		if len(p.Attempts) != 1 {
+			t.Errorf("%s took %d attempts", playbook, len(p.Attempts))
+		}
+		return p
+	}
+	ready()
+	p := sign("pause")
+	t.Logf("signed %d ms after the fourth approval", p.Timing.Signed)
+	if !h.paused() || !p.Attempts[0].Warm {
+		t.Errorf("paused %v, warm %v", h.paused(), p.Attempts[0].Warm)
+	}
+	ready()
+	if err := h.rooms[four[1]].LoseSlots(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p = sign("unpause")
+	if h.paused() || p.Attempts[0].Warm {
+		t.Errorf("paused %v, warm %v, though one had lost its slot", h.paused(), p.Attempts[0].Warm)
+	}
+	for _, m := range four {
+		s, err := h.rooms[m].Status(t.Context())
+		if err != nil || m != four[1] && s.Standby.Fired == 0 {
+			t.Errorf("%s has fired %d slots (%v)", m, s.Standby.Fired, err)
+		}
+	}
+}

@@ -1,0 +1,494 @@
+package node_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/tss"
+)
+
+// cabal is a council of which one member is a traitor and four are honest: just
+// enough to sign without it. The traitor and the first three approve, so that
+// each proposal's first attempt needs the traitor.
+type cabal struct {
+	*house
+	x      *traitor
+	honest []council.MemberID
+	nonce  uint64 // of the next proposal
+}
+
+func newCabal(t *testing.T, change ...func(*house)) *cabal {
+	t.Helper()
+	h := newHouse(t, true)
+	for _, c := range change {
+		c(h)
+	}
+	self, honest := h.cast(3)
+	c := &cabal{house: h, honest: honest}
+	for _, m := range c.honest {
+		h.start(m, h.enduring)
+	}
+	c.x = h.betray(self)
+	for _, m := range c.honest {
+		h.ready(m)
+		h.await(m, "the traitor", minute, func(r *room) bool { return slices.Contains(r.tr.Online(), c.x.self) })
+		h.await(m, "its chain", minute, func(r *room) bool {
+			s, err := r.Status(t.Context())
+			return err == nil && len(s.Chains) == 1 && s.Chains[0].Balance != nil
+		})
+	}
+	return c
+}
+
+// cast chooses a traitor and four honest members so that the draw leaves the
+// traitor out of the second attempt at each of the first nonces, where it can: a
+// fifth attempt would show nothing more, and costs the time of a signature.
+func (h *house) cast(nonces uint64) (self council.MemberID, honest []council.MemberID) {
+	ids := h.council.Roster.IDs()
+	best := -1
+	for mask := range 1 << len(ids) {
+		var five []council.MemberID
+		for i, m := range ids {
+			if mask>>i&1 == 1 {
+				five = append(five, m)
+			}
+		}
+		if len(five) != 5 {
+			continue
+		}
+		for i, m := range five {
+			good := 0
+			for n := range nonces {
+				if slices.Index(h.rank(n, 2, five), m) >= 3 {
+					good++
+				}
+			}
+			if good > best {
+				best, self, honest = good, m, slices.Delete(slices.Clone(five), i, i+1)
+			}
+		}
+	}
+	return self, honest
+}
+
+// approvers are the three honest members who approve the next proposal.
+func (c *cabal) approvers() []council.MemberID { return c.rank(c.nonce, 2, c.honest)[:3] }
+
+// approved is a proposal that has the traitor's approval and three more.
+func (c *cabal) approved(playbook string) council.ProposalID {
+	c.t.Helper()
+	id := c.propose(c.honest[3], playbook)
+	for _, m := range append(c.approvers(), c.x.self) {
+		c.approve(c.honest[3], m, id)
+	}
+	c.nonce++
+	return id
+}
+
+// four are the signers of a first attempt.
+func (c *cabal) four() []council.MemberID {
+	return council.Sorted(append(slices.Clone(c.honest[:3]), c.x.self))
+}
+
+// whole checks what must hold after any treason: each proposal ran once, at its
+// own nonce, as it was approved; all daemons are up and have their shares; and
+// the traitor's name is among those suspected.
+func (c *cabal) whole(suspected bool, ids ...council.ProposalID) {
+	c.t.Helper()
+	txs := c.sent()
+	if len(txs) != len(ids) {
+		c.t.Errorf("%d transactions for %d proposals", len(txs), len(ids))
+	}
+	for i, tx := range txs {
+		c.x.mu.Lock()
+		deed := c.x.deeds[ids[min(i, len(ids)-1)]]
+		c.x.mu.Unlock()
+		if tx.Nonce() != uint64(i) || *tx.To() != deed.To || !bytes.Equal(tx.Data(), deed.Data) || tx.Value().Cmp(deed.Value) != 0 {
+			c.t.Errorf("transaction %d is not what was approved: %+v", i, tx)
+		}
+	}
+	for _, m := range c.honest {
+		r := c.rooms[m]
+		if s, err := r.Status(c.t.Context()); err != nil || s.Phase != api.Ready {
+			c.t.Errorf("%s: %+v %v", m, s.Phase, err)
+		}
+		rows, err := r.book.Rows()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		for _, row := range rows {
+			if row.Nonce >= uint64(len(ids)) || row.Proposal != ids[row.Nonce] || row.State == journal.Reserved {
+				c.t.Errorf("%s: row %+v", m, row)
+			}
+		}
+		_, secret, err := r.keys.Current()
+		if err != nil || !bytes.Equal(secret, c.shares[m]) {
+			c.t.Errorf("%s: its share has changed (%v)", m, err)
+		}
+		for _, id := range ids {
+			named := !suspected
+			for _, at := range r.proposal(c.t, id).Attempts {
+				named = named || slices.Contains(at.Suspects, c.x.self)
+			}
+			if !named {
+				c.t.Errorf("%s: the traitor is not suspected over %s", m, id.Short())
+			}
+		}
+	}
+	share, err := tss.UnmarshalShare(c.shares[c.honest[0]])
+	if err == nil {
+		err = share.Audit()
+	}
+	if err != nil {
+		c.t.Error(err)
+	}
+}
+
+// signedWithout waits for the signature of the honest, and for its block.
+func (c *cabal) signedWithout(id council.ProposalID) {
+	c.t.Helper()
+	c.x.outlast(id)
+	c.mined(id)
+	c.nonce = uint64(len(c.sent()))
+	p := c.rooms[c.honest[0]].proposal(c.t, id)
+	for _, at := range p.Attempts {
+		if at.State == "signed" && slices.ContainsFunc(at.Signers, func(s api.Signer) bool { return s.Member == c.x.self }) {
+			c.t.Errorf("attempt %d of %s was signed with the traitor", at.Number, id.Short())
+		}
+	}
+}
+
+// A coordinator may ask for nothing that does not follow from what the members
+// approved, and gets no two answers for one nonce.
+func TestCoordinatorLies(t *testing.T) {
+	t.Parallel()
+	c := newCabal(t)
+	c.deceive()
+}
+
+func (c *cabal) deceive() {
+	x, a := c.x, c.honest[0]
+	c.honest = c.rank(0, 2, c.honest)
+	a = c.honest[0]
+	id := c.propose(c.honest[3], "pause")
+	other := c.propose(c.honest[3], "unpause")
+	for _, m := range c.honest[:3] {
+		c.approve(c.honest[3], m, id)
+		c.approve(c.honest[3], m, other)
+	}
+	for _, m := range c.honest {
+		c.await(m, "three approvals and all verdicts", minute, func(r *room) bool {
+			p, q := r.proposal(c.t, id), r.proposal(c.t, other)
+			return p.Have == 3 && q.Have == 3 && len(p.Verdicts) == 5 && len(q.Verdicts) == 5
+		})
+	}
+	x.await("three approvals", minute, func() bool { return len(x.approvals[id]) == 3 && len(x.approvals[other]) == 3 })
+	four := c.four()
+	absent := slices.DeleteFunc(c.council.Roster.IDs(), func(m council.MemberID) bool { return m == c.honest[3] || slices.Contains(four, m) })
+
+	lies := []struct {
+		name, rule string
+		nonce      uint64
+		attempt    uint64
+		change     func(*council.Begin)
+	}{
+		{"another council", "begin", 0, 1, func(b *council.Begin) { b.Council[0] ^= 1 }},
+		{"another roster", "begin", 0, 1, func(b *council.Begin) { b.Roster[0] ^= 1 }},
+		{"another epoch", "begin", 0, 1, func(b *council.Begin) { b.Epoch++ }},
+		{"another digest", "begin", 0, 1, func(b *council.Begin) { b.Digest[31] = 1 }},
+		{"the digest of another proposal", "begin", 0, 1, func(b *council.Begin) {
+			b.Digest = b.Envelope(x.deeds[other]).Digest()
+		}},
+		{"fees above the ceiling", "begin", 0, 1, func(b *council.Begin) { b.Fees.MaxFeePerGas = gwei(1001) }},
+		{"a tip above the ceiling", "begin", 0, 1, func(b *council.Begin) { b.Fees.MaxTipPerGas = gwei(51) }},
+		{"gas above the ceiling", "begin", 0, 1, func(b *council.Begin) { b.Fees.Gas++ }},
+		{"no price", "begin", 0, 1, func(b *council.Begin) { b.Fees.MaxFeePerGas = gwei(0) }},
+		{"attempt 0", "begin", 0, 0, nil},
+		{"three signers", "begin", 0, 1, func(b *council.Begin) {
+			b.Signers = council.Sorted([]council.MemberID{x.self, a, four[0], four[1]})[:3]
+			b.Signers = with(b.Signers, x.self, a)
+		}},
+		{"five signers", "begin", 0, 1, func(b *council.Begin) { b.Signers = council.Sorted(append(slices.Clone(four), c.honest[3])) }},
+		{"one signer twice", "begin", 0, 1, func(b *council.Begin) { b.Signers = council.Sorted([]council.MemberID{x.self, x.self, a, c.honest[1]}) }},
+		{"signers out of order", "begin", 0, 1, func(b *council.Begin) { slices.Reverse(b.Signers) }},
+		{"a stranger", "begin", 0, 1, func(b *council.Begin) {
+			b.Signers = council.Sorted([]council.MemberID{x.self, a, c.honest[1], "stranger"})
+		}},
+		{"a nonce ahead", "nonce", 1, 1, nil},
+		{"an attempt that leaps", "attempt", 0, 1000, nil},
+		{"three approvals", "quorum", 0, 1, nil},
+		{"no approvals", "quorum", 0, 1, func(b *council.Begin) { b.Approvals = nil }},
+		{"one approval many times", "quorum", 0, 1, func(b *council.Begin) {
+			for range 4 {
+				b.Approvals = append(b.Approvals, b.Approvals[0])
+			}
+		}},
+		{"an approval with a forged signature", "quorum", 0, 1, func(b *council.Begin) {
+			f := b.Approvals[0]
+			f.Sig = slices.Clone(f.Sig)
+			f.Sig[8] ^= 1
+			b.Approvals = append(b.Approvals, f)
+		}},
+		{"an approval by a stranger's wallet", "quorum", 0, 1, func(b *council.Begin) { b.Approvals = append(b.Approvals, c.word(id, "stranger")) }},
+		{"an approval of another proposal", "quorum", 0, 1, func(b *council.Begin) {
+			f := c.word(other, x.self)
+			f.Proposal = id
+			b.Approvals = append(b.Approvals, f)
+		}},
+		{"a proposal that is not approved", "quorum", 0, 1, func(b *council.Begin) {
+			b.Proposal, b.Fees.MaxFeePerGas = other, gwei(100)
+			b.Digest = b.Envelope(x.deeds[other]).Digest()
+			b.Approvals = append(b.Approvals, c.word(id, x.self))
+		}},
+	}
+	for _, lie := range lies {
+		b := x.beginOf(id, lie.nonce, lie.attempt, four, lie.change)
+		if err := x.tell(a, agenda.BeginMessage{Begin: b}); err != nil {
+			c.t.Fatal(err)
+		}
+		if !slices.Contains(b.Signers, x.self) {
+			continue
+		}
+		if r := x.refused(a, b); r.Rule != lie.rule {
+			c.t.Errorf("%s: refused by rule %q (%s); want %q", lie.name, r.Rule, r.Reason, lie.rule)
+		}
+	}
+	unknown := x.beginOf(id, 0, 1, four, func(b *council.Begin) { b.Proposal[0] ^= 1 })
+	spoofed := x.beginOf(id, 0, 1, four, func(b *council.Begin) { b.Coordinator = c.honest[1] })
+	foreign := x.beginOf(id, 0, 1, four, func(b *council.Begin) { b.Chain++ })
+	for _, b := range []council.Begin{unknown, spoofed, foreign} {
+		x.tell(a, agenda.BeginMessage{Begin: b})
+	}
+	c.pass(time.Minute) // nobody waits for a proposal so long
+	if r := x.refused(a, unknown); r.Rule != "proposal" {
+		c.t.Errorf("unknown proposal: %+v", r)
+	}
+	for _, m := range c.honest {
+		if p := c.rooms[m].proposal(c.t, id); len(p.Attempts) != 0 || p.Nonce != nil {
+			c.t.Fatalf("%s has joined %+v", m, p.Attempts)
+		}
+	}
+
+	// Two different Begins for one attempt have convicted it. So nobody follows
+	// any of its tales; the council signs without it, with the word that it lent
+	// to them.
+	mine := c.word(id, x.self)
+	tale := func(attempt uint64, fee int64, signers ...council.MemberID) council.Begin {
+		return x.beginOf(id, 0, attempt, append(signers, x.self), func(b *council.Begin) {
+			b.Fees.MaxFeePerGas = gwei(fee)
+			b.Approvals = append(b.Approvals, mine)
+		})
+	}
+	tales := []council.Begin{
+		tale(1, 100, c.honest[0], c.honest[1], c.honest[2]),
+		tale(1, 101, c.honest[0], c.honest[1], c.honest[2]),
+		tale(2, 100, c.honest[1], c.honest[2], c.honest[3]),
+		tale(1, 100, c.honest[0], absent[0], c.honest[3]),
+	}
+	for i, b := range tales {
+		x.tell(c.honest[i], agenda.BeginMessage{Begin: b})
+		x.tell(c.honest[i], agenda.BeginMessage{Begin: b}) // once more changes nothing
+	}
+	for i, b := range tales {
+		if r := x.refused(c.honest[i], b); !slices.Contains([]string{"suspected", "busy", "nonce"}, r.Rule) {
+			c.t.Errorf("tale %d: %+v", i, r)
+		}
+	}
+	c.signedWithout(id)
+	c.whole(false, id)
+	for _, m := range c.honest {
+		c.await(m, "the proof", minute, func(r *room) bool {
+			all, err := r.Evidence(c.t.Context())
+			return err == nil && slices.ContainsFunc(all, func(e api.Evidence) bool { return e.Culprit == x.self && e.Proven })
+		})
+		for _, b := range tales {
+			if x.begun[b.Hash()][m] {
+				c.t.Errorf("%s follows a tale", m)
+			}
+		}
+	}
+
+	// What has run does not run again.
+	again := tale(9, 120, c.honest[0], c.honest[1], c.honest[2])
+	x.tell(a, agenda.BeginMessage{Begin: again})
+	if r := x.refused(a, again); r.Rule != "nonce" {
+		c.t.Errorf("a proposal that has run: %+v", r)
+	}
+	// Nor does its nonce serve another proposal.
+	late := x.beginOf(other, 0, 9, four, func(b *council.Begin) { b.Approvals = append(b.Approvals, c.word(other, x.self)) })
+	x.tell(a, agenda.BeginMessage{Begin: late})
+	if r := x.refused(a, late); r.Rule != "nonce" {
+		c.t.Errorf("a nonce that is gone: %+v", r)
+	}
+}
+
+func with(set []council.MemberID, must ...council.MemberID) []council.MemberID {
+	for _, m := range must {
+		if !slices.Contains(set, m) {
+			set = append(set[1:], m)
+		}
+	}
+	return council.Sorted(set)
+}
+
+// word is a member's approval that nobody has seen yet.
+func (c *cabal) word(id council.ProposalID, who council.MemberID) council.Approval {
+	c.t.Helper()
+	as := who
+	if _, ok := c.council.Roster.Member(who); !ok {
+		as = c.x.self
+	}
+	u, err := c.rooms[c.honest[0]].Ballot(c.t.Context(), api.BallotRequest{Proposal: id.Hex(), Decision: council.Approve, Member: as})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	u.Approval.Sig = sign(c.t, u.Document, who)
+	return u.Approval
+}
+
+// The last signer can keep the signature to itself, and send it when it likes:
+// the nonce stays the proposal's, and the proposal runs once.
+func TestLastSignerKeepsTheSignature(t *testing.T) {
+	t.Parallel()
+	c := newCabal(t, unbroken)
+	// It comes out when the others have made their own: too late.
+	var late *types.Transaction
+	first := c.keep("pause", func(tx *types.Transaction) { late = tx })
+	c.signedWithout(first)
+	if err := c.eth.SendTransaction(t.Context(), late); err == nil {
+		t.Error("the chain takes a second transaction with one nonce")
+	}
+	c.whole(true, first)
+
+	// It comes out while they make it, and is the one that counts: the same deed
+	// at the same nonce.
+	second := c.keep("unpause", func(tx *types.Transaction) {
+		c.x.lie(nil)
+		if err := c.eth.SendTransaction(t.Context(), tx); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, m := range c.honest {
+		c.await(m, "the traitor's block", minute, func(r *room) bool {
+			s, err := r.Status(t.Context())
+			return err == nil && s.Chains[0].Nonce == 2
+		})
+	}
+	third := c.approved("pause")
+	c.mined(third)
+	if txs := c.sent(); len(txs) != 3 || txs[1].Nonce() != 1 || txs[2].Nonce() != 2 {
+		t.Errorf("%d transactions for three proposals", len(txs))
+	}
+	if !c.paused() {
+		t.Error("the last pause has no effect")
+	}
+	// What it was nobody has said; they find it in the chain, also where the retry
+	// was quick and they have made their own, too late.
+	over := time.After(2 * minute)
+	for {
+		p := c.rooms[c.honest[0]].proposal(t, second)
+		if p.State == api.Mined || p.State == api.Final {
+			break
+		}
+		select {
+		case <-over:
+			t.Fatalf("%s: the second is %s", c.honest[0], p.State)
+		case <-time.After(500 * time.Millisecond):
+			c.pass(3 * time.Second) // they look when the one who made it has had its time
+		}
+	}
+	for _, m := range c.honest {
+		c.await(m, "the second in its block", minute, inState(t, second, api.Mined, api.Final))
+		if p := c.rooms[m].proposal(t, second); p.Nonce == nil || *p.Nonce != 1 {
+			t.Errorf("%s: the second is %s at nonce %v", m, p.State, p.Nonce)
+		}
+	}
+}
+
+// keep lets the traitor finish a signature that nobody else can finish.
+func (c *cabal) keep(playbook string, under func(*types.Transaction)) council.ProposalID {
+	c.t.Helper()
+	x := c.x
+	x.lie(silentFrom(tss.SignRound9))
+	id := c.approved(playbook)
+	var kept *play
+	x.await("a signature of its own", 3*minute, func() bool {
+		for _, p := range x.plays {
+			if p.begin.Proposal == id && p.signature != nil {
+				kept = p
+			}
+		}
+		return kept != nil
+	})
+	b := kept.begin
+	tx, err := b.Envelope(x.deeds[id]).Signed(kept.signature, c.genesis.Key)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	revealed := func() {
+		c.t.Helper()
+		for _, m := range b.Signers {
+			if m == x.self {
+				continue
+			}
+			if row, ok, err := c.rooms[m].book.RowByProposal(id); err != nil || !ok || row.State != journal.Revealed || row.Nonce != b.Nonce {
+				c.t.Errorf("%s: row %+v %v %v", m, row, ok, err)
+			}
+		}
+	}
+	revealed()
+	c.pass(patience + time.Second)
+	x.mu.Lock()
+	x.passed[b.Hash()] = true
+	x.mu.Unlock()
+	x.await("the retry", minute, func() bool {
+		for h, who := range x.begun {
+			if h != b.Hash() && len(who) > 0 && x.passed[b.Hash()] {
+				return true
+			}
+		}
+		return false
+	})
+	revealed()
+	under(tx)
+	return id
+}
+
+// Silence in any round costs the attempt and nothing else.
+func TestSilenceInARound(t *testing.T) {
+	t.Parallel()
+	c := newCabal(t)
+	var ids []council.ProposalID
+	for i, k := range []tss.Round{tss.SignRound1Direct, tss.SignRound4} {
+		c.x.lie(silentFrom(k))
+		id := c.approved([]string{"pause", "unpause"}[i%2])
+		c.signedWithout(id)
+		ids = append(ids, id)
+	}
+	c.whole(true, ids...)
+}
+
+// Lies inside the protocol cost the attempt and nothing else.
+func TestLiesInARound(t *testing.T) {
+	t.Parallel()
+	c := newCabal(t)
+	var ids []council.ProposalID
+	for i, lie := range []bending{
+		// The last one convicts: from then on the traitor is not called any more.
+		consistent(flipped(tss.SignRound3, everyone)), flipped(tss.SignRound9, everyone), equivocated(tss.SignRound5),
+	} {
+		c.x.lie(lie)
+		id := c.approved([]string{"pause", "unpause"}[i%2])
+		c.signedWithout(id)
+		ids = append(ids, id)
+	}
+	c.whole(true, ids...)
+}

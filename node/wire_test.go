@@ -1,0 +1,34 @@
+package node
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/millicent-one/signer/journal"
+)
+
+// FuzzWire: what another node sends besides engine frames, entries and the
+// agenda's messages is refused, or is the one encoding of what it says.
+func FuzzWire(f *testing.F) {
+	for i, v := range []any{
+		hello{Time: 1, Version: "v1", Life: 2}, heads{Heads: []journal.Head{{Author: "core-1", Seq: 3}}, Answer: true},
+		entries{Entries: []journal.Entry{{Author: "core-1", Seq: 1, Word: "begun", Body: []byte{1}, Sig: []byte{2}}}, More: true},
+	} {
+		b, err := rlp.EncodeToBytes(v)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(i), b)
+	}
+	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {
+		v := []any{new(hello), new(heads), new(entries)}[kind%3]
+		if rlp.DecodeBytes(b, v) != nil {
+			return
+		}
+		if again, err := rlp.EncodeToBytes(v); err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("%T has two encodings (%v)", v, err)
+		}
+	})
+}
