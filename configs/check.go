@@ -25,7 +25,7 @@ func (l *Loaded) wrong(path, hint, format string, args ...any) error {
 }
 
 func (l *Loaded) check() error {
-	for _, f := range []func() error{l.checkMember, l.checkAddresses, l.checkChains, l.checkHooks, l.checkRest, l.checkWaits} {
+	for _, f := range []func() error{l.checkMember, l.checkAddresses, l.checkChains, l.checkHooks, l.checkRest, l.checkWaits, l.checkStandby} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -168,6 +168,9 @@ func (l *Loaded) checkRest() error {
 			return l.wrong(key, "", "%s is empty", key)
 		}
 	}
+	if d := l.Rehearse.Every; d != 0 && (d < minRehearse || d > maxRehearse) {
+		return l.wrong("rehearse.every", "0s turns the trials off", "every %s: want %s to %s", d, minRehearse, maxRehearse)
+	}
 	return nil
 }
 
@@ -181,6 +184,19 @@ func (l *Loaded) checkWaits() error {
 		if d.v < minWait || d.v > maxWait {
 			return l.wrong("deadlines."+d.key, "", "%s %s: want %s to %s", d.key, d.v, minWait, maxWait)
 		}
+	}
+	return nil
+}
+
+func (l *Loaded) checkStandby() error {
+	s := l.Standby
+	switch {
+	case s.Depth < 0 || s.Depth > maxDepth:
+		return l.wrong("standby.depth", "1 is enough for a council that signs now and then; 0 turns standby off", "depth %d: want 0 to %d", s.Depth, maxDepth)
+	case s.CPU < 1 || s.CPU > 100:
+		return l.wrong("standby.cpu", "it is a percentage: 25 is a quarter of the processor", "cpu %d: want 1 to 100", s.CPU)
+	case s.TTL < minTTL || s.TTL > maxTTL:
+		return l.wrong("standby.ttl", "all slots of a council together cost about a minute of processor to make again", "ttl %s: want %s to %s", s.TTL, minTTL, maxTTL)
 	}
 	return nil
 }

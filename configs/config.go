@@ -24,6 +24,9 @@ type Config struct {
 	Unlock   Unlock    `yaml:"unlock" mapstructure:"unlock"`
 	Waits    Deadlines `yaml:"deadlines" mapstructure:"deadlines"`
 	Gas      Gas       `yaml:"gas" mapstructure:"gas"`
+	Keygen   Keygen    `yaml:"keygen" mapstructure:"keygen"`
+	Rehearse Rehearse  `yaml:"rehearse" mapstructure:"rehearse"`
+	Standby  Standby   `yaml:"standby" mapstructure:"standby"`
 }
 
 // Peer says where a member's node is, instead of what its own signed record says.
@@ -49,7 +52,7 @@ type Hook struct {
 }
 
 // HookEvents are the events that a hook can ask for.
-var HookEvents = []string{"proposed", "third-approval", "signed", "stuck"}
+var HookEvents = []string{"proposed", "third-approval", "signed", "stuck", "evidence"}
 
 // Log says how the daemon logs.
 type Log struct {
@@ -81,6 +84,24 @@ type Gas struct {
 	Emergencies uint64 `yaml:"min-emergencies" mapstructure:"min-emergencies"` // transactions that the balance should pay for, each at the charter's dearest playbook
 }
 
+// Keygen is about the ceremonies.
+type Keygen struct {
+	Spare bool `yaml:"spare" mapstructure:"spare"` // keep a sealed set of pre-parameters, so that the next one does not wait
+}
+
+// Rehearse is about the trials of the charter's playbooks.
+type Rehearse struct {
+	Every time.Duration `yaml:"every" mapstructure:"every"` // between two trials of all; 0: none
+}
+
+// Standby is work done ahead of time, so that the last approval becomes a
+// signature in milliseconds.
+type Standby struct {
+	Depth int           `yaml:"depth" mapstructure:"depth"` // slots kept ready for each set of signers; 0: none
+	CPU   int           `yaml:"cpu" mapstructure:"cpu"`     // percent of the processor that making them may take
+	TTL   time.Duration `yaml:"ttl" mapstructure:"ttl"`     // how long a slot may wait
+}
+
 // Default is the configuration of an empty file.
 func Default() Config {
 	return Config{
@@ -92,7 +113,11 @@ func Default() Config {
 			Attempt: 45 * time.Second, Grace: 1500 * time.Millisecond, Retry: 2 * time.Second, Rejudge: 10 * time.Second,
 			Rebroadcast: 12 * time.Second, Bump: 90 * time.Second, Remind: 10 * time.Second, Ceremony: 10 * time.Minute, ClockSkew: 30 * time.Second,
 		},
-		Gas: Gas{Emergencies: 10},
+		Gas:     Gas{Emergencies: 10},
+		Standby: Standby{Depth: 1, CPU: 25, TTL: 12 * time.Hour},
+		Keygen:  Keygen{Spare: true},
+
+		Rehearse: Rehearse{Every: time.Hour},
 	}
 }
 

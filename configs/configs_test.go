@@ -41,7 +41,7 @@ func TestSampleLoads(t *testing.T) {
 	}
 	// The sample says what the defaults are; it must not say something else.
 	d := Default()
-	if !reflect.DeepEqual(l.Listen, d.Listen) || l.Log != d.Log || l.Waits != d.Waits || l.Gas != d.Gas {
+	if !reflect.DeepEqual(l.Listen, d.Listen) || l.Log != d.Log || l.Waits != d.Waits || l.Gas != d.Gas || l.Rehearse != d.Rehearse {
 		t.Errorf("the sample differs from the defaults: %+v", l.Config)
 	}
 	if dir := filepath.Dir(l.File); l.Data != dir || l.Socket != filepath.Join(dir, "signer.sock") || l.Roster != filepath.Join(dir, "roster.json") || l.KeyDir() != filepath.Join(dir, "keys") {
@@ -171,6 +171,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"hook path", minimal + "hooks: [{on: [signed], exec: [x]}]\n", "not an absolute path"},
 		{"log", minimal + "log: {format: xml}\n", `log format "xml"`},
 		{"unlock", minimal + "unlock: {identity-file: a, passphrase-file: b}\n", "both identity-file and passphrase-file"},
+		{"rehearsals too often", minimal + "rehearse: {every: 1s}\n", "every 1s: want 10s to 168h0m0s"},
+		{"rehearsals too seldom", minimal + "rehearse: {every: 200h}\n", "signer.yaml:5:19: every 200h0m0s"},
 		{"negative", minimal + "gas: {min-emergencies: -1}\n", "not negative"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -16,4 +16,10 @@ const (
 	maxConfirm = 10_000 // blocks
 	minWait    = 10 * time.Millisecond
 	maxWait    = 24 * time.Hour
+	maxDepth   = 8 // slots for each set of signers: some 100 KiB each
+	minTTL     = time.Hour
+	maxTTL     = 30 * 24 * time.Hour
+
+	minRehearse = 10 * time.Second
+	maxRehearse = 7 * 24 * time.Hour
 )

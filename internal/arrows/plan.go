@@ -33,13 +33,16 @@ func Plan() map[string]Room {
 		"journal":  {Imports: in("council"), Goroutines: none},
 		"keystore": {Imports: in("council"), Goroutines: none},
 		"chain":    {Imports: in("council"), Tests: in("contracts")},
+		"backup":   {Imports: in("council", "tss"), Tests: in("keystore"), Goroutines: none},
+
+		"evidence": {Imports: in("council", "tss", "agenda", "p2p", "journal"), Pure: true, Timeless: true, Goroutines: none},
 
 		"api":        {Imports: in("council")},
 		"api/client": {Imports: in("council", "api"), Goroutines: none},
 		"configs":    {Imports: in("council", "internal/strict"), Goroutines: none},
 		"contracts":  {Goroutines: none},
 		"node": {
-			Imports: in("council", "policy", "tss", "agenda", "p2p", "journal", "keystore", "chain", "api"),
+			Imports: in("council", "policy", "tss", "agenda", "p2p", "journal", "evidence", "keystore", "chain", "api"),
 			Tests:   in("contracts", "configs"),
 		},
 
@@ -51,12 +54,13 @@ func Plan() map[string]Room {
 		"internal/wallet":      {Imports: in("council"), Goroutines: none},
 		"internal/testcouncil": {Imports: in("council", "tss")},
 		"internal/devchain":    {},
+		"internal/slowlink":    {},
 		"internal/arrows":      {Goroutines: none},
 	}
 }
 
 // testRooms are made for tests, so the tests of every room may use them.
-var testRooms = in("internal/testcouncil", "internal/devchain")
+var testRooms = in("internal/testcouncil", "internal/devchain", "internal/slowlink")
 
 // engine is the one dependency that not even the tests of other rooms touch.
 const engine = "github.com/bnb-chain/tss-lib"
@@ -74,6 +78,7 @@ func owners() map[string][]string {
 		"golang.org/x/mod/sumdb/tlog":               in("journal"),
 		"filippo.io/age":                            in("keystore", "cmd/signer", "cmd/devnet"),
 		"go.yaml.in/yaml":                           in("internal/strict", "configs", "policy"),
+		"cel.dev/cel-go":                            in("policy"),
 		"github.com/spf13/viper":                    in("configs"),
 		"github.com/spf13/cobra":                    in("cmd/signer", "cmd/devnet"),
 		"github.com/schollz/progressbar":            in("cmd/signer", "cmd/devnet"),

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -35,38 +36,88 @@ func Parse(file string, data []byte) (council.SignedRoster, error) {
 	if err := doc.Decode(&s); err != nil {
 		return out, err
 	}
-	out.Roster = council.Roster{Version: s.Roster.Version, Threshold: s.Roster.Threshold, Charter: common.Hash(s.Roster.Charter), Prev: common.Hash(s.Roster.Prev)}
-	for i, m := range s.Roster.Members {
+	if out.Roster, err = s.Roster.roster(doc); err != nil {
+		return out, err
+	}
+	if out.Addresses, err = records(doc, out.Roster, s.Addresses); err != nil {
+		return out, err
+	}
+	out.Sigs, err = signatures(doc, "signatures", s.Signatures, out.Roster)
+	return out, err
+}
+
+// signatures reads a list of signatures by members of any of the rosters.
+func signatures(doc *strict.Document, where string, list []signature, of ...council.Roster) ([]council.WalletSignature, error) {
+	var out []council.WalletSignature
+	seen := map[string]bool{}
+	for i, sig := range list {
+		at := fmt.Sprintf("%s[%d]", where, i)
+		if len(of) > 0 && !slices.ContainsFunc(of, func(r council.Roster) bool { _, ok := r.Member(council.MemberID(sig.Member)); return ok }) {
+			return nil, doc.Errorf(at, "", "signature of %q, who is not a member of this roster", sig.Member)
+		}
+		if seen[sig.Member] {
+			return nil, doc.Errorf(at, "keep one of the two", "signed twice by %s", sig.Member)
+		}
+		seen[sig.Member] = true
+		out = append(out, council.WalletSignature{Member: council.MemberID(sig.Member), Sig: sig.Sig})
+	}
+	return out, nil
+}
+
+// roster checks the shape of a roster and says where it is wrong.
+func (s roster) roster(doc *strict.Document) (council.Roster, error) {
+	out := council.Roster{Version: s.Version, Threshold: s.Threshold, Charter: common.Hash(s.Charter), Prev: common.Hash(s.Prev)}
+	for i, m := range s.Members {
 		if err := m.member().Valid(); err != nil {
 			return out, doc.Errorf(fmt.Sprintf("roster.members[%d]", i), "", "%v", err)
 		}
-		out.Roster.Members = append(out.Roster.Members, m.member())
-		for j, o := range s.Roster.Members[:i] {
+		out.Members = append(out.Members, m.member())
+		for j, o := range s.Members[:i] {
 			if same := shared(o, m); same != "" {
 				return out, doc.Errorf(fmt.Sprintf("roster.members[%d]", i), fmt.Sprintf("the other one is members[%d]; every seat has a member, a node and a wallet of its own", j),
 					"members %s and %s have the same %s", o.ID, m.ID, same)
 			}
 		}
 	}
-	if err := out.Roster.Valid(); err != nil {
-		return out, doc.Errorf("roster", "make the roster from member cards with 'signer roster new'", "%v", err)
+	if err := out.Valid(); err != nil {
+		return out, doc.Errorf("roster", "make the roster from member cards with 'signer roster new' or 'signer term propose'", "%v", err)
+	}
+	return out, nil
+}
+
+// ReadSuccession reads a succession. It is well formed; whether it may follow and
+// who agrees is for council.Succession.Verify.
+func ReadSuccession(path string) (council.Succession, error) {
+	data, err := load(path, "succession", "make one with 'signer term propose'")
+	if err != nil {
+		return council.Succession{}, err
+	}
+	return ParseSuccession(filepath.Base(path), data)
+}
+
+// ParseSuccession is ReadSuccession of bytes; file is the name that errors print.
+func ParseSuccession(file string, data []byte) (council.Succession, error) {
+	var out council.Succession
+	doc, err := strict.Parse(file, data)
+	if err != nil {
+		return out, err
+	}
+	var s succession
+	if err := doc.Decode(&s); err != nil {
+		return out, err
+	}
+	out.Effective = uint64(s.Effective)
+	if out.Roster, err = s.Roster.roster(doc); err != nil {
+		return out, err
 	}
 	if out.Addresses, err = records(doc, out.Roster, s.Addresses); err != nil {
 		return out, err
 	}
-	seen := map[string]bool{}
-	for i, sig := range s.Signatures {
-		at := fmt.Sprintf("signatures[%d]", i)
-		if _, ok := out.Roster.Member(council.MemberID(sig.Member)); !ok {
-			return out, doc.Errorf(at, "", "signature of %q, who is not a member of this roster", sig.Member)
-		}
-		if seen[sig.Member] {
-			return out, doc.Errorf(at, "keep one of the two", "signed twice by %s", sig.Member)
-		}
-		seen[sig.Member] = true
-		out.Sigs = append(out.Sigs, council.WalletSignature{Member: council.MemberID(sig.Member), Sig: sig.Sig})
+	if out.Approvals, err = signatures(doc, "approvals", s.Approvals); err != nil { // leavers are not in this roster
+		return out, err
 	}
-	return out, nil
+	out.Accepts, err = signatures(doc, "accepts", s.Accepts, out.Roster)
+	return out, err
 }
 
 // shared names what two members must not have in common.

@@ -134,3 +134,63 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func someSuccession(t testing.TB) council.Succession {
+	t.Helper()
+	c := testcouncil.New(t)
+	s := council.Succession{Roster: c.Roster, Effective: 1_800_000_000, Approvals: []council.WalletSignature{{Member: "core-9", Sig: []byte{1}}},
+		Accepts: []council.WalletSignature{{Member: "core-1", Sig: []byte{2}}}}
+	for range c.Roster.Members {
+		s.Addresses = append(s.Addresses, []byte{3})
+	}
+	return s
+}
+
+func TestSuccessionComesBack(t *testing.T) {
+	want := someSuccession(t)
+	b, err := FormatSuccession(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseSuccession("succession.json", b)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("%v\n%+v\n%+v", err, got, want)
+	}
+	for old, says := range map[string]string{
+		`"member": "core-9"`: "signed twice by core-1", // as soon as it is core-1's, too
+		`"effective": "20`:   "want a time in whole seconds",
+		`"approvals"`:        "unknown field",
+	} {
+		bad := strings.Replace(string(b), old, map[string]string{
+			`"member": "core-9"`: `"member": "core-1", "sig": "0x01"}, {"member": "core-1"`,
+			`"effective": "20`:   `"effective": "soon 20`,
+			`"approvals"`:        `"approved"`,
+		}[old], 1)
+		if _, err := ParseSuccession("succession.json", []byte(bad)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v; want %q", old, err, says)
+		}
+	}
+}
+
+func FuzzParseSuccession(f *testing.F) {
+	b, err := FormatSuccession(someSuccession(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte("roster:\n  version: 2\neffective: 2030-01-01T00:00:00Z\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := ParseSuccession("succession.json", b)
+		if err != nil {
+			return
+		}
+		out, err := FormatSuccession(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ParseSuccession("succession.json", out)
+		if err != nil || !reflect.DeepEqual(again, s) {
+			t.Fatalf("%v\n%+v\n%+v", err, s, again)
+		}
+	})
+}

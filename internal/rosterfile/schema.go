@@ -44,6 +44,15 @@ type signed struct {
 	Addresses  []address   `json:"addresses" yaml:"addresses" strict:"required"`
 }
 
+// succession is council.Succession as it stands in a file.
+type succession struct {
+	Roster    roster      `json:"roster" yaml:"roster" strict:"required"`
+	Effective moment      `json:"effective" yaml:"effective" strict:"required"`
+	Approvals []signature `json:"approvals" yaml:"approvals"`
+	Accepts   []signature `json:"accepts" yaml:"accepts"`
+	Addresses []address   `json:"addresses" yaml:"addresses" strict:"required"`
+}
+
 type roster struct {
 	Version   uint64   `json:"version" yaml:"version" strict:"required"`
 	Threshold int      `json:"threshold" yaml:"threshold" strict:"required"`

@@ -12,19 +12,48 @@ import (
 
 // Format is the signed roster as it stands in its file.
 func Format(s council.SignedRoster) ([]byte, error) {
-	if len(s.Addresses) != len(s.Roster.Members) {
-		return nil, fmt.Errorf("write roster: %d address records for %d members", len(s.Addresses), len(s.Roster.Members))
+	where, err := fromRecords(s.Roster, s.Addresses)
+	if err != nil {
+		return nil, err
 	}
-	out := signed{Roster: roster{Version: s.Roster.Version, Threshold: s.Roster.Threshold, Charter: word(s.Roster.Charter), Prev: word(s.Roster.Prev)},
-		Signatures: []signature{}}
-	for i, m := range s.Roster.Members {
-		out.Roster.Members = append(out.Roster.Members, fromMember(m))
-		out.Addresses = append(out.Addresses, address{string(m.ID), s.Addresses[i]})
+	return indent(signed{Roster: fromRoster(s.Roster), Signatures: fromSignatures(s.Sigs), Addresses: where})
+}
+
+// FormatSuccession is the succession as it stands in its file.
+func FormatSuccession(s council.Succession) ([]byte, error) {
+	where, err := fromRecords(s.Roster, s.Addresses)
+	if err != nil {
+		return nil, err
 	}
-	for _, g := range s.Sigs {
-		out.Signatures = append(out.Signatures, signature{string(g.Member), g.Sig})
+	return indent(succession{Roster: fromRoster(s.Roster), Effective: moment(s.Effective),
+		Approvals: fromSignatures(s.Approvals), Accepts: fromSignatures(s.Accepts), Addresses: where})
+}
+
+func fromRoster(r council.Roster) roster {
+	out := roster{Version: r.Version, Threshold: r.Threshold, Charter: word(r.Charter), Prev: word(r.Prev)}
+	for _, m := range r.Members {
+		out.Members = append(out.Members, fromMember(m))
 	}
-	return indent(out)
+	return out
+}
+
+func fromSignatures(sigs []council.WalletSignature) []signature {
+	out := []signature{}
+	for _, g := range sigs {
+		out = append(out, signature{string(g.Member), g.Sig})
+	}
+	return out
+}
+
+func fromRecords(r council.Roster, records [][]byte) ([]address, error) {
+	if len(records) != len(r.Members) {
+		return nil, fmt.Errorf("write roster: %d address records for %d members", len(records), len(r.Members))
+	}
+	var out []address
+	for i, m := range r.Members {
+		out = append(out, address{string(m.ID), records[i]})
+	}
+	return out, nil
 }
 
 // FormatCard is the card as it stands in its file.

@@ -4,7 +4,7 @@
 //
 // New is instant and always the same. Shares takes about half a minute the
 // first time on a machine and a moment afterwards: the result stays in the
-// user's cache directory.
+// user's cache directory. SharesOf does the same for councils of other sizes.
 //
 // Nothing here is secret. A council of these keys must never hold anything.
 package testcouncil

@@ -12,6 +12,7 @@ import (
 type Result struct {
 	Share     *tss.Share
 	Signature *tss.Signature
+	Armed     *tss.Armed
 }
 
 // Run carries the messages of all parties of one session between them, in
@@ -34,6 +35,9 @@ func Run(sessions []*tss.Session) ([]Result, error) {
 		}
 		if r.Signature != nil {
 			results[i].Signature = r.Signature
+		}
+		if r.Armed != nil {
+			results[i].Armed = r.Armed
 		}
 	}
 	each(sessions, func(i int, s *tss.Session) {

@@ -41,11 +41,7 @@ func Shares(t testing.TB) []*tss.Share {
 		}
 		cache.shares = s
 	}
-	out := make([]*tss.Share, len(cache.shares))
-	for i, s := range cache.shares {
-		out[i] = s.Copy()
-	}
-	return out
+	return copies(cache.shares)
 }
 
 // Address is the address of the test council's key.
@@ -64,14 +60,19 @@ func KeygenSession(t testing.TB) council.SessionID {
 
 func load(t testing.TB) ([]*tss.Share, error) {
 	session := KeygenSession(t)
-	b, err := Cached("shares-"+session.Short(), func() ([]byte, error) {
-		t.Logf("making the test council's key; this happens once on a machine and takes half a minute")
-		return make7(session)
+	return cachedShares(t, "shares-"+session.Short(), session, IDs(), council.Millicent.Threshold)
+}
+
+// cachedShares reads the members' shares from the cache, or makes them.
+func cachedShares(t testing.TB, name string, session council.SessionID, members []council.MemberID, threshold int) ([]*tss.Share, error) {
+	b, err := Cached(name, func() ([]byte, error) {
+		t.Logf("making the key of %d members; this happens once on a machine and takes half a minute for seven", len(members))
+		return makeShares(session, members, threshold)
 	})
 	if err != nil {
 		return nil, err
 	}
-	shares, err := read(b)
+	shares, err := read(b, members)
 	if err != nil {
 		return nil, fmt.Errorf("%w (remove millicent-signer-test from the cache directory to make new ones)", err)
 	}
@@ -120,12 +121,12 @@ func lock(name string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-func read(b []byte) ([]*tss.Share, error) {
+func read(b []byte, members []council.MemberID) ([]*tss.Share, error) {
 	var all [][]byte
 	if err := rlp.DecodeBytes(b, &all); err != nil {
 		return nil, err
 	}
-	if len(all) != len(IDs()) {
+	if len(all) != len(members) {
 		return nil, fmt.Errorf("%d shares", len(all))
 	}
 	shares := make([]*tss.Share, len(all))
@@ -134,7 +135,7 @@ func read(b []byte) ([]*tss.Share, error) {
 	for i := range all {
 		wg.Go(func() {
 			s, err := tss.UnmarshalShare(all[i])
-			if err == nil && s.Self() != IDs()[i] {
+			if err == nil && s.Self() != members[i] {
 				err = fmt.Errorf("share of %s", s.Self())
 			}
 			if err == nil {
@@ -147,8 +148,8 @@ func read(b []byte) ([]*tss.Share, error) {
 	return shares, errors.Join(errs...)
 }
 
-func make7(session council.SessionID) ([]byte, error) {
-	shares, err := Keygen(context.Background(), session, IDs(), council.Millicent.Threshold)
+func makeShares(session council.SessionID, members []council.MemberID, threshold int) ([]byte, error) {
+	shares, err := Keygen(context.Background(), session, members, threshold)
 	if err != nil {
 		return nil, err
 	}

@@ -20,3 +20,16 @@ func TestShares(t *testing.T) {
 		}
 	}
 }
+
+func TestSharesOfAnotherSize(t *testing.T) {
+	z := Size{2, 3}
+	shares := SharesOf(t, z)
+	for i, s := range shares {
+		if s.Self() != z.IDs()[i] || s.Threshold() != 2 || !slices.Equal(s.Members(), z.IDs()) || s.Address() != shares[0].Address() {
+			t.Errorf("share %d is %s's, threshold %d, of %v", i, s.Self(), s.Threshold(), s.Members())
+		}
+	}
+	if shares[0].Address() == Address(t) {
+		t.Error("two councils have one key")
+	}
+}
