@@ -55,6 +55,18 @@ func TestRequestsArrive(t *testing.T) {
 	}
 }
 
+func TestBackupIsNoted(t *testing.T) {
+	_, c, _ := serve(t, newFake(t))
+	v, err := c.NoteBackup(t.Context(), api.BackupNote{Member: "core-1", Key: common.Address{1}, ShareEpoch: 1, SHA256: common.Hash{2}})
+	if err != nil || v.Fundable || len(v.Waiting) != 1 || len(v.Made) != 1 || v.Made[0].SHA256 != (common.Hash{2}) {
+		t.Fatalf("noted %+v, %v", v, err)
+	}
+	_, err = c.NoteBackup(t.Context(), api.BackupNote{Member: "core-2"})
+	if !errors.Is(err, api.Invalid) || council.Hint(err) == "" {
+		t.Errorf("another member's: %v", err)
+	}
+}
+
 func TestBallotIsSignedAndTaken(t *testing.T) {
 	f := newFake(t)
 	_, c, _ := serve(t, f)
@@ -103,8 +115,15 @@ func TestProblemsKeepKindRuleAndHint(t *testing.T) {
 			t.Errorf("proposal %q: %v", id, err)
 		}
 	}
-	if _, err := c.Propose(t.Context(), api.ProposeRequest{}); !errors.Is(err, api.Invalid) {
-		t.Errorf("empty request: %v", err)
+	for name, r := range map[string]api.ProposeRequest{
+		"nothing":     {},
+		"two things":  {Playbook: "pause", Raw: &api.RawTransaction{Chain: 1}},
+		"two of talk": {Statement: "x", TypedData: "{}"},
+		"all of it":   {Playbook: "pause", Raw: &api.RawTransaction{Chain: 1}, Statement: "x", TypedData: "{}"},
+	} {
+		if _, err := c.Propose(t.Context(), r); !errors.Is(err, api.Invalid) || council.Hint(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	f.status = func(context.Context) (api.Status, error) { return api.Status{}, context.DeadlineExceeded }
 	if _, err := c.Status(t.Context()); !errors.Is(err, api.Upstream) {
@@ -223,5 +242,25 @@ func TestSocketFile(t *testing.T) {
 	}
 	if _, err := api.Listen("/" + strings.Repeat("x", 103)); err == nil || council.Hint(err) == "" {
 		t.Fatalf("long path: %v", err)
+	}
+}
+
+func TestEvidenceOverTheSocket(t *testing.T) {
+	_, c, _ := serve(t, newFake(t))
+	all, err := c.Evidence(t.Context())
+	if err != nil || len(all) != 1 || all[0].Culprit != "core-2" || len(all[0].Record) != 0 {
+		t.Fatalf("list: %+v, %v", all, err)
+	}
+	e, err := c.EvidenceRecord(t.Context(), "0xabcd")
+	if err != nil || len(e.Record) != 3 || !e.Proven {
+		t.Errorf("one: %+v, %v", e, err)
+	}
+	if _, err := c.EvidenceRecord(t.Context(), "0xffff"); !errors.Is(err, api.NotFound) || council.Hint(err) == "" {
+		t.Errorf("unknown: %v", err)
+	}
+	for _, id := range []string{"", "0x1", "../status", "0xzzzz"} {
+		if _, err := c.EvidenceRecord(t.Context(), id); !errors.Is(err, api.Invalid) {
+			t.Errorf("evidence %q: %v", id, err)
+		}
 	}
 }

@@ -51,6 +51,21 @@ type Backend interface {
 	// (there is a key already), NotReady (no roster).
 	Keygen(ctx context.Context, progress func(Progress)) (council.Genesis, error)
 
+	// Evidence lists what this node holds against members, by member, what
+	// convicts first. The records themselves are left out.
+	Evidence(ctx context.Context) ([]Evidence, error)
+
+	// EvidenceRecord finds one by its id or the beginning of it, with the
+	// record. Errors: NotFound, Ambiguous.
+	EvidenceRecord(ctx context.Context, prefix string) (Evidence, error)
+
+	// NoteBackup takes the word of the member whose node this is that a
+	// sealed backup of the share in force was made and opened again, and
+	// tells all nodes. The answer says who is still waited for. Errors:
+	// Invalid (of another member), Conflict (of another key or epoch),
+	// NotReady (no key yet, or the node is catching up).
+	NoteBackup(ctx context.Context, r BackupNote) (Backups, error)
+
 	// Events calls each for every event with an ID above after, those that
 	// were first, and then as they happen. It returns when ctx ends (with
 	// its error) or each fails (with that error).

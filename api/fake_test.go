@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -111,8 +112,29 @@ func (f *fake) Vote(_ context.Context, a council.Approval) (api.Proposal, error)
 	return f.proposal(), nil
 }
 
+func (f *fake) Evidence(ctx context.Context) ([]api.Evidence, error) {
+	e, err := f.EvidenceRecord(ctx, "")
+	e.Record = nil
+	return []api.Evidence{e}, err
+}
+
+func (f *fake) EvidenceRecord(_ context.Context, prefix string) (api.Evidence, error) {
+	e := api.Evidence{ID: common.Hash{0xab, 0xcd}, Short: "0xabcd0000", Kind: "equivocation", Culprit: "core-2", Proven: true, Reporter: "core-1", Bytes: 3, Record: []byte{1, 2, 3}}
+	if !strings.HasPrefix(e.ID.Hex(), prefix) {
+		return api.Evidence{}, api.Failf(api.NotFound, "'signer evidence list' shows them", "no evidence begins with %s", prefix)
+	}
+	return e, nil
+}
+
 func (f *fake) Keygen(ctx context.Context, p func(api.Progress)) (council.Genesis, error) {
 	return f.keygen(ctx, p)
+}
+
+func (f *fake) NoteBackup(_ context.Context, n api.BackupNote) (api.Backups, error) {
+	if n.Member != "core-1" {
+		return api.Backups{}, api.Failf(api.Invalid, "verify it there", "it is the backup of %s", n.Member)
+	}
+	return api.Backups{Waiting: []council.MemberID{"core-2"}, Made: []api.Backup{{Member: n.Member, SHA256: n.SHA256}}}, nil
 }
 
 func (f *fake) Events(ctx context.Context, after uint64, each func(api.Event) error) error {

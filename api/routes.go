@@ -22,6 +22,9 @@ func (s *Server) routes() []route {
 		{"GET /v1/proposals/{id}", s.show},
 		{"POST /v1/proposals/{id}/ballot", s.ballot},
 		{"POST /v1/approvals", s.vote},
+		{"GET /v1/evidence", func(r *http.Request) (any, error) { return list(s.back.Evidence(r.Context())) }},
+		{"GET /v1/evidence/{id}", s.evidence},
+		{"POST /v1/backups", s.noteBackup},
 	}
 }
 
@@ -38,8 +41,8 @@ func (s *Server) propose(r *http.Request) (any, error) {
 	if err := body(r, &req); err != nil {
 		return nil, err
 	}
-	if (req.Playbook == "") == (req.Raw == nil) {
-		return nil, Failf(Invalid, "name a playbook, or give a raw transaction", "want exactly one of playbook and raw")
+	if err := req.Check(); err != nil {
+		return nil, err
 	}
 	return s.back.Propose(r.Context(), req)
 }
@@ -79,11 +82,34 @@ func (s *Server) vote(r *http.Request) (any, error) {
 	return s.back.Vote(r.Context(), a.Approval())
 }
 
+func (s *Server) evidence(r *http.Request) (any, error) {
+	id := r.PathValue("id")
+	if err := CheckEvidencePrefix(id); err != nil {
+		return nil, err
+	}
+	return s.back.EvidenceRecord(r.Context(), id)
+}
+
+func (s *Server) noteBackup(r *http.Request) (any, error) {
+	var b BackupNote
+	if err := body(r, &b); err != nil {
+		return nil, err
+	}
+	return s.back.NoteBackup(r.Context(), b)
+}
+
 // CheckPrefix refuses what can't be the beginning of a proposal's id.
-func CheckPrefix(id string) error {
+func CheckPrefix(id string) error { return checkPrefix(id, "proposal", "'signer list'") }
+
+// CheckEvidencePrefix is CheckPrefix for the id of a record of evidence.
+func CheckEvidencePrefix(id string) error {
+	return checkPrefix(id, "evidence", "'signer evidence list'")
+}
+
+func checkPrefix(id, what, shown string) error {
 	digits := strings.TrimPrefix(id, "0x")
 	if len(digits) < MinPrefix || len(id) > MaxPrefix || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
-		return Failf(Invalid, "'signer list' shows the ids", "proposal id %q: want 0x and %d to 64 hex digits", clip(id), MinPrefix)
+		return Failf(Invalid, shown+" shows the ids", "%s id %q: want 0x and %d to 64 hex digits", what, clip(id), MinPrefix)
 	}
 	return nil
 }

@@ -32,10 +32,13 @@ type Status struct {
 	Charter  common.Hash      `json:"charter"`
 	Policy   common.Hash      `json:"policy"`            // this member's own
 	Council  *Council         `json:"council,omitempty"` // from key generation on
+	Backups  *Backups         `json:"backups,omitempty"` // from key generation on
+	Spare    Spare            `json:"spare,omitempty"`   // pre-parameters for the next ceremony
 	Peers    []Peer           `json:"peers"`
 	Chains   []Chain          `json:"chains"`
 	Ledger   []LedgerRow      `json:"ledger"`            // nonces that are reserved or revealed, and the last few that are done
 	Attempt  *Attempt         `json:"attempt,omitempty"` // the signing session in flight
+	Standby  *Standby         `json:"standby,omitempty"` // nil: off
 	Traffic  *Traffic         `json:"traffic,omitempty"` // with the other members' nodes, since the start
 	Warnings []string         `json:"warnings"`
 }
@@ -56,6 +59,39 @@ type Council struct {
 	ShareEpoch uint64         `json:"shareEpoch"`
 	Transcript common.Hash    `json:"transcript"`
 }
+
+// Backups says whose shares are safe from the loss of a disk. Before all are, no
+// money should go to the address.
+type Backups struct {
+	Fundable bool               `json:"fundable"` // every member has made and verified a backup
+	Waiting  []council.MemberID `json:"waiting"`  // members who have not
+	Made     []Backup           `json:"made"`     // in roster order
+}
+
+// Backup is a member's word about the own backup.
+type Backup struct {
+	Member council.MemberID `json:"member"`
+	At     time.Time        `json:"at"`     // by the member's clock
+	SHA256 common.Hash      `json:"sha256"` // of the sealed file
+}
+
+// BackupNote is what the member's own command has verified.
+type BackupNote struct {
+	Member     council.MemberID `json:"member"`
+	Key        common.Address   `json:"key"`
+	ShareEpoch uint64           `json:"shareEpoch"`
+	SHA256     common.Hash      `json:"sha256"` // of the sealed file
+}
+
+// Spare is how far the pre-parameters for the next ceremony are.
+type Spare string
+
+// The states of the spare; empty: the node makes none.
+const (
+	SpareNone   Spare = "none"
+	SpareMaking Spare = "making"
+	SpareSealed Spare = "sealed"
+)
 
 // Peer is another member's node as this node sees it.
 type Peer struct {
@@ -98,6 +134,18 @@ type Traffic struct {
 	BytesIn   uint64 `json:"bytesIn"`
 }
 
+// Standby is the stock of signatures that are ready but for what is signed.
+type Standby struct {
+	Depth   int                      `json:"depth"`   // slots wanted for each set of signers
+	Sets    int                      `json:"sets"`    // sets of signers in the council
+	Ready   int                      `json:"ready"`   // of which all members say that they have a slot
+	Members map[council.MemberID]int `json:"members"` // likewise, of the sets that a member is in
+	Own     int                      `json:"own"`     // sets of this node with a slot
+	Slots   int                      `json:"slots"`   // that this node holds in memory
+	Arming  int                      `json:"arming"`  // being made at this node
+	Fired   uint64                   `json:"fired"`   // by this node, since its start
+}
+
 // Outcome is the result of one check.
 type Outcome string
 
@@ -116,22 +164,41 @@ type Check struct {
 	Hint    string  `json:"hint,omitempty"` // for warn and fail
 }
 
-// ProposeRequest asks for a playbook of the charter, or for a raw transaction.
-// Exactly one of Playbook and Raw is set.
+// ProposeRequest asks for a playbook of the charter, a raw transaction, a public
+// statement, or the signature of an EIP-712 document. Exactly one of Playbook,
+// Raw, Statement and TypedData is set.
 type ProposeRequest struct {
 	Playbook string            `json:"playbook,omitempty"` // "pause"
 	Target   string            `json:"target,omitempty"`   // a name from the charter
 	Params   map[string]string `json:"params,omitempty"`
 	Raw      *RawTransaction   `json:"raw,omitempty"`
 
+	Statement string `json:"statement,omitempty"` // the text
+	TypedData string `json:"typedData,omitempty"` // the document's JSON; its domain names the chain
+
 	Reason   string             `json:"reason"`
 	Seconds  uint64             `json:"seconds,omitempty"` // how long the council may act on it; 0: the charter's default
 	Replaces council.ProposalID `json:"replaces,omitzero"` // the proposal whose revealed nonce this one takes over
 	Salt     *common.Hash       `json:"salt,omitempty"`    // nil: drawn by the node; give it to get the same id again
+	Expect   []council.Expected `json:"expect,omitempty"`  // storage words that a transaction leaves behind, in any order
 	MaxGas   uint64             `json:"maxGas,omitempty"`  // 0: estimated, with room
 	MaxFee   *Wei               `json:"maxFee,omitempty"`  // wei per gas, the ceiling; nil: by the class of the action
 	MaxTip   *Wei               `json:"maxTip,omitempty"`  // wei per gas, the ceiling
 	Preview  bool               `json:"preview,omitempty"` // decode and judge, but tell nobody and keep nothing
+}
+
+// Check refuses a request that asks for nothing, or for several things.
+func (r ProposeRequest) Check() error {
+	kinds := 0
+	for _, given := range []bool{r.Playbook != "", r.Raw != nil, r.Statement != "", r.TypedData != ""} {
+		if given {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		return Failf(Invalid, "name a playbook, or give a raw transaction, a statement or typed data", "want exactly one of playbook, raw, statement and typedData")
+	}
+	return nil
 }
 
 // RawTransaction is a call that no playbook covers.
@@ -151,13 +218,13 @@ const (
 	Open      State = "open"      // waits for approvals
 	Approved  State = "approved"  // has its quorum, waits for its turn or for signers
 	Signing   State = "signing"   // a session runs
-	Signed    State = "signed"    // the signature exists, the transaction is on its way
+	Signed    State = "signed"    // the signature exists; a transaction is on its way, a message is done
 	Mined     State = "mined"     // in a block that is not yet final
 	Final     State = "final"     // in a finalised block
 	Reverted  State = "reverted"  // in a block, and the call failed
 	Refused   State = "refused"   // so many nodes deny or members reject that a quorum is out of reach
 	Expired   State = "expired"   // too late; nothing was revealed
-	Displaced State = "displaced" // another proposal took its nonce: void for ever
+	Displaced State = "displaced" // another proposal took its nonce, or has the same signature: void for ever
 	Stuck     State = "stuck"     // revealed but not mined within the deadline; needs a person
 )
 
@@ -168,6 +235,12 @@ func (s State) Done() bool {
 		return true
 	}
 	return false
+}
+
+// Done reports whether nothing more will come of the proposal: its state is
+// final, or it is a message and signed.
+func (p Proposal) Done() bool {
+	return p.State.Done() || p.State == Signed && p.Intent.Kind != council.KindTransaction && p.Intent.Kind != ""
 }
 
 // Proposal is all that a node knows about one proposal.
@@ -191,13 +264,18 @@ type Proposal struct {
 	Missing   []council.MemberID `json:"missing"`        // members who have neither approved nor rejected
 	Have      int                `json:"have"`           // approvals that count
 	Want      int                `json:"want"`
-	Nonce     *uint64            `json:"nonce,omitempty"` // once reserved
+	Terms     string             `json:"terms,omitempty"`    // what the rules ask for besides approvals: times, seats
+	NotBefore time.Time          `json:"notBefore,omitzero"` // the earliest time of signing that follows from them, when it is still to come
+	Nonce     *uint64            `json:"nonce,omitempty"`    // once reserved
 	Attempts  []Attempt          `json:"attempts"`
+	Digest    *common.Hash       `json:"digest,omitempty"`    // of a message: what is signed
+	Signature hexutil.Bytes      `json:"signature,omitempty"` // of a message: 65 bytes r || s || v, v of 27 or 28
+	Instead   council.ProposalID `json:"instead,omitzero"`    // of a displaced message: the proposal that has the signature
 	TxHash    *common.Hash       `json:"txHash,omitempty"`
 	Block     uint64             `json:"block,omitempty"`
 	GasUsed   uint64             `json:"gasUsed,omitempty"`
-	Fee       *Wei               `json:"fee,omitempty"` // wei that the gas cost
 	Timing    Timing             `json:"timing"`
+	Effects   *Effects           `json:"effects,omitempty"` // nil: not simulated
 }
 
 // Call is a decoded call; those inside it follow in Inner.
@@ -244,7 +322,6 @@ type Attempt struct {
 	Chain       uint64             `json:"chain"`
 	Nonce       uint64             `json:"nonce"`
 	Number      uint64             `json:"number"` // from 1
-	Session     string             `json:"session,omitempty"`
 	Coordinator council.MemberID   `json:"coordinator"`
 	Signers     []Signer           `json:"signers"`
 	State       string             `json:"state"` // running, failed, signed
@@ -252,8 +329,8 @@ type Attempt struct {
 	WaitingFor  []council.MemberID `json:"waitingFor,omitempty"`
 	Suspects    []council.MemberID `json:"suspects,omitempty"`
 	Error       string             `json:"error,omitempty"`
-	Digest      common.Hash        `json:"digest"`
-	Started     time.Time          `json:"started"`
+	Started     time.Time          `json:"started,omitzero"` // when this node heard of it; zero from the journal
+	Warm        bool               `json:"warm,omitempty"`   // this node fired a slot for it
 	Millis      int64              `json:"millis,omitempty"` // how long it took; 0 while it runs
 }
 
@@ -272,6 +349,23 @@ type Timing struct {
 	Finalised int64 `json:"finalised,omitempty"` // receipt -> finality
 }
 
+// Evidence is one record of what a member signed and no honest node would.
+type Evidence struct {
+	ID       common.Hash      `json:"id"`
+	Short    string           `json:"short"`
+	Kind     string           `json:"kind"` // equivocation, forked-feed, two-begins, invalid-message
+	Culprit  council.MemberID `json:"culprit"`
+	Session  string           `json:"session,omitempty"` // of a session's messages
+	Message  string           `json:"message,omitempty"` // their type: sign-5
+	Proven   bool             `json:"proven"`            // it convicts by itself; otherwise it is the reporter's word
+	What     string           `json:"what"`              // in one sentence
+	Rests    string           `json:"rests"`             // on what
+	Reporter council.MemberID `json:"reporter"`
+	Seen     time.Time        `json:"seen"`             // by the reporter's clock
+	Bytes    int              `json:"bytes"`            // of the record
+	Record   hexutil.Bytes    `json:"record,omitempty"` // canonical; in answers about one only
+}
+
 // Progress is one look at a running ceremony.
 type Progress struct {
 	Stage      string             `json:"stage"`         // "waiting for members", "pre-parameters", "round 2", "confirm"
@@ -285,7 +379,7 @@ type Progress struct {
 type Event struct {
 	ID       uint64             `json:"id"` // from 1, without gaps while the process lives
 	Time     time.Time          `json:"time"`
-	Kind     string             `json:"kind"` // proposed, judged, approved, …, stuck, peer-up, peer-down, hook-failed
+	Kind     string             `json:"kind"` // proposed, judged, approved, …, stuck, evidence, peer-up, peer-down, hook-failed
 	Proposal council.ProposalID `json:"proposal,omitzero"`
 	Member   council.MemberID   `json:"member,omitempty"`
 	Text     string             `json:"text"` // one line for people

@@ -60,6 +60,7 @@ type Intent struct {
 	ValidUntil   uint64             `json:"validUntil"`             // unix seconds
 	Salt         common.Hash        `json:"salt"`
 	Replaces     council.ProposalID `json:"replaces,omitzero"`
+	Expect       []council.Expected `json:"expect,omitempty"` // of a transaction
 	Reason       string             `json:"reason"`
 }
 
@@ -69,7 +70,7 @@ func NewIntent(in council.Intent) Intent {
 	case council.Transaction:
 		return Intent{Kind: t.Kind(), Chain: t.Chain, To: &t.To, Value: NewWei(t.Value), Data: t.Data, MaxGas: t.MaxGas,
 			MaxFeePerGas: NewWei(t.MaxFeePerGas), MaxTipPerGas: NewWei(t.MaxTipPerGas), ValidUntil: t.ValidUntil,
-			Salt: t.Salt, Replaces: t.Replaces, Reason: t.Reason}
+			Salt: t.Salt, Replaces: t.Replaces, Reason: t.Reason, Expect: t.Expect}
 	case council.TypedData:
 		return Intent{Kind: t.Kind(), Chain: t.Chain, Document: string(t.Document), ValidUntil: t.ValidUntil, Salt: t.Salt, Reason: t.Reason}
 	case council.Statement:
@@ -84,7 +85,7 @@ func (i Intent) Intent() (council.Intent, error) {
 	switch i.Kind {
 	case council.KindTransaction:
 		t := council.Transaction{Chain: i.Chain, Value: i.Value.Int(), Data: i.Data, MaxGas: i.MaxGas, MaxFeePerGas: i.MaxFeePerGas.Int(),
-			MaxTipPerGas: i.MaxTipPerGas.Int(), ValidUntil: i.ValidUntil, Salt: i.Salt, Replaces: i.Replaces, Reason: i.Reason}
+			MaxTipPerGas: i.MaxTipPerGas.Int(), ValidUntil: i.ValidUntil, Salt: i.Salt, Replaces: i.Replaces, Reason: i.Reason, Expect: i.Expect}
 		if i.To == nil {
 			return nil, fmt.Errorf("transaction: no address to call")
 		}

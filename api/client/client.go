@@ -92,6 +92,24 @@ func (c *Client) Vote(ctx context.Context, a council.Approval) (api.Proposal, er
 	return ask[api.Proposal](ctx, c, http.MethodPost, "/v1/approvals", api.NewApproval(a))
 }
 
+// Evidence implements api.Backend.
+func (c *Client) Evidence(ctx context.Context) ([]api.Evidence, error) {
+	return ask[[]api.Evidence](ctx, c, http.MethodGet, "/v1/evidence", nil)
+}
+
+// EvidenceRecord implements api.Backend.
+func (c *Client) EvidenceRecord(ctx context.Context, prefix string) (api.Evidence, error) {
+	if err := api.CheckEvidencePrefix(prefix); err != nil {
+		return api.Evidence{}, err
+	}
+	return ask[api.Evidence](ctx, c, http.MethodGet, "/v1/evidence/"+prefix, nil)
+}
+
+// NoteBackup implements api.Backend.
+func (c *Client) NoteBackup(ctx context.Context, n api.BackupNote) (api.Backups, error) {
+	return ask[api.Backups](ctx, c, http.MethodPost, "/v1/backups", n)
+}
+
 // Keygen implements api.Backend. Ending ctx ends the node's part, too.
 func (c *Client) Keygen(ctx context.Context, progress func(api.Progress)) (council.Genesis, error) {
 	var out *api.Genesis
