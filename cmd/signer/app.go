@@ -66,9 +66,16 @@ To join a council:
   signer roster   assemble the cards into a roster; every member signs it
   signer run      start the daemon
   signer keygen   make the council's key, together
+  signer backup   seal your share into a file, before money is sent
 
 To act:
   signer propose, list, show, approve, reject
+
+To work on the charter or your own policy:
+  signer policy check, explain, test, diff, matrix, replay
+
+When a member's node cheats:
+  signer evidence list, show, verify
 
 Exit codes: 0 done; 1 failed; 2 wrong use; 3 no daemon, or it is not ready;
 4 refused by a rule; 130 interrupted.`,
@@ -89,8 +96,8 @@ Exit codes: 0 done; 1 failed; 2 wrong use; 3 no daemon, or it is not ready;
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage{council.WithHint(err, "see '"+c.CommandPath()+" --help'")}
 	})
-	cmd.AddCommand(a.initCmd(), a.idCmd(), a.rosterCmd(), a.keygenCmd(), a.runCmd(), a.statusCmd(), a.doctorCmd(),
-		a.proposeCmd(), a.listCmd(), a.showCmd(), a.approveCmd(), a.rejectCmd(), a.policyCmd(), a.configCmd(), a.versionCmd())
+	cmd.AddCommand(a.initCmd(), a.idCmd(), a.rosterCmd(), a.termCmd(), a.keygenCmd(), a.backupCmd(), a.runCmd(), a.statusCmd(), a.doctorCmd(),
+		a.proposeCmd(), a.listCmd(), a.showCmd(), a.approveCmd(), a.rejectCmd(), a.evidenceCmd(), a.policyCmd(), a.configCmd(), a.versionCmd())
 	return cmd
 }
 

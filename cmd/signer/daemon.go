@@ -29,6 +29,7 @@ const (
 // runDaemon puts the rooms together and runs the node until ctx ends. What is
 // opened first is closed last.
 func (a *app) runDaemon(ctx context.Context, c *configs.Loaded, log *slog.Logger) (err error) {
+	unlocked := lockMemory() // before there is a secret in it
 	p, err := a.prepare(c)
 	if err != nil {
 		return err
@@ -65,10 +66,17 @@ func (a *app) runDaemon(ctx context.Context, c *configs.Loaded, log *slog.Logger
 		return err
 	}
 	defer closing(host)
+	if unlocked != nil {
+		log.Warn("memory", "err", unlocked, "hint", council.Hint(unlocked))
+		warnings = append(warnings, unlocked.Error())
+	}
 	gas, fee := emergencyCost(p)
 	n, err := node.New(node.Config{
 		Self: council.MemberID(c.Member), Roster: p.roster.Roster, Charter: p.charter, Policy: p.policy,
 		Transport: host, Journal: book, Keystore: p.store, Chains: chains, Key: p.key, Hooks: hooksOf(c.Hooks), Timing: timingOf(c.Waits),
+		Spare:    c.Keygen.Spare,
+		Rehearse: c.Rehearse.Every,
+		Standby:  node.Standby{Depth: c.Standby.Depth, TTL: c.Standby.TTL, Percent: c.Standby.CPU},
 		Gas:      node.GasMoney{Transactions: c.Gas.Emergencies, Gas: gas, MaxFee: fee},
 		Warnings: append(p.warnings, warnings...), Version: about().Version, Log: log,
 	})

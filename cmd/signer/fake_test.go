@@ -13,14 +13,16 @@ import (
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/evidence"
 	"github.com/millicent-one/signer/internal/testcouncil"
 )
 
 // fakeNode is a node of core-1 with one open proposal. It checks votes as a
 // node does, and signs nothing.
 type fakeNode struct {
-	t      *testing.T
-	roster council.Roster
+	t       *testing.T
+	roster  council.Roster
+	council *api.Council // nil before key generation
 
 	mu      sync.Mutex
 	ballots map[council.ProposalID]council.Ballot
@@ -39,7 +41,7 @@ func (n *fakeNode) intent(salt byte, data []byte, reason string) council.Transac
 		MaxFeePerGas: big.NewInt(50_500_000_000), MaxTipPerGas: big.NewInt(1), ValidUntil: 4_000_000_000, Salt: [32]byte{salt}, Reason: reason}
 }
 
-func (n *fakeNode) add(in council.Transaction, sentence string) council.ProposalID {
+func (n *fakeNode) add(in council.Intent, sentence string) council.ProposalID {
 	b := council.Ballot{Council: common.Hash{7}, Roster: n.roster, Intent: in, Sentence: sentence}
 	id, err := council.Propose(b.Council, in)
 	if err != nil {
@@ -52,11 +54,28 @@ func (n *fakeNode) add(in council.Transaction, sentence string) council.Proposal
 
 func (n *fakeNode) view(id council.ProposalID) api.Proposal {
 	b := n.ballots[id]
-	in := b.Intent.(council.Transaction)
+	in := b.Intent
 	p := api.Proposal{ID: id, Short: id.Short(), State: api.Open, Sentence: b.Sentence, Class: "restrictive", Proposer: "core-2", Proposed: time.Unix(1_700_000_000, 0),
-		Expires: time.Unix(int64(in.ValidUntil), 0), Reason: in.Reason, Intent: api.NewIntent(in), Want: 4,
-		Call:     &api.Call{To: in.To, Label: "protocol", Signature: "pause()"},
+		Expires: time.Unix(int64(in.Expires()), 0), Reason: in.Why(), Intent: api.NewIntent(in), Want: 4,
 		Verdicts: []api.Verdict{{Member: "core-1", Allow: true, Rule: "charter/pause", Reason: "allowed"}, {Member: "core-2", Rule: "member/quiet-hours", Reason: "not at\nnight"}}}
+	switch t := in.(type) {
+	case council.Transaction:
+		p.Call = &api.Call{To: t.To, Label: "protocol", Signature: "pause()"}
+		if len(t.Expect) > 0 {
+			p.Effects = &api.Effects{OK: true, Sight: council.SightState, Method: "debug_traceCall", Gas: 50_000, Block: 9, Unmet: t.Expect, Hidden: 3,
+				Changes: []api.Change{{What: "storage", Text: "storage 0x01 of protocol: 0 becomes 1"}, {What: "nonce", Text: "nonce of council: 0 becomes 1", Expected: true}},
+				Moves:   []api.Move{{Watched: true, Text: "5 wei from treasury to 0x07"}, {Text: "6 wei from 0x08 to 0x07"}}}
+		}
+	case council.Message:
+		digest, err := t.Digest()
+		if err != nil {
+			n.t.Error(err)
+		}
+		p.Digest, p.Attempts = &digest, []api.Attempt{{Number: 1, State: "running", Coordinator: "core-1"}}
+		if strings.Contains(in.Why(), "signed") {
+			p.State, p.Signature = api.Signed, append(make([]byte, 64), 27)
+		}
+	}
 	last := map[council.MemberID]council.Approval{}
 	for _, a := range n.votes[id] {
 		m, err := b.Verify(a, 1_900_000_000)
@@ -93,7 +112,7 @@ func (n *fakeNode) find(prefix string) (council.ProposalID, error) {
 }
 
 func (n *fakeNode) Status(context.Context) (api.Status, error) {
-	return api.Status{Member: "core-1", Phase: api.AwaitingKeygen, Detail: "waiting for core-4", Started: time.Now(),
+	return api.Status{Member: "core-1", Phase: api.AwaitingKeygen, Council: n.council, Detail: "waiting for core-4", Started: time.Now(),
 		Peers:    []api.Peer{{Member: "core-2", Online: true}, {Member: "core-3", RosterHash: &common.Hash{0xab}}},
 		Chains:   []api.Chain{{ID: 1, Detail: "RPC 1 serves chain 5", Balance: api.NewWei(big.NewInt(1_500_000_000_000_000_000))}},
 		Warnings: []string{"the balance pays for no emergency"}}, nil
@@ -110,7 +129,21 @@ func (n *fakeNode) Propose(_ context.Context, r api.ProposeRequest) (api.Proposa
 	case r.Raw != nil && r.Raw.Value.Int() != nil && r.Raw.Value.Int().Sign() > 0:
 		return api.Proposal{}, api.Fail(api.Denied, "never/value", council.WithHint(context.Canceled, "the treasury is governed on chain"))
 	case r.Raw != nil:
-		return n.view(n.add(n.intent(2, r.Raw.Data, r.Reason), "On main net: an unknown call")), nil
+		in := n.intent(2, r.Raw.Data, r.Reason)
+		in.Expect = council.SortExpected(r.Expect)
+		return n.view(n.add(in, "On main net: an unknown call")), nil
+	case r.Statement != "":
+		in := council.Statement{Text: r.Statement, ValidUntil: 2_000_000_000, Salt: [32]byte{byte(len(n.order))}, Reason: r.Reason}
+		if err := in.Valid(); err != nil {
+			return api.Proposal{}, api.Fail(api.Invalid, "", err)
+		}
+		return n.view(n.add(in, "Publish the statement")), nil
+	case r.TypedData != "":
+		in := council.TypedData{Chain: 1, Document: []byte(r.TypedData), ValidUntil: 2_000_000_000, Reason: r.Reason}
+		if err := in.Valid(); err != nil {
+			return api.Proposal{}, api.Fail(api.Invalid, "", err)
+		}
+		return n.view(n.add(in, "Sign typed data")), nil
 	case r.Playbook != "pause":
 		return api.Proposal{}, api.Failf(api.NotFound, "the charter knows pause", "no playbook %q", r.Playbook)
 	}
@@ -179,12 +212,51 @@ func (n *fakeNode) Vote(_ context.Context, a council.Approval) (api.Proposal, er
 	return n.view(a.Proposal), nil
 }
 
+// exhibits are what the made-up node holds against core-2.
+func (n *fakeNode) exhibits() []api.Evidence {
+	var out []api.Evidence
+	for _, r := range testRecords(n.t, n.roster) {
+		b, err := evidence.Encode(r)
+		if err != nil {
+			n.t.Error(err)
+		}
+		f, err := r.Verify(n.roster)
+		if err != nil {
+			n.t.Error(err)
+		}
+		out = append(out, api.Evidence{ID: r.ID(), Short: r.Short(), Kind: r.Kind.String(), Culprit: r.Culprit, Session: r.Session.String(), Message: "sign-5",
+			Proven: f.Proven, What: f.What, Rests: f.Rests, Reporter: r.Reporter, Seen: time.Unix(int64(r.Seen), 0), Bytes: len(b), Record: b})
+	}
+	return out
+}
+
+func (n *fakeNode) Evidence(context.Context) ([]api.Evidence, error) {
+	all := n.exhibits()
+	for i := range all {
+		all[i].Record = nil
+	}
+	return all, nil
+}
+
+func (n *fakeNode) EvidenceRecord(_ context.Context, prefix string) (api.Evidence, error) {
+	for _, e := range n.exhibits() {
+		if strings.HasPrefix(e.ID.Hex(), prefix) {
+			return e, nil
+		}
+	}
+	return api.Evidence{}, api.Failf(api.NotFound, "'signer evidence list' shows those this node has", "no evidence begins with %s", prefix)
+}
+
 func (n *fakeNode) Keygen(_ context.Context, p func(api.Progress)) (council.Genesis, error) {
 	p(api.Progress{Stage: "waiting for members", WaitingFor: []council.MemberID{"core-3", "core-4"}, Why: "offline"})
 	p(api.Progress{Stage: "round 1", Done: 1, Total: 5})
 	p(api.Progress{Stage: "round 1", Done: 1, Total: 5})
 	h, err := n.roster.Hash()
 	return council.Genesis{Roster: h, Key: common.HexToAddress("0x8617E340B3D01FA5F11F306F4090FD50E238070D")}, err
+}
+
+func (n *fakeNode) NoteBackup(_ context.Context, b api.BackupNote) (api.Backups, error) {
+	return api.Backups{Waiting: []council.MemberID{"core-2"}, Made: []api.Backup{{Member: b.Member, SHA256: b.SHA256}}}, nil
 }
 
 func (n *fakeNode) Events(ctx context.Context, _ uint64, _ func(api.Event) error) error {

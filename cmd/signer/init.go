@@ -207,7 +207,7 @@ func (a *app) init(home string, m council.Member, u configs.Unlock, listen, anno
 			{"signer.yaml", "settings; name your RPCs there"},
 			{"policy.yaml", "your own policy, on top of the council's charter"},
 			{"card.json", "your member card; node " + card.Member.Peer},
-			{"keys/", "sealed; back it up together with what unlocks it"},
+			{"keys/", "sealed: the node's key, and later your share; see 'signer backup'"},
 		})
 		fmt.Fprintln(w, "\nNext: sign the card with your wallet: signer id --keystore FILE, --clef URL, or --typed-data.")
 	})

@@ -36,7 +36,7 @@ it can be started again.`,
 			return a.print(api.NewGenesis(g), func(w io.Writer) {
 				fmt.Fprintln(w, "The council has a key.")
 				table(w, [][]string{{"address", g.Key.Hex()}, {"council", g.ID().Hex()}, {"share epoch", fmt.Sprint(g.ShareEpoch)}, {"signed by", plural(len(g.Sigs), "node", "nodes")}})
-				fmt.Fprintln(w, "\nNext: send gas money to the address, and have 'signer status' tell when it is enough.")
+				fmt.Fprintln(w, "\nNext, before anybody sends money: 'signer backup create' and 'signer backup verify FILE',\nat every member. The address is fundable once all have: 'signer status' says so, and\nafterwards when the gas money is enough.")
 			})
 		},
 	}

@@ -16,23 +16,29 @@ import (
 	"github.com/millicent-one/signer/policy"
 )
 
-// proposeFlags are what both ways to propose share.
+// proposeFlags are what all ways to propose share, and the ceilings of those that
+// end in a transaction.
 type proposeFlags struct {
 	reason, replaces, maxFee, maxTip, salt string
 	validFor                               time.Duration
 	maxGas                                 uint64
 	preview                                bool
+	expect                                 []string
 }
 
 func (f *proposeFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.reason, "reason", "", "why; the members and the public will read it")
 	fs.DurationVar(&f.validFor, "valid-for", 0, "how long the council may act on it (default: by the charter)")
+	fs.StringVar(&f.salt, "salt", "", "32 bytes that tell equal proposals apart (default: random)")
+	fs.BoolVar(&f.preview, "preview", false, "decode and judge it, but tell nobody")
+}
+
+func (f *proposeFlags) addCeilings(fs *pflag.FlagSet) {
 	fs.StringVar(&f.replaces, "replaces", "", "id of the proposal whose nonce this one takes over")
+	fs.StringArrayVar(&f.expect, "expect", nil, "a word of storage that it leaves behind, as 0xADDRESS:0xSLOT=0xVALUE; once for each")
 	fs.Uint64Var(&f.maxGas, "max-gas", 0, "ceiling of gas (default: by the charter)")
 	fs.StringVar(&f.maxFee, "max-fee", "", "ceiling for each gas, such as '50 gwei' (default: by the charter)")
 	fs.StringVar(&f.maxTip, "max-tip", "", "ceiling of the tip for each gas, such as '2 gwei'")
-	fs.StringVar(&f.salt, "salt", "", "32 bytes that tell equal proposals apart (default: random)")
-	fs.BoolVar(&f.preview, "preview", false, "decode and judge it, but tell nobody")
 }
 
 func (f *proposeFlags) request() (api.ProposeRequest, error) {
@@ -56,6 +62,13 @@ func (f *proposeFlags) request() (api.ProposeRequest, error) {
 		}
 		*w.to = api.NewWei(v)
 	}
+	for _, s := range f.expect {
+		x, err := council.ParseExpected(s)
+		if err != nil {
+			return r, usage{fmt.Errorf("--expect: %w", err)}
+		}
+		r.Expect = append(r.Expect, x)
+	}
 	if f.salt != "" {
 		r.Salt = new(common.Hash)
 		if err := r.Salt.UnmarshalText([]byte(f.salt)); err != nil {
@@ -78,8 +91,9 @@ func (a *app) proposeCmd() *cobra.Command {
 		Use:   "propose PLAYBOOK --target NAME --reason TEXT [--param NAME=VALUE]...",
 		Short: "Put an action before the council",
 		Long: `Put an action before the council: a playbook from the charter, with no hex to
-type, or with 'propose raw' any transaction. Each node decodes and judges it for
-itself; the members approve what their own nodes show them.`,
+type, or with 'propose raw' any transaction, with 'propose statement' a public
+text, with 'propose typed-data' an EIP-712 document. Each node decodes and judges
+it for itself; the members approve what their own nodes show them.`,
 		Example: "  signer propose pause --target bridge --reason 'forged message in block 1234'",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -92,9 +106,10 @@ itself; the members approve what their own nodes show them.`,
 		},
 	}
 	f.add(cmd.Flags())
+	f.addCeilings(cmd.Flags())
 	cmd.Flags().StringVar(&target, "target", "", "what to act on, by its name in the charter")
 	cmd.Flags().StringToStringVar(&params, "param", nil, "a parameter of the playbook")
-	cmd.AddCommand(a.proposeRaw())
+	cmd.AddCommand(a.proposeRaw(), a.proposeStatement(), a.proposeTypedData())
 	return cmd
 }
 
@@ -138,6 +153,7 @@ func (a *app) proposeRaw() *cobra.Command {
 		},
 	}
 	f.add(cmd.Flags())
+	f.addCeilings(cmd.Flags())
 	fs := cmd.Flags()
 	fs.Uint64Var(&chain, "chain", 0, "chain id")
 	fs.StringVar(&to, "to", "", "the contract to call, with its checksum")

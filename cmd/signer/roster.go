@@ -25,7 +25,7 @@ to hand, or each signs a copy and 'roster merge' puts them together.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.rosterNew(), a.rosterSign(), a.rosterShow(), a.rosterMerge())
+	cmd.AddCommand(a.rosterNew(), a.rosterSign(), a.rosterShow(), a.rosterMerge(), a.rosterVerify())
 	return cmd
 }
 
@@ -42,7 +42,7 @@ func charterHash(path, actions string) (common.Hash, error) {
 }
 
 func (a *app) rosterNew() *cobra.Command {
-	var charter, actions, out, after string
+	var charter, actions, out string
 	cmd := &cobra.Command{
 		Use:     "new CARD... --charter FILE",
 		Short:   "Make a roster from the seven members' cards",
@@ -54,11 +54,6 @@ func (a *app) rosterNew() *cobra.Command {
 				return err
 			}
 			s := council.SignedRoster{Roster: council.Roster{Version: 1, Threshold: council.Millicent.Threshold, Charter: h}}
-			if after != "" {
-				if err := a.succeed(&s.Roster, after); err != nil {
-					return err
-				}
-			}
 			if err := assemble(&s, cards); err != nil {
 				return err
 			}
@@ -80,27 +75,10 @@ func (a *app) rosterNew() *cobra.Command {
 	cmd.Flags().StringVar(&charter, "charter", "", "the council's charter")
 	cmd.Flags().StringVar(&actions, "actions", "", "catalogue of actions (default: the one in this program)")
 	cmd.Flags().StringVar(&out, "out", "roster.json", "file to write")
-	cmd.Flags().StringVar(&after, "after", "", "the roster that this one follows")
 	if err := cmd.MarkFlagRequired("charter"); err != nil {
 		panic("signer: " + err.Error())
 	}
 	return cmd
-}
-
-// succeed makes r the successor of a signed roster.
-func (a *app) succeed(r *council.Roster, path string) error {
-	old, err := rosterfile.Read(path)
-	if err != nil {
-		return err
-	}
-	if err := old.Verify(); err != nil {
-		return err
-	}
-	if r.Prev, err = old.Roster.Hash(); err != nil {
-		return err
-	}
-	r.Version = old.Roster.Version + 1
-	return nil
 }
 
 // assemble puts the members of the cards into the roster. Each card is checked.
@@ -178,15 +156,8 @@ on this machine must be the one that the roster names.`,
 			if err := a.termsLast(s.Roster); err != nil {
 				return err
 			}
-			if own.charter == "" {
-				return usagef("give --charter FILE; you would sign for a charter that you have not seen", "no charter to compare with the roster")
-			}
-			h, err := charterHash(own.charter, own.actions)
-			if err != nil {
+			if err := a.sameCharter(own, s.Roster.Charter); err != nil {
 				return err
-			}
-			if h != s.Roster.Charter {
-				return council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(s.Roster.Charter), own.charter, short(h)), "compare the charter with the other members' before you sign anything")
 			}
 			if w.typedData {
 				return a.document(s.Roster.Document())
@@ -221,6 +192,21 @@ on this machine must be the one that the roster names.`,
 
 // own is what this node's configuration knows.
 type own struct{ member, charter, actions string }
+
+// sameCharter refuses to sign for another charter than the one on this machine.
+func (a *app) sameCharter(o own, named common.Hash) error {
+	if o.charter == "" {
+		return usagef("give --charter FILE; you would sign for a charter that you have not seen", "no charter to compare with the roster")
+	}
+	h, err := charterHash(o.charter, o.actions)
+	if err != nil {
+		return err
+	}
+	if h != named {
+		return council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(named), o.charter, short(h)), "compare the charter with the other members' before you sign anything")
+	}
+	return nil
+}
 
 // rosterPath finds the roster: as an argument, or by this node's configuration.
 func (a *app) rosterPath(args []string, charter string) (string, own, error) {

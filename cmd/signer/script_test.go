@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -54,11 +55,20 @@ func TestScripts(t *testing.T) {
 			"change":       change,
 			"home":         func(ts *testscript.TestScript, _ bool, args []string) { home(t, ts, args) },
 			"occupy":       occupy,
+			"born":         func(ts *testscript.TestScript, _ bool, args []string) { born(t, ts, args) },
+			"proposed":     func(ts *testscript.TestScript, _ bool, args []string) { proposed(t, ts, args) },
+			"epoch":        epoch,
+			"recipient":    recipient,
+			"cut":          cut,
+			"later":        later,
 			"daemon":       daemon,
 			"ceremony":     ceremony,
 			"otherchain":   otherChain,
 			"newer":        newer,
+			"council":      func(ts *testscript.TestScript, _ bool, args []string) { councilFile(t, ts, args) },
+			"flip":         flip,
 			"lock":         lock,
+			"idof":         idOf,
 			"grab": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Setenv(args[0], newFakeNode(t).order[0].Short()) // the id of its first proposal
 			},
@@ -96,6 +106,17 @@ func walletSign(t *testing.T, ts *testscript.TestScript, args []string) {
 	ts.Setenv(args[2], fmt.Sprintf("0x%x", testcouncil.Sign(t, d, testcouncil.Wallet(t, council.MemberID(args[0])))))
 }
 
+// idOf VAR takes the id from the page of a proposal that was just printed.
+func idOf(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == "id" {
+			ts.Setenv(args[0], f[1])
+			return
+		}
+	}
+	ts.Fatalf("no id on the page")
+}
+
 // change FILE OLD NEW replaces the first occurrence.
 func change(ts *testscript.TestScript, _ bool, args []string) {
 	text := ts.ReadFile(args[0])
@@ -105,14 +126,24 @@ func change(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], args[2], 1)), 0o600))
 }
 
-// backend SOCKET serves the API with a council's node that is made up.
+// backend SOCKET [HOME [EPOCH]] serves the API with a council's node that is made
+// up; with HOME it has the key of that home's birth record.
 func backend(t *testing.T, ts *testscript.TestScript, args []string) {
 	l, err := api.Listen(args[0])
 	ts.Check(err)
+	back := newFakeNode(t)
+	if len(args) > 1 {
+		g := recordIn(ts, args[1])
+		back.council = &api.Council{ID: g.ID(), Address: g.Key, ShareEpoch: g.ShareEpoch}
+	}
+	if len(args) > 2 {
+		back.council.ShareEpoch, err = strconv.ParseUint(args[2], 10, 64)
+		ts.Check(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- api.NewServer(newFakeNode(t), slog.New(slog.DiscardHandler)).Serve(ctx, l)
+		done <- api.NewServer(back, slog.New(slog.DiscardHandler)).Serve(ctx, l)
 	}()
 	ts.Defer(func() {
 		cancel()

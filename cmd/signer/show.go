@@ -29,7 +29,7 @@ func (a *app) listCmd() *cobra.Command {
 				return err
 			}
 			if !all {
-				ps = slices.DeleteFunc(ps, func(p api.Proposal) bool { return p.State.Done() })
+				ps = slices.DeleteFunc(ps, api.Proposal.Done)
 			}
 			return a.print(append([]api.Proposal{}, ps...), func(w io.Writer) {
 				if len(ps) == 0 {
@@ -49,13 +49,16 @@ func (a *app) listCmd() *cobra.Command {
 }
 
 func (a *app) showCmd() *cobra.Command {
-	var typed, reject bool
+	var typed, reject, signature bool
 	var member, reason string
 	cmd := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show one proposal, as this node reads it",
 		Long: `Show one proposal, as this node reads it: what it does, who judged it how, who has
 approved, and what came of it. ID is the beginning of the id; eight digits will do.
+
+--signature prints instead the signature of a statement or of typed data alone:
+65 bytes r, s, v in hex, as wallets and libraries take it.
 
 --typed-data prints instead the EIP-712 document of your approval (with --reject:
 of your rejection), for any wallet to sign; 'signer approve ID --signature 0x…'
@@ -81,10 +84,14 @@ takes the signature, with the same --reason.`,
 			if err != nil {
 				return err
 			}
+			if signature {
+				return a.writeSignature(p)
+			}
 			return a.print(p, func(w io.Writer) { writeProposal(w, p, a.now()) })
 		},
 	}
 	fs := cmd.Flags()
+	fs.BoolVar(&signature, "signature", false, "print the signature of a statement or of typed data")
 	fs.BoolVar(&typed, "typed-data", false, "print the EIP-712 document of your approval")
 	fs.BoolVar(&reject, "reject", false, "with --typed-data: of your rejection")
 	fs.StringVar(&member, "member", "", "with --typed-data: whose word it is (default: this node's member)")
@@ -109,13 +116,17 @@ func writeProposal(w io.Writer, p api.Proposal, now time.Time) {
 	add("proposed", clock(p.Proposed)+" by "+string(p.Proposer))
 	left := p.Expires.Sub(now).Round(time.Second)
 	switch {
-	case p.State.Done():
+	case p.Done():
 	case left > 0:
 		add("expires", clock(p.Expires)+", in "+left.String())
 	default:
 		add("expires", clock(p.Expires)+", over")
 	}
 	add("reason", oneLine(p.Reason))
+	add("terms", p.Terms)
+	if !p.NotBefore.IsZero() && !p.Done() {
+		add("signs", "at the earliest "+clock(p.NotBefore))
+	}
 	if p.Replaces != (council.ProposalID{}) {
 		add("replaces", p.Replaces.Short())
 	}
@@ -126,11 +137,18 @@ func writeProposal(w io.Writer, p api.Proposal, now time.Time) {
 		add("ceilings", fmt.Sprintf("%d gas at %s gwei, tip %s gwei", p.Intent.MaxGas, gwei(p.Intent.MaxFeePerGas), gwei(p.Intent.MaxTipPerGas)))
 		add("calldata", fmt.Sprintf("%d bytes %s", len(p.Intent.Data), clip(p.Intent.Data.String(), 74)))
 	}
+	if p.Digest != nil {
+		add("digest", p.Digest.Hex())
+	}
 	table(w, rows)
+	if isMessage(p) {
+		writeMessage(w, p)
+	}
 	if p.Call != nil {
 		fmt.Fprintln(w)
 		writeCall(w, *p.Call, 0)
 	}
+	writeEffects(w, p)
 	writeVoices(w, p)
 	writeDeeds(w, p)
 }
@@ -172,7 +190,7 @@ func writeVoices(w io.Writer, p api.Proposal) {
 	}
 	if p.Want > 0 {
 		fmt.Fprintf(w, "\n%d of %d approvals", p.Have, p.Want)
-		if len(p.Missing) > 0 && !p.State.Done() {
+		if len(p.Missing) > 0 && !p.Done() {
 			fmt.Fprintf(w, "; not heard: %s", join(p.Missing))
 		}
 		fmt.Fprintln(w)
@@ -187,10 +205,17 @@ func writeVoices(w io.Writer, p api.Proposal) {
 // writeDeeds says what came of it.
 func writeDeeds(w io.Writer, p api.Proposal) {
 	for _, t := range p.Attempts {
-		fmt.Fprintf(w, "\nnonce %d, attempt %d: %s", t.Nonce, t.Number, attemptLine(t))
+		at := fmt.Sprintf("nonce %d, ", t.Nonce)
+		if isMessage(p) {
+			at = ""
+		}
+		fmt.Fprintf(w, "\n%sattempt %d: %s", at, t.Number, attemptLine(t))
 	}
 	if len(p.Attempts) > 0 {
 		fmt.Fprintln(w)
+	}
+	if len(p.Signature) > 0 {
+		table(w, [][]string{{"", ""}, {"signature", p.Signature.String()}})
 	}
 	if p.TxHash == nil {
 		return
@@ -198,9 +223,6 @@ func writeDeeds(w io.Writer, p api.Proposal) {
 	rows := [][]string{{"", ""}, {"transaction", p.TxHash.Hex()}}
 	if p.Block != 0 {
 		rows = append(rows, []string{"block", fmt.Sprint(p.Block)}, []string{"gas used", fmt.Sprint(p.GasUsed)})
-	}
-	if p.Fee != nil {
-		rows = append(rows, []string{"fee", ether(p.Fee.Int()) + " ETH"})
 	}
 	t := p.Timing
 	if t.Signed != 0 {

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,6 +54,12 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	if s.Council != nil {
 		rows = append(rows, []string{"council", s.Council.Address.Hex()}, []string{"council id", s.Council.ID.Hex()}, []string{"share epoch", fmt.Sprint(s.Council.ShareEpoch)})
 	}
+	if s.Backups != nil {
+		rows = append(rows, []string{"fundable", fundable(*s.Backups)})
+	}
+	if s.Spare != "" {
+		rows = append(rows, []string{"spare", spareWords[s.Spare]})
+	}
 	if s.Roster != nil {
 		rows = append(rows, []string{"roster", fmt.Sprintf("%s, version %d, %d of %d, first term ends %s", s.Roster.Hash.Hex(), s.Roster.Version, s.Roster.Threshold, len(s.Roster.Members), s.Roster.TermEnds.UTC().Format(time.DateOnly))})
 	}
@@ -87,6 +95,14 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	}
 	table(w, rows)
 
+	if y := s.Standby; y != nil {
+		fmt.Fprintf(w, "\nstandby: %d of %d sets of signers are warm; this node holds %s%s\n", y.Ready, y.Sets, plural(y.Slots, "slot", "slots"), arming(y))
+		rows = [][]string{{"MEMBER", "WARM SETS"}}
+		for _, m := range slices.Sorted(maps.Keys(y.Members)) {
+			rows = append(rows, []string{string(m), fmt.Sprint(y.Members[m])})
+		}
+		table(w, rows)
+	}
 	if len(s.Ledger) > 0 {
 		rows = [][]string{{"", "", ""}, {"CHAIN", "NONCE", "PROPOSAL", "STATE", "ATTEMPT"}}
 		for _, r := range s.Ledger {
@@ -103,6 +119,20 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	if len(s.Warnings) > 0 {
 		fmt.Fprintln(w)
 	}
+}
+
+// spareWords say how far the pre-parameters for the next ceremony are.
+var spareWords = map[api.Spare]string{
+	api.SpareNone:   "none; pre-parameters are made when the node has nothing else to do, or in the ceremony",
+	api.SpareMaking: "pre-parameters for the next ceremony are in the making",
+	api.SpareSealed: "pre-parameters for the next ceremony are sealed in the keystore",
+}
+
+func arming(y *api.Standby) string {
+	if y.Arming == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", makes %d more", y.Arming)
 }
 
 // ether writes wei as ether with at most six decimals.

@@ -59,7 +59,7 @@ func (a *app) openKeys(c *configs.Loaded) (*keystore.Store, council.NodePrivate,
 }
 
 // nodeKey takes the node's key out of an open store.
-func nodeKey(s *keystore.Store) (council.NodePrivate, error) {
+func nodeKey(s interface{ Get(string) ([]byte, error) }) (council.NodePrivate, error) {
 	seed, err := s.Get(nodeKeyName)
 	if err != nil {
 		return nil, err

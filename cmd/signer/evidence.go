@@ -1,0 +1,247 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/evidence"
+	"github.com/millicent-one/signer/internal/rosterfile"
+)
+
+func (a *app) evidenceCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "evidence",
+		Short: "Show and check what convicts a member",
+		Long: `Show and check what convicts a member: messages that its node has signed and no
+honest node would. A record holds the member's own signatures, so whoever has the
+roster can check it, on any machine, without believing the one who brings it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.evidenceList(), a.evidenceShow(), a.evidenceVerify())
+	return cmd
+}
+
+func (a *app) evidenceList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List what this node holds against members",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			all, err := c.Evidence(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.print(append([]api.Evidence{}, all...), func(w io.Writer) {
+				if len(all) == 0 {
+					fmt.Fprintln(w, "Nothing: no member's node was seen to cheat.")
+					return
+				}
+				rows := [][]string{{"ID", "MEMBER", "KIND", "PROVEN", "SEEN", "WHAT"}}
+				for _, e := range all {
+					rows = append(rows, []string{e.Short, string(e.Culprit), e.Kind, yes(e.Proven), clock(e.Seen), oneLine(e.What)})
+				}
+				table(w, rows)
+			})
+		},
+	}
+}
+
+func (a *app) evidenceShow() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show one record, or write it to a file",
+		Long: `Show one record. ID is the beginning of the id. With --out the record is written to
+a file, for anyone to check with 'signer evidence verify FILE'.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			e, err := c.EvidenceRecord(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := writeNew(out, e.Record); err != nil {
+					return err
+				}
+				a.note("wrote %s, %d bytes", out, len(e.Record))
+			}
+			return a.print(e, func(w io.Writer) { writeEvidence(w, e) })
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "write the record to this file, which must not be there yet")
+	return cmd
+}
+
+// writeNew writes a file that is no secret, and never over another.
+func writeNew(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return council.WithHint(fmt.Errorf("%s is there already; nothing was changed", path), "choose another file with --out, or move it away")
+	}
+	if err != nil {
+		return fmt.Errorf("write record: %w", err)
+	}
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write record: %w", err)
+	}
+	return nil
+}
+
+func writeEvidence(w io.Writer, e api.Evidence) {
+	fmt.Fprintf(w, "%s\n\n", oneLine(e.What))
+	rows := [][]string{{"id", e.ID.Hex()}, {"member", string(e.Culprit)}, {"kind", e.Kind}, {"proven", yes(e.Proven)}, {"rests on", e.Rests}}
+	if e.Session != "" {
+		rows = append(rows, []string{"session", e.Session}, []string{"message", e.Message})
+	}
+	rows = append(rows, []string{"reported", clock(e.Seen) + " by the node of " + string(e.Reporter)}, []string{"size", fmt.Sprintf("%d bytes", e.Bytes)})
+	table(w, rows)
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// checked is the result of one check.
+type checked struct {
+	Record  string           `json:"record"` // as it was named
+	ID      string           `json:"id,omitempty"`
+	Kind    string           `json:"kind,omitempty"`
+	Culprit council.MemberID `json:"culprit,omitempty"`
+	Proven  bool             `json:"proven"`
+	What    string           `json:"what,omitempty"`
+	Rests   string           `json:"rests,omitempty"`
+	Error   string           `json:"error,omitempty"` // the record is not what it claims to be
+	Hint    string           `json:"hint,omitempty"`
+
+	reporter council.MemberID
+	seen     time.Time
+}
+
+func (a *app) evidenceVerify() *cobra.Command {
+	var roster string
+	cmd := &cobra.Command{
+		Use:   "verify FILE|ID...",
+		Short: "Check records of evidence, with nothing but the roster",
+		Long: `Check records of evidence on this machine, with nothing but the roster: a file that
+'signer evidence show ID --out FILE' wrote, or a record of this node by its id, which
+is fetched and then checked here. The exit code is 0 if all are proven, else 1.`,
+		Example: "  signer evidence verify core-2.evidence --roster roster.json",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if roster == "" {
+				c, err := a.load()
+				if err != nil {
+					return council.WithHint(err, "name the roster with --roster FILE")
+				}
+				roster = c.Roster
+			}
+			s, err := rosterfile.Read(roster)
+			if err != nil {
+				return err
+			}
+			if err := s.Verify(); err != nil {
+				return err
+			}
+			results, unproven := make([]checked, len(args)), 0
+			for i, arg := range args {
+				b, err := a.record(cmd, arg)
+				if err != nil {
+					return err
+				}
+				if results[i] = check(arg, b, s.Roster); !results[i].Proven {
+					unproven++
+				}
+			}
+			if err := a.print(results, func(w io.Writer) { writeChecked(w, results) }); err != nil {
+				return err
+			}
+			if unproven > 0 {
+				return council.WithHint(fmt.Errorf("not proven: %s of %d", plural(unproven, "record", "records"), len(args)), "what is not proven accuses nobody")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&roster, "roster", "", "the signed roster of that time (default: this node's)")
+	return cmd
+}
+
+// record reads a file, or asks the daemon for what is no file.
+func (a *app) record(cmd *cobra.Command, arg string) ([]byte, error) {
+	f, err := os.Open(arg)
+	if errors.Is(err, fs.ErrNotExist) && api.CheckEvidencePrefix(arg) == nil {
+		c, err := a.client()
+		if err != nil {
+			return nil, err
+		}
+		e, err := c.EvidenceRecord(cmd.Context(), arg)
+		return e.Record, err
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, council.WithHint(fmt.Errorf("no record at %s", arg), "name a file that 'signer evidence show ID --out FILE' wrote, or an id that 'signer evidence list' shows")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read record: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, evidence.MaxRecord+1))
+	if err != nil {
+		return nil, fmt.Errorf("read record: %w", err)
+	}
+	return b, nil // the decoder refuses one that is too large
+}
+
+func check(name string, b []byte, roster council.Roster) checked {
+	out := checked{Record: name}
+	r, err := evidence.Decode(b)
+	var found evidence.Finding
+	if err == nil {
+		out.ID, out.Kind, out.Culprit = r.ID().Hex(), r.Kind.String(), r.Culprit
+		out.reporter, out.seen = r.Reporter, time.Unix(int64(r.Seen), 0)
+		found, err = r.Verify(roster)
+	}
+	if err != nil {
+		out.Error, out.Hint = err.Error(), council.Hint(err)
+		return out
+	}
+	out.Proven, out.What, out.Rests = found.Proven, found.What, found.Rests
+	return out
+}
+
+func writeChecked(w io.Writer, results []checked) {
+	for _, r := range results {
+		switch {
+		case r.Error != "":
+			fmt.Fprintf(w, "%s: FALSE: %s\n", r.Record, oneLine(r.Error))
+			if r.Hint != "" {
+				fmt.Fprintf(w, "  hint: %s\n", r.Hint)
+			}
+			continue
+		case r.Proven:
+			fmt.Fprintf(w, "%s: proven: %s\n", r.Record, oneLine(r.What))
+		default:
+			fmt.Fprintf(w, "%s: reported, not provable offline: %s\n", r.Record, oneLine(r.What))
+		}
+		fmt.Fprintf(w, "  rests on %s\n  reported %s by the node of %s\n", r.Rests, clock(r.seen), r.reporter)
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/evidence"
+	"github.com/millicent-one/signer/internal/rosterfile"
+	"github.com/millicent-one/signer/internal/testcouncil"
+	"github.com/millicent-one/signer/p2p"
+	"github.com/millicent-one/signer/tss"
+)
+
+// testRecords are two records of core-1's node: core-2 said two things, which
+// is shown, and sent an invalid share, which is only told.
+func testRecords(t testing.TB, roster council.Roster) []evidence.Record {
+	hash, err := roster.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := func(text string) p2p.Frame {
+		f, err := p2p.SignFrame(testcouncil.NodeKey("core-2"), hash, p2p.Frame{From: "core-2", Channel: p2p.Session, Session: council.SessionID{7}, Type: uint8(tss.SignRound5), Payload: []byte(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	out := []evidence.Record{
+		evidence.Equivocated(hash, frame("one"), frame("two")),
+		evidence.Told(evidence.Invalid, hash, p2p.Frame{From: "core-2", Session: council.SessionID{7}, Type: uint8(tss.KeygenRound2Share)}, "share is out of range"),
+	}
+	for i := range out {
+		if out[i], err = out[i].Sign(testcouncil.NodeKey("core-1"), "core-1", 1_800_000_000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// councilFile FILE writes the test council's roster, signed by all, and sets
+// PROVEN and TOLD to the ids of testRecords.
+func councilFile(t *testing.T, ts *testscript.TestScript, args []string) {
+	c := testcouncil.New(t)
+	s := council.SignedRoster{Roster: c.Roster}
+	for _, m := range c.Roster.Members {
+		address, err := p2p.AddressRecord(c.NodeKeys[m.ID], []string{"/ip4/127.0.0.1/tcp/4100"}, 1)
+		ts.Check(err)
+		s.Addresses = append(s.Addresses, address)
+		s.Sigs = append(s.Sigs, council.WalletSignature{Member: m.ID, Sig: testcouncil.Sign(t, c.Roster.Document(), c.Wallets[m.ID])})
+	}
+	b, err := rosterfile.Format(s)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+	records := testRecords(t, c.Roster)
+	ts.Setenv("PROVEN", records[0].Short())
+	ts.Setenv("TOLD", records[1].Short())
+}
+
+// flip FILE changes its last byte.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	b, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	b[len(b)-1] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
