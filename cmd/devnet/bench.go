@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,8 +21,8 @@ import (
 // measuring are the options of 'devnet bench'.
 type measuring struct {
 	options
-	runs, signatures, cpus int
-	source, out            string
+	runs, signatures, sustained, cpus int
+	source, out                       string
 }
 
 func benchCmd() *cobra.Command {
@@ -44,6 +45,7 @@ or so; nothing else should run meanwhile.`,
 	fs := cmd.Flags()
 	fs.IntVar(&b.runs, "runs", 3, "key generations of each kind")
 	fs.IntVar(&b.signatures, "signatures", 20, "signatures of each kind")
+	fs.IntVar(&b.sustained, "sustained", 200, "signatures one after the other, from standby")
 	fs.IntVar(&b.cpus, "cpus", 2, "processors that everything shares")
 	fs.StringVar(&b.source, "source", ".", "the project's sources, for the bare engine's benchmarks")
 	fs.StringVar(&b.out, "out", ".", "where docs/ is")
@@ -51,8 +53,8 @@ or so; nothing else should run meanwhile.`,
 }
 
 func (b measuring) measure(ctx context.Context) error {
-	if b.runs < 1 || b.signatures < 1 || b.cpus < 1 {
-		return fmt.Errorf("%d runs, %d signatures, %d processors: want at least one of each", b.runs, b.signatures, b.cpus)
+	if b.runs < 1 || b.signatures < 1 || b.sustained < 1 || b.cpus < 1 {
+		return fmt.Errorf("%d runs, %d and %d signatures, %d processors: want at least one of each", b.runs, b.signatures, b.sustained, b.cpus)
 	}
 	where, err := pin(b.cpus)
 	if err != nil {
@@ -61,6 +63,10 @@ func (b measuring) measure(ctx context.Context) error {
 	r := newReport(os.Stdout)
 	r.title("Seven processes against the bare engine, %s", where)
 	res := results{where: where}
+	if err := res.judge(); err != nil {
+		return err
+	}
+	r.say("the policy judges a plain call in %s, a batch of 20 in %s", median(res.evaluate), median(res.evaluateBatch))
 	if err := b.bare(ctx, r, &res); err != nil {
 		return err
 	}
@@ -80,6 +86,14 @@ func (b measuring) council(ctx context.Context, r *report, res *results, run int
 	if err != nil {
 		return err
 	}
+	far, err := newFarRPC(s.ground.url)
+	if err != nil {
+		return errors.Join(err, done(true))
+	}
+	defer far.close()
+	if run == b.runs-1 {
+		s.ground.rpc = far.url
+	}
 	held := false
 	defer func() {
 		if end := done(held); err == nil {
@@ -97,6 +111,7 @@ func (b measuring) council(ctx context.Context, r *report, res *results, run int
 			return fmt.Errorf("the story did not hold: %w", errTold)
 		}
 		res.demo = time.Since(began)
+		s.paused = true // by its last chapter
 	default:
 		limit, cancel := context.WithTimeout(life, time.Duration(float64(budgetKey)*b.patience))
 		defer cancel()
@@ -112,7 +127,14 @@ func (b measuring) council(ctx context.Context, r *report, res *results, run int
 	res.ceremony = append(res.ceremony, s.ceremony)
 	r.say("key generation %d of %d: rounds %.1f s, with primes and proofs %.1f s", run+1, b.runs, took.Seconds(), s.ceremony.Seconds())
 	if run == b.runs-1 {
+		quiet.out = io.Discard
+		if err := s.standBy(life, standbyOff); err != nil {
+			return err
+		}
 		if err := b.sign(life, r, s, res); err != nil {
+			return err
+		}
+		if err := b.warm(life, r, s, far, res); err != nil {
 			return err
 		}
 	}
@@ -155,65 +177,82 @@ func (s *story) rounds() (time.Duration, error) {
 // sign lets the council pause and unpause the protocol until there are enough
 // signatures, each from four approvals by the same members, all nodes online.
 func (b measuring) sign(ctx context.Context, r *report, s *story, res *results) error {
-	m := s.some("core-1", "core-2", "community-1", "community-2")
 	for i := range b.signatures {
-		took, traffic, err := s.signature(ctx, m, i)
+		p, traffic, err := s.signature(ctx, s.fours(i), res.count)
 		if err != nil {
 			return err
 		}
+		res.count++
+		took := time.Duration(p.Timing.Signed) * time.Millisecond
 		res.sign = append(res.sign, took)
 		res.frames = append(res.frames, traffic.FramesOut)
 		res.bytes = append(res.bytes, traffic.BytesOut)
 		r.say("signature %d of %d: %d ms, %d frames, %.1f KiB", i+1, b.signatures, took.Milliseconds(), traffic.FramesOut, float64(traffic.BytesOut)/1024)
 	}
-	for _, x := range s.members {
-		kib, err := resident(ctx, x.pid())
-		if err != nil {
+	if err := s.memory(ctx, &res.rss); err != nil {
+		return err
+	}
+	began := time.Now()
+	for i := range b.signatures {
+		if _, err := s.quick(ctx, s.fours(i), res.count); err != nil {
 			return err
 		}
-		res.rss = append(res.rss, kib)
+		res.count++
 	}
+	res.coldRate = perMinute(b.signatures, time.Since(began))
+	r.say("%d cold signatures one after the other: %.0f a minute", b.signatures, res.coldRate)
 	return nil
 }
 
-func (s *story) signature(ctx context.Context, m []*member, i int) (time.Duration, api.Traffic, error) {
+// signature has these members approve one, and waits until all nodes have seen
+// its block. It tells what all nodes have sent from the fourth approval on.
+func (s *story) signature(ctx context.Context, m []*member, i int) (api.Proposal, api.Traffic, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, budgetAct, fmt.Errorf("signature %d took longer than %s", i+1, budgetAct))
 	defer cancel()
-	none := api.Traffic{}
-	action := []string{"pause", "unpause"}[i%2]
+	sent := api.Traffic{}
+	action := s.other()
 	p, err := s.propose(ctx, m[0], action, "--target", "protocol", "--reason", "measurement "+strconv.Itoa(i+1))
 	if err != nil {
-		return 0, none, err
+		return p, sent, err
 	}
 	if _, err := s.approve(ctx, p.ID, m[:3]...); err != nil {
-		return 0, none, err
+		return p, sent, err
 	}
 	for _, x := range s.members {
 		if _, err := s.until(ctx, x, p.ID, "the third approval", func(p api.Proposal) bool { return p.Have == 3 }); err != nil {
-			return 0, none, err
+			return p, sent, err
 		}
 	}
 	before, err := s.traffic(ctx)
 	if err != nil {
-		return 0, none, err
+		return p, sent, err
 	}
 	if _, err := s.approve(ctx, p.ID, m[3]); err != nil {
-		return 0, none, err
+		return p, sent, err
 	}
 	done, err := s.mined(ctx, action, m[3], p.ID)
 	if err != nil {
-		return 0, none, err
+		return done, sent, err
 	}
 	for _, x := range s.members {
 		if _, err := s.until(ctx, x, p.ID, "a block with it", func(p api.Proposal) bool { return p.State == api.Mined || p.State == api.Final }); err != nil {
-			return 0, none, err
+			return done, sent, err
 		}
 	}
 	after, err := s.traffic(ctx)
 	if err != nil {
-		return 0, none, err
+		return done, sent, err
 	}
-	return time.Duration(done.Timing.Signed) * time.Millisecond, api.Traffic{FramesOut: after.FramesOut - before.FramesOut, BytesOut: after.BytesOut - before.BytesOut}, nil
+	return done, api.Traffic{FramesOut: after.FramesOut - before.FramesOut, BytesOut: after.BytesOut - before.BytesOut}, nil
+}
+
+// other is the playbook that the protocol can take next.
+func (s *story) other() string {
+	s.paused = !s.paused
+	if s.paused {
+		return "pause"
+	}
+	return "unpause"
 }
 
 // traffic adds up what all nodes have sent.
@@ -255,10 +294,8 @@ func (b measuring) bare(ctx context.Context, r *report, res *results) error {
 	defer os.RemoveAll(dir)
 	bin := filepath.Join(dir, "tss.test")
 	r.note("building the bare engine's benchmarks")
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", bin, "./tss")
-	build.Dir, build.Env = b.source, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the benchmarks of %s: %w\n%s", filepath.Join(b.source, "tss"), err, out)
+	if err := buildBenchmarks(ctx, b.source, bin); err != nil {
+		return err
 	}
 	for _, x := range []struct {
 		name  string
@@ -268,8 +305,8 @@ func (b measuring) bare(ctx context.Context, r *report, res *results) error {
 		{"BenchmarkKeygenEngine", b.runs, &res.bareKeygen},
 		{"BenchmarkSignColdEngine", b.signatures, &res.bareSign},
 		{"BenchmarkSignCold", b.signatures, &res.guardedSign},
-		{"BenchmarkPreParams", 2 * b.runs, &res.primes},
-		{"BenchmarkPreParamsEngine", b.runs, &res.barePrimes},
+		{"BenchmarkPreParams", 8 * b.runs, &res.primes}, // the searches depend on luck
+		{"BenchmarkPreParamsEngine", 3 * b.runs, &res.barePrimes},
 	} {
 		cmd := exec.CommandContext(ctx, bin, "-test.run", "^$", "-test.bench", "^"+x.name+"$", "-test.benchtime", "1x", "-test.count", strconv.Itoa(x.count), "-test.timeout", "0")
 		cmd.Dir = filepath.Join(b.source, "tss")
@@ -285,7 +322,36 @@ func (b measuring) bare(ctx context.Context, r *report, res *results) error {
 		}
 		r.say("%s: median %.0f ms of %d", strings.TrimPrefix(x.name, "Benchmark"), median(*x.to).Seconds()*1000, x.count)
 	}
+	return b.arm(ctx, r, bin, res)
+}
+
+// arm measures what slots cost.
+func (b measuring) arm(ctx context.Context, r *report, bin string, res *results) error {
+	cmd := exec.CommandContext(ctx, bin, "-test.run", "^$", "-test.bench", "^BenchmarkArm$", "-test.benchtime", strconv.Itoa(b.signatures)+"x", "-test.timeout", "0")
+	cmd.Dir = filepath.Join(b.source, "tss")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("run BenchmarkArm: %w\n%s", err, out)
+	}
+	if res.armCPU, err = metric(string(out), "core-s/party"); err != nil {
+		return err
+	}
+	if res.slotMemory, err = metric(string(out), "KiB/party"); err != nil {
+		return err
+	}
+	r.say("a slot costs each of its parties %.2f core-seconds and %.0f KiB", res.armCPU, res.slotMemory)
 	return nil
+}
+
+// metric finds a number by its unit in what a benchmark has printed.
+func metric(out, unit string) (float64, error) {
+	f := strings.Fields(out)
+	for i := 1; i < len(f); i++ {
+		if f[i] == unit {
+			return strconv.ParseFloat(f[i-1], 64)
+		}
+	}
+	return 0, fmt.Errorf("read a benchmark: it tells no %s\n%s", unit, out)
 }
 
 // timings reads what a benchmark has printed.

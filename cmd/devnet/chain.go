@@ -29,6 +29,7 @@ const anvilKeyHex = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f
 type ground struct {
 	name          string // for people
 	url           string
+	rpc           string // what the daemons ask; "": url
 	id            uint64
 	confirmations uint64 // for signer.yaml; 0: the chain's own finality
 	client        *ethclient.Client

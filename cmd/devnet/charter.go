@@ -149,6 +149,12 @@ rules:
       - name: data
         equal: 0x
     approvals: 5
+  # What the council has to say to the public.
+  - id: statements
+    effect: allow
+    actions: [statement]
+    max_length: 8192
+    validity: 7d
 `))
 
 // strictPolicy is what one member adds for the own node.

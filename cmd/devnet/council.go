@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -56,7 +57,7 @@ func newAssembly(dir, signer string, g *ground, cancel context.CancelCauseFunc) 
 	rec := &record{out: log}
 	a := &assembly{dir: dir, ground: g, roster: filepath.Join(dir, "roster.json"), charter: filepath.Join(dir, "charter.yaml"), cancel: cancel}
 	for _, s := range seats {
-		m := &member{id: s.id, seat: s.seat, home: filepath.Join(dir, string(s.id)), program: signer, record: rec, tape: newTape()}
+		m := &member{id: s.id, seat: s.seat, home: filepath.Join(dir, string(s.id)), program: signer, record: rec, tape: newTape(), env: []string{standbyOff}}
 		m.died = func(err error) { cancel(err) }
 		m.client = client.New(m.socket())
 		if m.port, err = freePort(); err != nil {
@@ -188,7 +189,7 @@ func (m *member) editConfig(g *ground) error {
 	}
 	for _, e := range []struct{ old, new string }{
 		{"  - id: 1\n", fmt.Sprintf("  - id: %d\n", g.id)},
-		{"rpcs: [http://127.0.0.1:8545]", "rpcs: [" + strconv.Quote(g.url) + "]"},
+		{"rpcs: [http://127.0.0.1:8545]", "rpcs: [" + strconv.Quote(cmp.Or(g.rpc, g.url)) + "]"},
 		{"poll: 4s", "poll: " + daemonPoll},
 		{"confirmations: 0", fmt.Sprintf("confirmations: %d", g.confirmations)},
 	} {

@@ -10,6 +10,7 @@ const (
 	budgetStranger = 30 * time.Second
 	budgetAct      = 90 * time.Second
 	budgetReturn   = 3 * time.Minute
+	budgetWarm     = 4 * time.Minute
 )
 
 // Other waits and bounds.

@@ -31,7 +31,8 @@ type member struct {
 	wallet common.Address
 	keys   string // the wallet's keystore file
 
-	program string // bin/signer
+	program string   // bin/signer
+	env     []string // of the daemon, beside this process's own
 	record  *record
 	client  *client.Client
 	tape    *tape
@@ -144,6 +145,7 @@ func (m *member) start(ctx context.Context) error {
 	}
 	defer log.Close() // the child has its own
 	cmd := exec.Command(m.program, "--config", m.config(), "run")
+	cmd.Env = append(os.Environ(), m.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := startProcess(cmd)
 	if err != nil {

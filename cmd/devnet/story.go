@@ -25,6 +25,7 @@ type story struct {
 	ceremony time.Duration      // all of the key generation
 	strict   *member            // whose node has a policy of its own
 	gist     string             // of the step that runs, for the table
+	paused   bool               // the protocol, as far as the measurements know
 }
 
 // deed is a proposal that was signed and mined.
@@ -48,6 +49,7 @@ var chapters = []step{
 	{"nobody gets the treasury", budgetAct, (*story).refuse},
 	{"one node is stricter than the others", budgetAct, (*story).dissent},
 	{"back again, killed in mid-session, nothing twice", budgetReturn, (*story).comeBack},
+	{"ready ahead of time: milliseconds", budgetWarm, (*story).fireWarm},
 }
 
 // play tells the chapters one after the other, until one does not hold.

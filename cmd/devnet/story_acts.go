@@ -187,6 +187,9 @@ func (s *story) refuse(ctx context.Context) error {
 	}
 	v := p.Verdicts[0]
 	s.say("all %d nodes that run refuse it: %s: %s", len(p.Verdicts), v.Rule, brief(v.Reason))
+	if err := s.explained(ctx, m[3], p, v.Rule); err != nil {
+		return err
+	}
 	if p, err = s.approve(ctx, p.ID, m...); err != nil {
 		return err
 	}
@@ -242,6 +245,9 @@ func (s *story) dissent(ctx context.Context) error {
 	v, _ := verdict(p, s.strict.id)
 	s.say("%s proposes %s: %q; %s allow it", m[1].id, p.Short, brief(p.Sentence), list(names(m)))
 	s.say("the node of %s refuses it by its own policy: %s: %s", s.strict.id, v.Rule, brief(v.Reason))
+	if err := s.matrix(ctx, m[1]); err != nil {
+		return err
+	}
 	if _, err := s.vote(ctx, "reject", s.strict, s.strict, p.ID, "--reason", "my node keeps off the bridge"); err != nil {
 		return err
 	}

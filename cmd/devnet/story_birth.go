@@ -74,6 +74,9 @@ func (s *story) makeKey(ctx context.Context) (err error) {
 	if err := s.proofs(ctx); err != nil {
 		return err
 	}
+	if err := s.backUp(ctx); err != nil {
+		return err
+	}
 	if err := s.sites.appoint(ctx, s.key); err != nil {
 		return err
 	}
@@ -205,6 +208,9 @@ func (b *ceremonyBar) heard(id council.MemberID, line string) {
 		if o.steps() < slowest.steps() {
 			slowest = o
 		}
+	}
+	if len(b.of) < b.total {
+		slowest = stage{name: "pre-parameters"} // a node that had its primes ahead is not all of them
 	}
 	what := "key generation: " + slowest.name
 	b.report.progress(what, done, b.total*(primeSteps+len(laterStages)), what != b.last)

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"filippo.io/age"
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+)
+
+// backUp is the part of step 1 that comes before any money: every member seals a
+// backup to a safe of the own, opens it again, and the council hears of it.
+func (s *story) backUp(ctx context.Context) error {
+	began := time.Now()
+	safes := filepath.Join(s.dir, "safes")
+	if err := os.MkdirAll(safes, 0o700); err != nil {
+		return fmt.Errorf("make the safes: %w", err)
+	}
+	var mu sync.Mutex
+	files := map[council.MemberID]common.Hash{}
+	err := each(ctx, s.members, func(ctx context.Context, m *member) error {
+		sum, err := m.backUp(ctx, filepath.Join(safes, string(m.id)))
+		mu.Lock()
+		defer mu.Unlock()
+		files[m.id] = sum
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range s.members {
+		err := s.status(ctx, m, "the backups of all", func(st api.Status) bool { return st.Backups != nil && st.Backups.Fundable })
+		if err != nil {
+			return err
+		}
+		st, err := m.client.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, b := range st.Backups.Made {
+			if files[b.Member] != b.SHA256 {
+				return fmt.Errorf("%w: %s knows the backup of %s as %s; the file is %s", errDisagree, m.id, b.Member, b.SHA256, files[b.Member])
+			}
+		}
+	}
+	s.say("seven sealed backups made, opened again and audited in %.1f s; only now all seven nodes call the address fundable", time.Since(began).Seconds())
+	return nil
+}
+
+// backUp makes a member's backup and verifies it. The safe is an age identity
+// whose secret half the node never sees.
+func (m *member) backUp(ctx context.Context, safe string) (sum common.Hash, err error) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		return sum, fmt.Errorf("make an age identity: %w", err)
+	}
+	if err := os.WriteFile(safe+".txt", []byte(id.String()+"\n"), 0o600); err != nil {
+		return sum, fmt.Errorf("write the age identity: %w", err)
+	}
+	type view struct {
+		SHA256 common.Hash
+		Told   bool
+	}
+	made, err := ask[view](ctx, m, "backup", "create", "--out", safe+".age", "--recipient", id.Recipient().String())
+	if err != nil {
+		return sum, err
+	}
+	seen, err := ask[view](ctx, m, "backup", "verify", safe+".age", "--identity", safe+".txt")
+	switch {
+	case err != nil:
+		return sum, err
+	case seen.SHA256 != made.SHA256:
+		return sum, fmt.Errorf("%s verified another file than it made: %s, %s", m.id, seen.SHA256, made.SHA256)
+	case !seen.Told:
+		return sum, fmt.Errorf("the council was not told of the backup of %s", m.id)
+	}
+	return seen.SHA256, nil
+}
