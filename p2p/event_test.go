@@ -24,9 +24,9 @@ func TestEventsOfASlowReader(t *testing.T) {
 func testSlowReader(t *testing.T, first func()) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newEventQueue()
-		q.tell(PeerUp{Member: bob})
+		q.tell(PeerUp{Member: alice})
 		first()
-		q.tell(PeerDown{Member: bob})
+		q.tell(PeerDown{Member: alice})
 		for i := range 1000 {
 			q.tell(PeerUp{Member: alice})
 			q.tell(Refused{Peer: fmt.Sprint(i)})
