@@ -82,8 +82,6 @@ func (s *Share) checkShape() error {
 	n := len(s.members)
 	d := &s.data
 	switch {
-	case s.threshold < 2 || s.threshold > n:
-		return fmt.Errorf("threshold %d of %d members", s.threshold, n)
 	case len(d.Ks) != n || len(d.NTildej) != n || len(d.H1j) != n || len(d.H2j) != n || len(d.BigXj) != n || len(d.PaillierPKs) != n:
 		return errors.New("a list has not one entry a member")
 	case d.Xi == nil || d.ShareID == nil || d.ECDSAPub == nil:
@@ -101,6 +99,13 @@ func (s *Share) checkShape() error {
 	if d.ShareID.Cmp(p.ids[self].KeyInt()) != 0 {
 		return errors.New("own coordinate is not that of the member")
 	}
+	return checkThreshold(s.threshold, n)
+}
+
+func checkThreshold(signers, members int) error {
+	if signers < 2 || signers > members {
+		return fmt.Errorf("threshold %d of %d members", signers, members)
+	}
 	return nil
 }
 
@@ -116,6 +121,11 @@ func (s *Share) checkModuli() error {
 		d.H1j[i].Cmp(d.H1i) != 0 || d.H2j[i].Cmp(d.H2i) != 0 {
 		return errors.New("own secret numbers don't belong to the public ones")
 	}
+	return checkPublicModuli(d)
+}
+
+// checkPublicModuli checks everyone's public moduli and bases.
+func checkPublicModuli(d *keygen.LocalPartySaveData) error {
 	var all []*big.Int
 	for j := range d.Ks {
 		n, tilde := d.PaillierPKs[j].N, d.NTildej[j]
@@ -198,27 +208,33 @@ func checkPreParams(d *keygen.LocalPreParams) error {
 	return nil
 }
 
-// checkPoints checks that the secret share belongs to the public one, and that
-// the public shares lie on one polynomial of the right degree whose value at
-// zero is the public key; so any Threshold of them make it.
+// checkPoints checks that the secret share belongs to the public one, and the
+// public ones.
 func (s *Share) checkPoints() error {
 	d := &s.data
-	for _, p := range append(slices.Clone(d.BigXj), d.ECDSAPub) {
-		if !onCurve(p.X(), p.Y()) {
-			return errors.New("a public share is not on the curve")
-		}
-	}
 	if d.Xi.Sign() <= 0 || d.Xi.Cmp(order) >= 0 {
 		return errors.New("secret share is out of range")
 	}
 	if !ecrypto.ScalarBaseMult(engine.S256(), d.Xi).Equals(d.BigXj[s.index()]) {
 		return errors.New("secret share does not belong to the own public share")
 	}
-	at := func(x *big.Int) *ecrypto.ECPoint { return interpolate(d.Ks[:s.threshold], d.BigXj[:s.threshold], x) }
+	return checkPolynomial(d, s.threshold)
+}
+
+// checkPolynomial checks that the public shares lie on one polynomial of the
+// right degree whose value at zero is the public key; so any threshold of them
+// make it.
+func checkPolynomial(d *keygen.LocalPartySaveData, threshold int) error {
+	for _, p := range append(slices.Clone(d.BigXj), d.ECDSAPub) {
+		if !onCurve(p.X(), p.Y()) {
+			return errors.New("a public share is not on the curve")
+		}
+	}
+	at := func(x *big.Int) *ecrypto.ECPoint { return interpolate(d.Ks[:threshold], d.BigXj[:threshold], x) }
 	if !at(new(big.Int)).Equals(d.ECDSAPub) {
 		return errors.New("public shares don't make the public key")
 	}
-	for j := s.threshold; j < len(d.Ks); j++ {
+	for j := threshold; j < len(d.Ks); j++ {
 		if !at(d.Ks[j]).Equals(d.BigXj[j]) {
 			return errors.New("public shares don't lie on one polynomial")
 		}
@@ -231,17 +247,11 @@ func (s *Share) checkPoints() error {
 func interpolate(ks []*big.Int, ys []*ecrypto.ECPoint, x *big.Int) *ecrypto.ECPoint {
 	var sum *ecrypto.ECPoint
 	for i := range ks {
-		num, den := big.NewInt(1), big.NewInt(1)
-		for j := range ks {
-			if i != j {
-				num.Mul(num, new(big.Int).Sub(x, ks[j])).Mod(num, order)
-				den.Mul(den, new(big.Int).Sub(ks[i], ks[j])).Mod(den, order)
-			}
-		}
-		if den.Sign() == 0 || num.Sign() == 0 {
+		l := lagrange(ks, i, x)
+		if l == nil {
 			return nil
 		}
-		term := ys[i].ScalarMult(num.Mul(num, den.ModInverse(den, order)).Mod(num, order))
+		term := ys[i].ScalarMult(l)
 		if sum == nil {
 			sum = term
 			continue
@@ -252,4 +262,20 @@ func interpolate(ks []*big.Int, ys []*ecrypto.ECPoint, x *big.Int) *ecrypto.ECPo
 		}
 	}
 	return sum
+}
+
+// lagrange is the i-th Lagrange coefficient at x over the points ks, modulo the
+// order; nil where it is zero or does not exist.
+func lagrange(ks []*big.Int, i int, x *big.Int) *big.Int {
+	num, den := big.NewInt(1), big.NewInt(1)
+	for j := range ks {
+		if i != j {
+			num.Mul(num, new(big.Int).Sub(x, ks[j])).Mod(num, order)
+			den.Mul(den, new(big.Int).Sub(ks[i], ks[j])).Mod(den, order)
+		}
+	}
+	if den.Sign() == 0 || num.Sign() == 0 {
+		return nil
+	}
+	return num.Mul(num, den.ModInverse(den, order)).Mod(num, order)
 }

@@ -73,6 +73,10 @@ func childFiles(t *testing.T) string {
 	}
 	pre, err := pairOnce.shares[0].OwnPreParams().MarshalBinary()
 	write("pre", pre, err)
+	for i, name := range heirFiles {
+		b, err := unused(t)[i].MarshalBinary()
+		write(name, b, err)
+	}
 	var log []wireEntry
 	for _, e := range pairOnce.keygen {
 		log = append(log, wireEntry{e.m.From, uint8(e.m.Round), e.m.Payload})
@@ -125,6 +129,9 @@ func child(protocol, name, dir string) outcome {
 			panic(err)
 		}
 		shares = append(shares, s)
+	}
+	if protocol == "reshare" {
+		return bareReshare(find(reshareForgeries(bareDeal), name), shares, read)
 	}
 	if protocol == "sign" {
 		return bareSign(find(append(signForgeries(), forgedSign()...), name), shares)

@@ -2,11 +2,13 @@ package tss_test
 
 import (
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
 	ecommon "github.com/bnb-chain/tss-lib/v2/common"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
+	"github.com/bnb-chain/tss-lib/v2/ecdsa/resharing"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
 
@@ -107,9 +109,81 @@ func BenchmarkSignColdEngine(b *testing.B) {
 	}
 }
 
+// BenchmarkReshare gives seven members, two of them new, shares of the same key,
+// dealt by four; all in one process, without the search for primes.
+func BenchmarkReshare(b *testing.B) {
+	shares := testcouncil.Shares(b)
+	dealers, members := successors()
+	pre := unused(b)
+	for i := 0; b.Loop(); i++ {
+		var fresh []*tss.PreParams
+		for _, p := range pre[:len(members)] {
+			fresh = append(fresh, tss.PreParamsOf(p.Secrets()))
+		}
+		if _, err := testcouncil.Run(reshare(b, shares, dealers, members, council.SessionID{26, byte(i)}, fresh)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// successors are four dealers of the test council, and who comes after it.
+func successors() (dealers, members []council.MemberID) {
+	ids := testcouncil.IDs()
+	return ids[:4], council.Sorted(append(slices.Clone(ids[:5]), "community-4", "core-5"))
+}
+
+// BenchmarkReshareEngine is the same with the bare engine.
+func BenchmarkReshareEngine(b *testing.B) {
+	shares := testcouncil.Shares(b)
+	pre := unused(b)
+	for b.Loop() {
+		var old engine.UnSortedPartyIDs
+		byKey := map[string]*tss.Share{}
+		for _, s := range shares[:4] {
+			old = append(old, engine.NewPartyID(string(s.Self()), "", s.Data().ShareID))
+			byKey[string(s.Self())] = s
+		}
+		dealers := engine.SortPartyIDs(old)
+		heirs := engine.GenerateTestPartyIDs(7)
+		out, end := make(chan engine.Message, 1000), make(chan *keygen.LocalPartySaveData, 11)
+		var parties []engine.Party
+		add := func(id *engine.PartyID, data keygen.LocalPartySaveData) {
+			params := engine.NewReSharingParameters(engine.S256(), engine.NewPeerContext(dealers), engine.NewPeerContext(heirs), id, 4, 3, 7, 3)
+			parties = append(parties, resharing.NewLocalParty(params, data, out, end))
+		}
+		for _, id := range dealers {
+			add(id, *byKey[id.Id].Copy().Data())
+		}
+		for i, id := range heirs {
+			data := keygen.NewLocalPartySaveData(7)
+			data.LocalPreParams = *pre[i].Secrets()
+			add(id, data)
+		}
+		carryBetween(b, parties, out, func(m engine.ParsedMessage, p engine.Party) bool {
+			side := 0
+			if slices.Contains(heirs, p.PartyID()) {
+				side = 1
+			}
+			return p.PartyID() != m.GetFrom() && meant(tss.RoundOf(m.Content()), side) &&
+				(len(m.GetTo()) != 1 || m.GetTo()[0].KeyInt().Cmp(p.PartyID().KeyInt()) == 0)
+		})
+		if len(end) != 11 {
+			b.Fatal("no shares")
+		}
+	}
+}
+
 // carry starts bare parties and carries their messages, in lockstep like
 // testcouncil.Run.
 func carry(b *testing.B, parties []engine.Party, out chan engine.Message) {
+	carryBetween(b, parties, out, func(m engine.ParsedMessage, p engine.Party) bool {
+		to := m.GetTo()
+		return m.GetFrom().Index != p.PartyID().Index && (len(to) != 1 || to[0].Index == p.PartyID().Index)
+	})
+}
+
+// carryBetween does it where not everybody hears everything.
+func carryBetween(b *testing.B, parties []engine.Party, out chan engine.Message, hears func(engine.ParsedMessage, engine.Party) bool) {
 	each := func(f func(engine.Party) *engine.Error) {
 		done := make(chan *engine.Error, len(parties))
 		for _, p := range parties {
@@ -132,8 +206,7 @@ func carry(b *testing.B, parties []engine.Party, out chan engine.Message) {
 		}
 		each(func(p engine.Party) *engine.Error {
 			for _, m := range batch {
-				to := m.GetTo()
-				if m.GetFrom().Index == p.PartyID().Index || len(to) == 1 && to[0].Index != p.PartyID().Index {
+				if !hears(m, p) {
 					continue
 				}
 				if _, err := p.Update(m); err != nil {

@@ -91,7 +91,11 @@ func (s *Session) engineError(r Round, e *engine.Error) error {
 	var who []council.MemberID
 	seen := map[int]bool{s.self: true}
 	for _, c := range e.Culprits() {
-		if i, ok := s.parties.member(c); ok && !seen[i] {
+		i, ok := s.parties.member(c)
+		if !ok {
+			i, ok = s.heirs.member(c)
+		}
+		if ok && !seen[i] {
 			seen[i] = true
 			who = append(who, s.members[i])
 		}

@@ -10,10 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
 
-	ecrypto "github.com/bnb-chain/tss-lib/v2/crypto"
-	"github.com/bnb-chain/tss-lib/v2/crypto/paillier"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
-	engine "github.com/bnb-chain/tss-lib/v2/tss"
 
 	"github.com/millicent-one/signer/council"
 )
@@ -90,9 +87,7 @@ func (s *Share) MarshalBinary() ([]byte, error) {
 		PaillierP: d.PaillierSK.P, PaillierQ: d.PaillierSK.Q, P: d.P, Q: d.Q, Alpha: d.Alpha, Beta: d.Beta, Secret: d.Xi,
 		KeyX: d.ECDSAPub.X(), KeyY: d.ECDSAPub.Y(),
 	}
-	for i := range d.Ks {
-		v.Peers = append(v.Peers, peerV1{d.PaillierPKs[i].N, d.NTildej[i], d.H1j[i], d.H2j[i], d.BigXj[i].X(), d.BigXj[i].Y()})
-	}
+	v.Peers = peersOf(d)
 	return seal(shareKind, FormatVersion, v)
 }
 
@@ -124,25 +119,14 @@ func readShare(b []byte) (*Share, error) {
 	if _, err := checkMembers(v.Members, v.Self); err != nil {
 		return nil, err
 	}
-	if len(v.Peers) != len(v.Members) {
-		return nil, errors.New("a list has not one entry a member")
-	}
 	if v.Threshold > maxParties {
 		return nil, fmt.Errorf("threshold is %d", v.Threshold)
 	}
 	s := &Share{epoch: v.Epoch, origin: v.Origin, self: v.Self, members: v.Members, threshold: int(v.Threshold)}
 	p := s.parties()
-	d := keygen.NewLocalPartySaveData(len(v.Members))
-	d.Ks = p.sorted.Keys()
-	for i, peer := range v.Peers {
-		d.PaillierPKs[i] = &paillier.PublicKey{N: peer.Paillier}
-		d.NTildej[i], d.H1j[i], d.H2j[i] = peer.NTilde, peer.H1, peer.H2
-		if d.BigXj[i], err = ecrypto.NewECPoint(engine.S256(), peer.X, peer.Y); err != nil {
-			return nil, errors.New("a public share is not on the curve")
-		}
-	}
-	if d.ECDSAPub, err = ecrypto.NewECPoint(engine.S256(), v.KeyX, v.KeyY); err != nil {
-		return nil, errors.New("public key is not on the curve")
+	d, err := readPeers(p, v.Peers, v.KeyX, v.KeyY)
+	if err != nil {
+		return nil, err
 	}
 	for _, n := range []*big.Int{v.PaillierP, v.PaillierQ, v.P, v.Q} {
 		if n.BitLen() > safeBits || n.BitLen() < safeBits-1 {

@@ -1,9 +1,10 @@
 // Package tss runs one threshold-ECDSA protocol as a synchronous state machine:
 // key generation, in which all members make a key that never exists in one
-// place, and signing, in which as many as the threshold make one signature
-// (GG18, by bnb-chain/tss-lib; no other package imports it). A signature can be
-// made in two parts: NewArm does all that does not depend on what is signed, and
-// Armed.Fire the rest, in milliseconds.
+// place; signing, in which as many as the threshold make one signature; and
+// resharing, in which as many deal new shares of the same key to the members of
+// the next epoch (GG18, by bnb-chain/tss-lib; no other package imports it). A
+// signature can be made in two parts: NewArm does all that does not depend on
+// what is signed, and Armed.Fire the rest, in milliseconds.
 //
 //	s, err := tss.NewSign(tss.SignConfig{...})
 //	ready, err := s.Start()
@@ -38,8 +39,8 @@
 //
 // # Rules of use
 //
-// Pre-parameters serve one session. An aborted key generation burns the moduli
-// of all members: keep Session.Moduli in the Seen set of the next. A session
+// Pre-parameters serve one session. An aborted key generation or resharing burns
+// the moduli of all members: keep Session.Moduli in the Seen set of the next. A session
 // id must commit to everything the session is for (package council); the
 // members' coordinates are derived from it, since the engine knows no session.
 //

@@ -27,6 +27,7 @@ var (
 	SignSteps    = signSteps
 	ArmSteps     = armSteps
 	FireSteps    = fireSteps
+	ReshareSteps = reshareSteps
 	CheckModulus = checkModulus
 	ModulusProof = modulusProof
 	Order        = order
@@ -34,6 +35,9 @@ var (
 )
 
 func (r Round) MaxPayload() int { return r.maxPayload() }
+
+// Bare reports whether a message of the type is only a word.
+func (r Round) Bare() bool { return r.bare() }
 
 // Data is the engine's view of the share; changes reach the share.
 func (s *Share) Data() *keygen.LocalPartySaveData { return &s.data }
@@ -86,6 +90,7 @@ func Unseal(kind string, version uint64, b []byte) ([]byte, error) { return unse
 const (
 	ShareKind     = shareKind
 	PreParamsKind = preParamsKind
+	PublicKind    = publicKind
 )
 
 // Guard is the guard on its own.
@@ -143,7 +148,7 @@ func (s *Session) Rounds() []Round { return slices.Concat(s.steps...) }
 
 // Keeps reports whether a session can still reach its engine or what it wrote.
 func (s *Session) Keeps() bool {
-	return s.party != nil || s.out != nil || s.held != nil || s.parked != nil || s.begin != nil || s.finish != nil
+	return s.party != nil || s.heir != nil || s.out != nil || s.held != nil || s.parked != nil || s.begin != nil || s.finish != nil
 }
 
 // Heard reports whether the engine was given anything.

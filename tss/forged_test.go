@@ -11,6 +11,7 @@ import (
 	"github.com/bnb-chain/tss-lib/v2/crypto/mta"
 	"github.com/bnb-chain/tss-lib/v2/crypto/paillier"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
+	"github.com/bnb-chain/tss-lib/v2/ecdsa/resharing"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
 
@@ -119,16 +120,24 @@ func (f *paillierForgery) apply(w *world, c engine.MessageContent) {
 		m.PaillierN = f.n.Bytes()
 		w.key = &paillier.PrivateKey{PublicKey: paillier.PublicKey{N: f.n}, PhiN: f.phi}
 	case *keygen.KGRound2Message1:
-		d := w.alice
-		p, err := facproof.NewProof(w.context, engine.S256(), f.n, d.NTildei, d.H1i, d.H2i, f.p, f.q, rand.Reader)
-		if err != nil {
-			panic(err)
-		}
-		parts := p.Bytes()
-		m.FacProof = parts[:]
+		m.FacProof = f.factorProof(w, w.context)
 	case *keygen.KGRound2Message2:
 		m.ModProof = f.modProof(w.context)
+	case *resharing.DGRound2Message1:
+		m.PaillierN, m.ModProof = f.n.Bytes(), f.modProof(w.context)
+	case *resharing.DGRound4Message1:
+		m.FacProof = f.factorProof(w, w.receiver)
 	}
+}
+
+func (f *paillierForgery) factorProof(w *world, context []byte) [][]byte {
+	d := w.alice
+	p, err := facproof.NewProof(context, engine.S256(), f.n, d.NTildei, d.H1i, d.H2i, f.p, f.q, rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	parts := p.Bytes()
+	return parts[:]
 }
 
 // compoundForgery is a modulus of many primes, and the proof by which v2.0.2 is

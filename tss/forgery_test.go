@@ -43,6 +43,7 @@ const (
 type world struct {
 	alice, mallory *keygen.LocalPartySaveData
 	context        []byte               // of mallory's proofs
+	receiver       []byte               // of her factor proof for alice, in a resharing
 	key            *paillier.PrivateKey // mallory's, as far as it is for the Paillier proof
 	forged         *paillierForgery
 	theta          *big.Int // alice's

@@ -70,15 +70,15 @@ func fuzzSealed(f *testing.F, kind string, version uint64, good []byte, err erro
 // recording is what the fuzz targets need of a pair's sessions. Each worker
 // starts anew, so that it comes from the cache.
 type recording struct {
-	Shares                  [][]byte
-	Session                 council.SessionID
-	Keygen, Sign, Arm, Fire []tss.Message
+	Shares                           [][]byte
+	Session                          council.SessionID
+	Keygen, Sign, Arm, Fire, Reshare []tss.Message
 }
 
 // recorded fills in what pair makes, from the cache if it is there.
 func recorded(f *testing.F) []*tss.Share {
 	f.Helper()
-	b, err := testcouncil.Cached("pair-2", func() ([]byte, error) {
+	b, err := testcouncil.Cached("pair-3", func() ([]byte, error) {
 		var r recording
 		for _, s := range pair(f) {
 			b, err := s.MarshalBinary()
@@ -89,7 +89,7 @@ func recorded(f *testing.F) []*tss.Share {
 		}
 		r.Session = pairOnce.session
 		r.Keygen, r.Sign = messages(pairOnce.keygen), messages(pairOnce.sign)
-		r.Arm, r.Fire = messages(pairOnce.arm), messages(pairOnce.fire)
+		r.Arm, r.Fire, r.Reshare = messages(pairOnce.arm), messages(pairOnce.fire), messages(pairOnce.reshare)
 		return rlp.EncodeToBytes(r)
 	})
 	if err != nil {
@@ -109,7 +109,7 @@ func recorded(f *testing.F) []*tss.Share {
 			pairOnce.shares = append(pairOnce.shares, s)
 		}
 		pairOnce.keygen, pairOnce.sign = entries(r.Keygen), entries(r.Sign)
-		pairOnce.arm, pairOnce.fire = entries(r.Arm), entries(r.Fire)
+		pairOnce.arm, pairOnce.fire, pairOnce.reshare = entries(r.Arm), entries(r.Fire), entries(r.Reshare)
 	})
 	return pair(f)
 }
@@ -219,10 +219,10 @@ func FuzzDecode(f *testing.F) {
 // result, and never may it give away a part of a signature.
 func FuzzStep(f *testing.F) {
 	shares := recorded(f)
-	protocols := []string{"keygen", "sign", "arm", "fire"}
+	protocols := []string{"keygen", "sign", "arm", "fire", "reshare"}
 	logs := past(f)
 	slot := fireSlot(f, shares, recordedSlot)
-	open := func(t testing.TB, kind uint8) *tss.Session { return sessionOf(t, protocols[kind%4], slot) }
+	open := func(t testing.TB, kind uint8) *tss.Session { return sessionOf(t, protocols[kind%5], slot) }
 	for kind, name := range protocols {
 		id := open(f, uint8(kind)).ID()
 		for _, e := range logs[name] {
@@ -231,11 +231,11 @@ func FuzzStep(f *testing.F) {
 		f.Add(uint8(kind), false, []byte{}, "", "", uint8(0), []byte{}, []byte{})
 	}
 	// One of each that lives on, and one that has not started.
-	var alive, fresh [4]*tss.Session
+	var alive, fresh [5]*tss.Session
 	f.Fuzz(func(t *testing.T, kind uint8, started bool, session []byte, from, to string, round uint8, transcript, payload []byte) {
-		kind %= 4
+		kind %= 5
 		at := &fresh[kind]
-		if started && protocols[kind] != "fire" && protocols[kind] != "keygen" { // those take long to start
+		if started && (protocols[kind] == "sign" || protocols[kind] == "arm") { // the others take long to start
 			at = &alive[kind]
 		}
 		if *at == nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bnb-chain/tss-lib/v2/crypto/commitments"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
+	"github.com/bnb-chain/tss-lib/v2/ecdsa/resharing"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
 
@@ -34,6 +35,7 @@ type guard struct {
 	bases  map[string]int             // every h1 and h2, and whose it is
 	sealed map[Round]map[int]*big.Int // commitments
 	theta  map[int]*big.Int
+	deal   *deal // what the dealers of a resharing must say; nil outside one
 }
 
 func newGuard(members []council.MemberID, self, threshold int) *guard {
@@ -81,6 +83,18 @@ func (g *guard) check(from int, r Round, c engine.MessageContent) error {
 		return g.sign8(from, m)
 	case *signing.SignRound9Message:
 		return g.sign9(m)
+	case *resharing.DGRound1Message:
+		return g.reshare1(from, m)
+	case *resharing.DGRound2Message1:
+		return g.reshare2(from, m)
+	case *resharing.DGRound3Message1:
+		return g.reshare3Share(m)
+	case *resharing.DGRound3Message2:
+		return g.reshare3Decommit(from, m)
+	case *resharing.DGRound4Message1:
+		return factorProof(m.GetFacProof(), g.tilde[g.self])
+	case *resharing.DGRound2Message2, *resharing.DGRound4Message2:
+		return nil // a word, see decode
 	default:
 		return ErrOtherRound
 	}
@@ -100,6 +114,10 @@ func (g *guard) own(r Round, c engine.MessageContent) error {
 		return g.seal(g.self, r, m.GetCommitment())
 	case *signing.SignRound3Message:
 		return g.sign3(g.self, m)
+	case *resharing.DGRound1Message:
+		return g.reshare1(g.self, m)
+	case *resharing.DGRound2Message1:
+		return g.reshare2(g.self, m)
 	}
 	return nil
 }

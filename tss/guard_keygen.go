@@ -12,9 +12,28 @@ import (
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
 )
 
-// keygen1 checks a member's moduli, the bases h1 and h2, and that their proofs
-// can be parsed.
+// keygen1 checks a member's public numbers and notes its commitment.
 func (g *guard) keygen1(from int, m *keygen.KGRound1Message) error {
+	if err := g.numbers(from, KeygenRound1, m); err != nil {
+		return err
+	}
+	return g.seal(from, KeygenRound1, m.GetCommitment())
+}
+
+// publicNumbers are what a member shows of its pre-parameters, in a key
+// generation or in a resharing.
+type publicNumbers interface {
+	GetPaillierN() []byte
+	GetNTilde() []byte
+	GetH1() []byte
+	GetH2() []byte
+	UnmarshalDLNProof1() (*dlnproof.Proof, error)
+	UnmarshalDLNProof2() (*dlnproof.Proof, error)
+}
+
+// numbers checks a member's moduli, the bases h1 and h2, and that their proofs
+// can be parsed.
+func (g *guard) numbers(from int, r Round, m publicNumbers) error {
 	n, err := number("Paillier modulus", m.GetPaillierN(), modulusBytes)
 	if err != nil {
 		return err
@@ -32,19 +51,16 @@ func (g *guard) keygen1(from int, m *keygen.KGRound1Message) error {
 	if !coprime(n, tilde) {
 		return errors.New("the Paillier modulus and NTilde are equal or share a factor")
 	}
-	if err := g.moduli(from, n, tilde); err != nil {
+	if err := g.moduli(from, r, n, tilde); err != nil {
 		return err
 	}
-	if err := g.base(from, tilde, m.GetH1(), m.GetH2()); err != nil {
+	if err := g.base(from, r, tilde, m.GetH1(), m.GetH2()); err != nil {
 		return err
 	}
 	for _, proof := range []func() (*dlnproof.Proof, error){m.UnmarshalDLNProof1, m.UnmarshalDLNProof2} {
 		if err := dln(proof, tilde); err != nil {
 			return err
 		}
-	}
-	if err := g.seal(from, KeygenRound1, m.GetCommitment()); err != nil {
-		return err
 	}
 	g.paillier[from], g.tilde[from] = n, tilde
 	return nil
@@ -53,15 +69,15 @@ func (g *guard) keygen1(from int, m *keygen.KGRound1Message) error {
 // moduli compares a member's moduli with those of everyone else and of the
 // past. A shared factor would let one member open what is encrypted for
 // another.
-func (g *guard) moduli(from int, n, tilde *big.Int) error {
+func (g *guard) moduli(from int, r Round, n, tilde *big.Int) error {
 	for _, mine := range []*big.Int{n, tilde} {
 		if g.seen.has(mine) {
-			return g.suspects(KeygenRound1, errors.New("modulus has served before"), from)
+			return g.suspects(r, errors.New("modulus has served before"), from)
 		}
 		for j := range g.members {
 			for _, other := range []*big.Int{g.paillier[j], g.tilde[j]} {
 				if j != from && other != nil && !coprime(mine, other) {
-					return g.suspects(KeygenRound1, errors.New("moduli of two members share a factor"), from, j)
+					return g.suspects(r, errors.New("moduli of two members share a factor"), from, j)
 				}
 			}
 		}
@@ -73,7 +89,7 @@ func (g *guard) moduli(from int, n, tilde *big.Int) error {
 // coprime to NTilde), not trivial, and nobody else's. The engine compares them
 // as raw bytes, so that h and h+NTilde would differ; the range check closes
 // that.
-func (g *guard) base(from int, tilde *big.Int, raw ...[]byte) error {
+func (g *guard) base(from int, r Round, tilde *big.Int, raw ...[]byte) error {
 	var h [2]*big.Int
 	for i, b := range raw {
 		name := fmt.Sprintf("h%d", i+1)
@@ -94,7 +110,7 @@ func (g *guard) base(from int, tilde *big.Int, raw ...[]byte) error {
 	}
 	for _, v := range h {
 		if j, ok := g.bases[string(v.Bytes())]; ok && j != from {
-			return g.suspects(KeygenRound1, errors.New("two members use the same base"), from, j)
+			return g.suspects(r, errors.New("two members use the same base"), from, j)
 		}
 	}
 	for _, v := range h {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
+	"github.com/bnb-chain/tss-lib/v2/ecdsa/resharing"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
 
@@ -91,6 +92,7 @@ func TestGuardRows(t *testing.T) {
 	mine, mineTilde := own.PaillierSK.N, own.NTildei
 	q2 := new(big.Int).Mul(q, q)
 	big1 := big.NewInt(1)
+	heir := unused(t)[0].Secrets() // alice's in a resharing
 
 	rows := map[tss.Round][]row{
 		tss.KeygenRound1: {
@@ -218,13 +220,64 @@ func TestGuardRows(t *testing.T) {
 		tss.SignRound9: {
 			{"q", of(func(m *signing.SignRound9Message) { m.S = q.Bytes() }), "out of range"},
 		},
+		tss.ReshareRound1: {
+			{"another key", of(func(m *resharing.DGRound1Message) {
+				m.EcdsaPubX, m.EcdsaPubY = engine.S256().Params().Gx.Bytes(), engine.S256().Params().Gy.Bytes()
+			}), "another key"},
+			{"off the curve", of(func(m *resharing.DGRound1Message) { m.EcdsaPubX[3] ^= 1 }), "not on the curve"},
+			{"no session", of(func(m *resharing.DGRound1Message) { m.Ssid = nil }), "another session"},
+			{"another session", of(func(m *resharing.DGRound1Message) { m.Ssid[3] ^= 1 }), "another session"},
+			{"long commitment", of(func(m *resharing.DGRound1Message) { m.VCommitment = ones(33) }), "33 bytes"},
+		},
+		tss.ReshareRound2: {
+			{"even N", of(func(m *resharing.DGRound2Message1) { m.PaillierN = plus(m.PaillierN, big1) }), "even"},
+			{"even NTilde", of(func(m *resharing.DGRound2Message1) { m.NTilde = plus(m.NTilde, big1) }), "even"},
+			{"short N", of(func(m *resharing.DGRound2Message1) { m.PaillierN[0] >>= 1 }), "2047 bits"},
+			{"short NTilde", of(func(m *resharing.DGRound2Message1) { m.NTilde[0] >>= 1 }), "2047 bits"},
+			{"N with a small factor", of(func(m *resharing.DGRound2Message1) { m.PaillierN = smooth(n).Bytes() }), "small factor"},
+			{"N = NTilde", of(func(m *resharing.DGRound2Message1) { m.PaillierN = m.NTilde }), "share a factor"},
+			{"N of the old epoch", of(func(m *resharing.DGRound2Message1) { m.PaillierN = n.Bytes() }), "served before"},
+			{"alice's NTilde of the old epoch", of(func(m *resharing.DGRound2Message1) { m.NTilde = mineTilde.Bytes() }), "served before"},
+			{"alice's N", of(func(m *resharing.DGRound2Message1) { m.PaillierN = heir.PaillierSK.N.Bytes() }), "two members share"},
+			{"h1 = 1", of(func(m *resharing.DGRound2Message1) { m.H1 = []byte{1} }), "trivial"},
+			{"h1 = h2", of(func(m *resharing.DGRound2Message1) { m.H1 = m.H2 }), "equal"},
+			{"length prefix", of(func(m *resharing.DGRound2Message1) { m.Dlnproof_2[129] = ones(8) }), "can't be parsed"},
+			{"T too large", of(func(m *resharing.DGRound2Message1) { m.Dlnproof_1[200] = append([]byte{1}, make([]byte, 256)...) }), "T is out of range"},
+			{"no proof", of(func(m *resharing.DGRound2Message1) { m.ModProof = nil }), "0 parts"},
+			{"W = 1", of(func(m *resharing.DGRound2Message1) { m.ModProof[0] = []byte{1} }), "Jacobi"},
+			{"short choices", of(func(m *resharing.DGRound2Message1) { m.ModProof[81] = []byte{1} }), "wrong length"},
+		},
+		tss.ReshareRound3Share: {
+			{"zero", of(func(m *resharing.DGRound3Message1) { m.Share = []byte{0} }), "leading zeros"},
+			{"q", of(func(m *resharing.DGRound3Message1) { m.Share = q.Bytes() }), "out of range"},
+		},
+		tss.ReshareRound3Decommit: {
+			{"short", of(func(m *resharing.DGRound3Message2) { m.VDecommitment = m.VDecommitment[:3] }), "3 parts"},
+			{"long", of(func(m *resharing.DGRound3Message2) {
+				m.VDecommitment = append(m.VDecommitment, m.VDecommitment[1:3]...)
+			}), "7 parts"},
+			{"off the curve", of(func(m *resharing.DGRound3Message2) { m.VDecommitment[1][5] ^= 1 }), "not on the curve"},
+			{"another randomness", of(func(m *resharing.DGRound3Message2) { m.VDecommitment[0][5] ^= 1 }), "does not open"},
+		},
+		tss.ReshareRound4Factors: {
+			{"no factor proof", of(func(m *resharing.DGRound4Message1) { m.FacProof = nil }), "0 parts"},
+			{"P too large", of(func(m *resharing.DGRound4Message1) { m.FacProof[0] = heir.NTildei.Bytes() }), "out of range"},
+			{"Sigma too large", of(func(m *resharing.DGRound4Message1) { m.FacProof[5] = ones(545) }), "545 bytes"},
+			{"V too large", of(func(m *resharing.DGRound4Message1) { m.FacProof[10] = ones(610) }), "610 bytes"},
+		},
 	}
-	for _, r := range slices.Concat(slices.Concat(tss.KeygenSteps...), slices.Concat(tss.SignSteps...)) {
+	for _, r := range slices.Concat(slices.Concat(tss.KeygenSteps...), slices.Concat(tss.SignSteps...), slices.Concat(tss.ReshareSteps...)) {
+		if r.Bare() {
+			continue // it is decode that looks whether it is one
+		}
 		fresh := func() (tss.Guard, engine.MessageContent) {
 			log, g := pairOnce.sign, tss.Guard{}
-			if r < tss.SignRound1Direct {
+			switch {
+			case r < tss.SignRound1Direct:
 				log, g = pairOnce.keygen, keygenGuard(t)
-			} else {
+			case r >= tss.ReshareRound1:
+				log, g = pairOnce.reshare, tss.GuardOf(resharers(t, shares, two, two, recordedDeal)[0])
+			default:
 				g = tss.GuardOf(signers(t, shares[:1], two, ceremonyOf(9))[0])
 			}
 			return g, listen(t, g, log, r)

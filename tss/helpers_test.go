@@ -1,6 +1,7 @@
 package tss_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
 	"google.golang.org/protobuf/proto"
 
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
@@ -40,6 +42,7 @@ var pairOnce struct {
 	sign    []entry
 	arm     []entry
 	fire    []entry
+	reshare []entry
 	err     error
 }
 
@@ -47,6 +50,7 @@ var pairOnce struct {
 var (
 	recordedSign = common.Hash{9}        // the ceremony of sign and of fire
 	recordedSlot = council.SessionID{99} // of arm and of fire
+	recordedDeal = council.SessionID{98} // of the resharing from the two to the two
 )
 
 // pair are two shares of a 2-of-2 key, made once per test run, in the middle of
@@ -82,6 +86,11 @@ func pair(t testing.TB) []*tss.Share {
 			return
 		}
 		pairOnce.fire = n.log
+		n = network{noise: noise(t)}
+		if _, pairOnce.err = n.run(resharers(t, pairOnce.shares, two, two, recordedDeal)); pairOnce.err != nil {
+			return
+		}
+		pairOnce.reshare = n.log
 	})
 	if pairOnce.err != nil {
 		t.Fatal(pairOnce.err)
@@ -99,6 +108,81 @@ func pairKeygen(t testing.TB, id council.SessionID, seen tss.Seen) []*tss.Sessio
 			Session: id, Self: m, Members: two, Threshold: 2, Epoch: 1,
 			Params: testcouncil.Shares(t)[i].OwnPreParams(), Seen: seen,
 		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// unused are pre-parameters that have made no share, one set for each of many
+// members; found once on a machine.
+func unused(t testing.TB) []*tss.PreParams {
+	t.Helper()
+	b, err := testcouncil.Cached("unused-9", func() ([]byte, error) {
+		var all [][]byte
+		for range 9 {
+			p, err := tss.GeneratePreParams(context.Background(), tss.PreParamsOptions{})
+			if err != nil {
+				return nil, err
+			}
+			b, err := p.MarshalBinary()
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, b)
+		}
+		return rlp.EncodeToBytes(all)
+	})
+	var all [][]byte
+	if err == nil {
+		err = rlp.DecodeBytes(b, &all)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []*tss.PreParams
+	for _, b := range all {
+		p, err := tss.UnmarshalPreParams(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// resharers prepares a resharing by some owners of the shares to members, any
+// two of whom will sign, or any four of seven. Sessions are sorted by owner.
+func resharers(t testing.TB, shares []*tss.Share, dealers, members []council.MemberID, id council.SessionID) []*tss.Session {
+	t.Helper()
+	return reshare(t, shares, dealers, members, id, nil)
+}
+
+// reshare is the same with the members' own pre-parameters, in their order.
+func reshare(t testing.TB, shares []*tss.Share, dealers, members []council.MemberID, id council.SessionID, pre []*tss.PreParams) []*tss.Session {
+	t.Helper()
+	threshold := 2
+	if len(members) > 4 {
+		threshold = 4
+	}
+	if pre == nil {
+		pre = unused(t)
+	}
+	all := council.Sorted(append(slices.Clone(dealers), without(members, dealers)...))
+	var out []*tss.Session
+	for _, m := range all {
+		c := tss.ReshareConfig{
+			Session: id, Self: m, Dealers: dealers, Public: shares[0].Public(), Members: members, Threshold: threshold, Epoch: shares[0].Epoch() + 1,
+		}
+		if slices.Contains(dealers, m) {
+			c.Share = shares[slices.IndexFunc(shares, func(s *tss.Share) bool { return s.Self() == m })]
+		}
+		if i := slices.Index(members, m); i >= 0 {
+			c.Params = pre[i]
+		}
+		s, err := tss.NewReshare(c)
 		if err != nil {
 			t.Fatal(err)
 		}

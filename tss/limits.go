@@ -40,7 +40,11 @@ func (r Round) maxPayload() int {
 		return 3 << 10 // a ciphertext and a range proof
 	case SignRound2:
 		return 7 << 10 // two ciphertexts and two proofs
-	case SignArmed:
+	case ReshareRound2:
+		return 180 << 10 // moduli, two proofs of 128 pairs of numbers modulo NTilde, 163 numbers modulo N
+	case ReshareRound3Decommit, ReshareRound4Factors:
+		return 4 << 10 // points; a factor proof
+	case SignArmed, ReshareRound2Ready, ReshareRound4Done:
 		return 0
 	default:
 		return 512 // points, scalars and hashes

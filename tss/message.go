@@ -34,8 +34,9 @@ type Ready struct {
 	// Signature is set once, at the end of a signing session: low-s, and checked
 	// against the share's public key.
 	Signature *Signature
-	// Share is set once, at the end of a key generation, and has passed its
-	// Audit. It must be on stable storage before the session's end is confirmed.
+	// Share is set once, at the end of a key generation or, for a member of the
+	// next epoch, of a resharing, and has passed its Audit. It must be on stable
+	// storage before the session's end is confirmed.
 	Share *Share
 	// Armed is set once, at the end of an arming session.
 	Armed *Armed
@@ -72,10 +73,10 @@ func (s Signature) Bytes() []byte {
 // decode reads a payload as the engine's message of a type. Unknown fields are
 // refused: they would travel in the transcript without meaning anything.
 func decode(r Round, payload []byte) (engine.MessageContent, error) {
-	if r == SignArmed {
-		if len(payload) > 0 {
-			return nil, errors.New("message has content; it is only a word")
-		}
+	if r.bare() && len(payload) > 0 {
+		return nil, errors.New("message has content; it is only a word")
+	}
+	if r == SignArmed { // the engine has no such message
 		return nil, nil
 	}
 	c := r.content()
@@ -91,7 +92,7 @@ func decode(r Round, payload []byte) (engine.MessageContent, error) {
 	if len(c.ProtoReflect().GetUnknown()) > 0 {
 		return nil, errors.New("message has unknown fields")
 	}
-	if !c.ValidateBasic() {
+	if !c.ValidateBasic() || len(payload) == 0 && !r.bare() { // the engine lets an empty factor proof pass here
 		return nil, errors.New("message lacks a field")
 	}
 	return c, nil

@@ -27,38 +27,47 @@ func partyKey(session council.SessionID, m council.MemberID) *big.Int {
 	return k.Add(k, one)
 }
 
-// parties are the members as the engine knows them. The engine sorts by
-// coordinate, we sort by name.
+// parties are the members as the engine knows them: all of a session, or one
+// side of a resharing. The engine sorts by coordinate, we sort by name.
 type parties struct {
-	ids     []*engine.PartyID // by member
+	ids     []*engine.PartyID // by member; nil for one of the other side
 	sorted  engine.SortedPartyIDs
 	members []int // member of each engine index
 }
 
-// newParties makes the engine's view of members with the given coordinates.
+// newParties makes the engine's view of members with the given coordinates. Who
+// has none is not among them.
 func newParties(members []council.MemberID, key func(council.MemberID) *big.Int) *parties {
-	p := &parties{members: make([]int, len(members))}
-	for _, m := range members {
-		p.ids = append(p.ids, engine.NewPartyID(string(m), string(m), key(m)))
+	p := &parties{ids: make([]*engine.PartyID, len(members))}
+	var seated []*engine.PartyID
+	for i, m := range members {
+		if k := key(m); k != nil {
+			p.ids[i] = engine.NewPartyID(string(m), string(m), k)
+			seated = append(seated, p.ids[i])
+		}
 	}
-	p.sorted = engine.SortPartyIDs(slices.Clone(p.ids))
+	p.sorted = engine.SortPartyIDs(seated)
+	p.members = make([]int, len(p.sorted))
 	for i, id := range p.ids {
-		p.members[id.Index] = i
+		if id != nil {
+			p.members[id.Index] = i
+		}
 	}
 	return p
 }
 
 // member is the member behind a party id of the engine.
 func (p *parties) member(id *engine.PartyID) (int, bool) {
-	if id == nil || id.Index < 0 || id.Index >= len(p.members) {
+	if p == nil || id == nil || id.Index < 0 || id.Index >= len(p.members) {
 		return 0, false
 	}
-	return p.members[id.Index], true
+	i := p.members[id.Index]
+	return i, p.ids[i].KeyInt().Cmp(id.KeyInt()) == 0
 }
 
 // params are the engine's parameters of one party.
 func (p *parties) params(self, threshold int) *engine.Parameters {
-	return engine.NewParameters(engine.S256(), engine.NewPeerContext(p.sorted), p.ids[self], len(p.ids), threshold)
+	return engine.NewParameters(engine.S256(), engine.NewPeerContext(p.sorted), p.ids[self], len(p.sorted), threshold)
 }
 
 // checkMembers checks that members are valid, sorted and distinct, and finds

@@ -18,6 +18,8 @@ func (r Round) Earlier() Round {
 	switch r {
 	case KeygenRound2Decommit, KeygenRound3:
 		return KeygenRound1
+	case ReshareRound3Decommit:
+		return ReshareRound1
 	case SignRound4:
 		return SignRound1
 	case SignRound6:
@@ -30,7 +32,7 @@ func (r Round) Earlier() Round {
 
 // Secret reports whether a message of this type carries a secret that only the
 // encryption of its connection protects: its content must not be kept or shown.
-func (r Round) Secret() bool { return r == KeygenRound2Share }
+func (r Round) Secret() bool { return r == KeygenRound2Share || r == ReshareRound3Share }
 
 // Known reports whether there is such a type.
 func (r Round) Known() bool { return r == SignArmed || r.content() != nil }

@@ -17,8 +17,11 @@ import (
 // said is mallory's message of a round, for alice or for all.
 func said(r tss.Round) *tss.Message {
 	log := pairOnce.sign
-	if r < tss.SignRound1Direct {
+	switch {
+	case r < tss.SignRound1Direct:
 		log = pairOnce.keygen
+	case r >= tss.ReshareRound1:
+		log = pairOnce.reshare
 	}
 	i := slices.IndexFunc(log, func(e entry) bool { return e.m.From == mallory && e.m.Round == r })
 	if i < 0 {
@@ -39,6 +42,18 @@ var hidden = []string{
 	"sign-2, C1 = N",
 	"sign-2, C2 = N^2",
 	"sign-2, V = N",
+	"reshare-1, another key",
+	"reshare-1, no session",
+	"reshare-1, another session",
+	"reshare-4-factors, P too large",
+}
+
+// luck are the rows in which the guard stops at what convicts nobody, and that
+// the sender's proofs are of another modulus shows or not.
+var luck = []string{
+	"reshare-2, N of the old epoch",
+	"reshare-2, alice's NTilde of the old epoch",
+	"reshare-2, alice's N",
 }
 
 // more is a row in which the guard stops at what convicts nobody, and there is
@@ -63,6 +78,7 @@ func recheck(t *testing.T, r tss.Round, row row, c engine.MessageContent, fault 
 	switch shown := !errors.Is(got, tss.ErrNotShown); {
 	case got == nil:
 		t.Fatalf("%s, %s: no error at all", r, row.name)
+	case slices.Contains(luck, name):
 	case shown != want:
 		t.Errorf("%s, %s: %v; shown %v, want %v", r, row.name, got, shown, want)
 	case shown && name != more && !strings.Contains(got.Error(), row.want) && !strings.Contains(got.Error(), "lacks a field"):

@@ -16,7 +16,7 @@ import (
 func past(t testing.TB) map[string][]entry {
 	pair(t)
 	return map[string][]entry{
-		"keygen": pairOnce.keygen, "sign": pairOnce.sign, "arm": pairOnce.arm, "fire": pairOnce.fire,
+		"keygen": pairOnce.keygen, "sign": pairOnce.sign, "arm": pairOnce.arm, "fire": pairOnce.fire, "reshare": pairOnce.reshare,
 	}
 }
 
@@ -34,10 +34,11 @@ func TestReplay(t *testing.T) {
 	shares := pair(t)
 	slot := fireSlot(t, shares, council.SessionID{80})
 	for name, open := range map[string]func() *tss.Session{
-		"keygen": func() *tss.Session { return generators(t, council.SessionID{80}, two)[0] },
-		"sign":   func() *tss.Session { return signers(t, shares[:1], two, common.Hash{80})[0] },
-		"arm":    func() *tss.Session { return armers(t, shares[:1], two, council.SessionID{81})[0] },
-		"fire":   func() *tss.Session { return fireAll(t, []*tss.Armed{slot.Again(t)}, permit(two, common.Hash{80}))[0] },
+		"keygen":  func() *tss.Session { return generators(t, council.SessionID{80}, two)[0] },
+		"sign":    func() *tss.Session { return signers(t, shares[:1], two, common.Hash{80})[0] },
+		"arm":     func() *tss.Session { return armers(t, shares[:1], two, council.SessionID{81})[0] },
+		"fire":    func() *tss.Session { return fireAll(t, []*tss.Armed{slot.Again(t)}, permit(two, common.Hash{80}))[0] },
+		"reshare": func() *tss.Session { return resharers(t, shares, two, two, council.SessionID{82})[0] },
 	} {
 		s := open()
 		for other, log := range past(t) {

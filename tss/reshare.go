@@ -115,6 +115,8 @@ func newReshare(c ReshareConfig) (*Session, error) {
 		case data := <-inherited:
 			share = &Share{epoch: c.Epoch, origin: c.Session, self: c.Self, members: members, threshold: c.Threshold, data: *data}
 			share = share.Copy() // the engine keeps pointers to its own
+			// The engine adds up what the dealers gave, and does not reduce it.
+			share.data.Xi.Mod(share.data.Xi, order)
 			if err := share.Audit(); err != nil {
 				return s.suspect(ReshareRound4Factors, err)
 			}

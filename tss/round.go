@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
+	"github.com/bnb-chain/tss-lib/v2/ecdsa/resharing"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
 )
@@ -12,7 +13,7 @@ import (
 // Round is the type of a message. Its number is part of the wire format.
 type Round uint8
 
-// The message types of key generation and signing, in protocol order.
+// The message types of key generation, signing and resharing, in protocol order.
 const (
 	KeygenRound1         Round = 1 // commitment, moduli and their proofs
 	KeygenRound2Share    Round = 2 // the receiver's share and a factor proof; direct
@@ -30,6 +31,14 @@ const (
 	SignRound8       Round = 24 // U_i, T_i
 	SignRound9       Round = 25 // s_i, the party's share of the signature
 	SignArmed        Round = 26 // no content: the sender is armed, and its stamp says over what
+
+	ReshareRound1         Round = 40 // a dealer's key, engine session and commitment
+	ReshareRound2         Round = 41 // an heir's moduli and their proofs
+	ReshareRound2Ready    Round = 42 // no content: an heir has heard all dealers
+	ReshareRound3Share    Round = 43 // the receiver's part of a dealer's share; direct
+	ReshareRound3Decommit Round = 44 // the dealer's polynomial in the exponent
+	ReshareRound4Factors  Round = 45 // an heir's factor proof for the receiver; direct
+	ReshareRound4Done     Round = 46 // no content: an heir has checked what the dealers sent
 )
 
 // The engine's rounds: what is sent in one go, and awaited from everyone before
@@ -40,12 +49,34 @@ var (
 		{SignRound5}, {SignRound6}, {SignRound7}, {SignRound8}, {SignRound9}}
 	armSteps  = append(slices.Clone(signSteps[:3]), []Round{SignArmed})
 	fireSteps = signSteps[3:]
+
+	reshareSteps = [][]Round{{ReshareRound1}, {ReshareRound2, ReshareRound2Ready},
+		{ReshareRound3Share, ReshareRound3Decommit}, {ReshareRound4Factors, ReshareRound4Done}}
 )
 
 // Broadcast reports whether messages of this type go to everyone in the same
 // bytes. It follows from the type alone, never from what a sender says.
 func (r Round) Broadcast() bool {
-	return r != KeygenRound2Share && r != SignRound1Direct && r != SignRound2
+	switch r {
+	case KeygenRound2Share, SignRound1Direct, SignRound2, ReshareRound3Share, ReshareRound4Factors:
+		return false
+	}
+	return true
+}
+
+// byHeirs reports whether the type is spoken by the members of the next epoch;
+// all others of a resharing are by its dealers.
+func (r Round) byHeirs() bool {
+	switch r {
+	case ReshareRound2Ready, ReshareRound2, ReshareRound4Factors, ReshareRound4Done:
+		return true
+	}
+	return false
+}
+
+// bare reports whether a message of the type is only a word: it has no content.
+func (r Round) bare() bool {
+	return r == SignArmed || r == ReshareRound2Ready || r == ReshareRound4Done
 }
 
 // Reveals reports whether the message carries this party's part of the
@@ -68,6 +99,20 @@ func (r Round) String() string {
 		return fmt.Sprintf("sign-%d", r-SignRound1+1)
 	case SignArmed:
 		return "sign-armed"
+	case ReshareRound1:
+		return "reshare-1"
+	case ReshareRound2Ready:
+		return "reshare-2-ready"
+	case ReshareRound2:
+		return "reshare-2"
+	case ReshareRound3Share:
+		return "reshare-3-share"
+	case ReshareRound3Decommit:
+		return "reshare-3-decommit"
+	case ReshareRound4Factors:
+		return "reshare-4-factors"
+	case ReshareRound4Done:
+		return "reshare-4-done"
 	default:
 		return fmt.Sprintf("round(%d)", uint8(r))
 	}
@@ -104,6 +149,20 @@ func (r Round) content() engine.MessageContent {
 		return new(signing.SignRound8Message)
 	case SignRound9:
 		return new(signing.SignRound9Message)
+	case ReshareRound1:
+		return new(resharing.DGRound1Message)
+	case ReshareRound2Ready:
+		return new(resharing.DGRound2Message2)
+	case ReshareRound2:
+		return new(resharing.DGRound2Message1)
+	case ReshareRound3Share:
+		return new(resharing.DGRound3Message1)
+	case ReshareRound3Decommit:
+		return new(resharing.DGRound3Message2)
+	case ReshareRound4Factors:
+		return new(resharing.DGRound4Message1)
+	case ReshareRound4Done:
+		return new(resharing.DGRound4Message2)
 	default:
 		return nil
 	}
@@ -140,6 +199,20 @@ func roundOf(c engine.MessageContent) Round {
 		return SignRound8
 	case *signing.SignRound9Message:
 		return SignRound9
+	case *resharing.DGRound1Message:
+		return ReshareRound1
+	case *resharing.DGRound2Message2:
+		return ReshareRound2Ready
+	case *resharing.DGRound2Message1:
+		return ReshareRound2
+	case *resharing.DGRound3Message1:
+		return ReshareRound3Share
+	case *resharing.DGRound3Message2:
+		return ReshareRound3Decommit
+	case *resharing.DGRound4Message1:
+		return ReshareRound4Factors
+	case *resharing.DGRound4Message2:
+		return ReshareRound4Done
 	default:
 		return 0
 	}

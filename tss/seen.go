@@ -28,11 +28,11 @@ func modulusHash(n *big.Int) common.Hash {
 	return crypto.Keccak256Hash([]byte("millicent/modulus/1\x00"), n.Bytes())
 }
 
-// Moduli are the hashes of all moduli of this key generation heard so far, own
-// ones included, for the Seen set of the next: an attempt that is aborted burns
-// them. Nil for a signing session.
+// Moduli are the hashes of all moduli of this key generation or resharing heard
+// so far, own ones included, for the Seen set of the next: an attempt that is
+// aborted burns them. Nil for a signing session.
 func (s *Session) Moduli() []common.Hash {
-	if s.kind != kindKeygen {
+	if s.kind != kindKeygen && s.kind != kindReshare {
 		return nil
 	}
 	var out []common.Hash

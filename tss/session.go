@@ -23,10 +23,12 @@ type Session struct {
 	id      council.SessionID
 	members []council.MemberID
 	self    int
-	parties *parties
+	parties *parties // of a resharing: the dealers
+	heirs   *parties // the other side of a resharing
 	steps   [][]Round
 
-	party  engine.Party
+	party  engine.Party // of a resharing: as a dealer; nil for one that is none
+	heir   engine.Party // this party as a member of the next epoch
 	out    chan engine.Message
 	begin  func(*Ready) error // makes the first messages
 	finish func(*Ready) error // looks whether there is a result, and takes it
@@ -51,6 +53,7 @@ const (
 	kindSign
 	kindArm  // rounds 1 to 3 of a signature
 	kindFire // rounds 4 to 9 of one that was armed
+	kindReshare
 )
 
 // slot is the place of one message in the protocol.
@@ -69,12 +72,12 @@ type held struct {
 func newSession(k kind, id council.SessionID, members []council.MemberID, self int, p *parties, steps [][]Round, g *guard) *Session {
 	s := &Session{
 		kind: k, id: id, members: members, self: self, parties: p, steps: steps, guard: g,
-		out:        make(chan engine.Message, outbound(steps, len(members))),
-		transcript: newTranscript(id, members, steps),
-		taken:      map[slot]common.Hash{},
-		held:       map[slot]held{},
-		given:      map[slot]bool{},
+		out:   make(chan engine.Message, outbound(steps, len(members))),
+		taken: map[slot]common.Hash{},
+		held:  map[slot]held{},
+		given: map[slot]bool{},
 	}
+	s.transcript = newTranscript(id, members, steps, s.speaks)
 	s.begin = s.startEngine
 	return s
 }
@@ -164,7 +167,9 @@ func (s *Session) admit(m Message) (slot, error) {
 		return slot{}, ErrStranger
 	case !s.expects(m.Round):
 		return slot{}, ErrOtherRound
-	case m.Round.Broadcast() && m.To != "", !m.Round.Broadcast() && m.To != s.members[s.self]:
+	case !s.speaks(m.Round, from):
+		return slot{}, ErrStranger
+	case m.Round.Broadcast() && m.To != "", !m.Round.Broadcast() && m.To != s.members[s.self], !s.awaits(m.Round, from):
 		return slot{}, ErrMisrouted
 	}
 	at := slot{m.Round, from}
@@ -216,7 +221,7 @@ func (s *Session) run(f func(*Ready) error) (ready Ready, err error) {
 // is over may be kept for its name, its transcript and its moduli. What the
 // engine wrote and nobody took, such as a part of the signature, goes with it.
 func (s *Session) forget() {
-	s.party, s.out, s.held, s.parked = nil, nil, nil, nil
+	s.party, s.heir, s.out, s.held, s.parked = nil, nil, nil, nil, nil
 	s.begin, s.finish = nil, nil
 }
 
@@ -226,9 +231,12 @@ func (s *Session) pump(ready *Ready) error {
 	for !s.done {
 		missing := false
 		for _, r := range s.steps[s.step] {
+			if missing && s.heirs != nil {
+				break // a dealer goes on by the second of the two, and must have heard the first
+			}
 			for from := range s.members {
 				at := slot{r, from}
-				if from == s.self || s.given[at] {
+				if !s.awaits(r, from) || s.given[at] {
 					continue
 				}
 				h, ok := s.held[at]
@@ -255,6 +263,10 @@ func (s *Session) pump(ready *Ready) error {
 
 // deliver checks one message and gives it to the engine.
 func (s *Session) deliver(ready *Ready, at slot, h held) error {
+	if at.from == s.self { // from one of its two places to the other
+		s.given[at] = true
+		return s.hand(ready, at, h)
+	}
 	if h.transcript != s.TranscriptBefore(at.round) {
 		if s.step == 0 { // nothing was said before: the stamp follows from the session's id
 			return s.blame(at.from, at.round, errors.New("message of the first round carries the transcript of another session"))
@@ -271,17 +283,23 @@ func (s *Session) deliver(ready *Ready, at slot, h held) error {
 	}
 	s.transcript.hear(at.round, at.from, h.payload)
 	s.given[at] = true
+	return s.hand(ready, at, h)
+}
 
-	routing := engine.MessageRouting{From: s.parties.ids[at.from], IsBroadcast: at.round.Broadcast()}
+// hand gives a message to the engine.
+func (s *Session) hand(ready *Ready, at slot, h held) error {
+	routing := engine.MessageRouting{From: s.table(at.round).ids[at.from], IsBroadcast: at.round.Broadcast()}
 	if !routing.IsBroadcast {
-		routing.To = []*engine.PartyID{s.parties.ids[s.self]}
+		routing.To = []*engine.PartyID{s.receivers().ids[s.self]}
 	}
 	msg := engine.NewMessage(routing, h.content, engine.NewMessageWrapper(routing, h.content))
-	if _, err := s.party.Update(msg); err != nil {
-		return s.engineError(at.round, err)
-	}
-	if err := s.drain(ready); err != nil {
-		return err
+	for _, party := range s.listeners(at.round, at.from) {
+		if _, err := party.Update(msg); err != nil {
+			return s.engineError(at.round, err)
+		}
+		if err := s.drain(ready); err != nil {
+			return err
+		}
 	}
 	return s.finish(ready)
 }
@@ -317,12 +335,15 @@ func (s *Session) send(ready *Ready, m engine.Message) error {
 	switch to := m.GetTo(); {
 	case s.kind == kindArm && r == SignRound4:
 		return s.park(ready, out)
-	case r == 0 || m.IsBroadcast() != r.Broadcast() || r.Broadcast() == (len(to) == 1):
+	case r == 0 || m.IsBroadcast() != r.Broadcast() || !r.Broadcast() && len(to) != 1:
 		return fmt.Errorf("engine wrote a message of an unexpected kind (%s)", r)
 	case !r.Broadcast():
-		i, ok := s.parties.member(to[0])
-		if !ok || i == s.self {
+		i, ok := s.receivers().member(to[0])
+		if !ok || i == s.self && !s.awaits(r, i) {
 			return fmt.Errorf("engine wrote a message to an unexpected party (%s)", r)
+		}
+		if i == s.self {
+			return s.keep(r, payload)
 		}
 		out.To = s.members[i]
 	default:
@@ -330,6 +351,11 @@ func (s *Session) send(ready *Ready, m engine.Message) error {
 			return fmt.Errorf("own message: %w", err)
 		}
 		s.transcript.hear(r, s.self, payload)
+		if s.awaits(r, s.self) {
+			if err := s.keep(r, payload); err != nil {
+				return err
+			}
+		}
 	}
 	ready.Messages = append(ready.Messages, out)
 	ready.Reveals = ready.Reveals || r.Reveals()
@@ -376,7 +402,7 @@ func (s *Session) Done() bool { return s.done }
 func (s *Session) missing(r Round) []council.MemberID {
 	var out []council.MemberID
 	for i, m := range s.members {
-		if i != s.self && !s.given[slot{r, i}] {
+		if i != s.self && s.awaits(r, i) && !s.given[slot{r, i}] {
 			out = append(out, m)
 		}
 	}

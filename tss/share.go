@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	ecrypto "github.com/bnb-chain/tss-lib/v2/crypto"
 	"github.com/bnb-chain/tss-lib/v2/crypto/paillier"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
 
@@ -43,13 +44,15 @@ func (s *Share) Members() []council.MemberID { return slices.Clone(s.members) }
 func (s *Share) Threshold() int { return s.threshold }
 
 // PublicKey is the council's key.
-func (s *Share) PublicKey() *ecdsa.PublicKey {
+func (s *Share) PublicKey() *ecdsa.PublicKey { return publicKey(s.data.ECDSAPub) }
+
+func publicKey(p *ecrypto.ECPoint) *ecdsa.PublicKey {
 	point := append([]byte{4}, make([]byte, 2*scalarBytes)...)
-	s.data.ECDSAPub.X().FillBytes(point[1 : 1+scalarBytes])
-	s.data.ECDSAPub.Y().FillBytes(point[1+scalarBytes:])
+	p.X().FillBytes(point[1 : 1+scalarBytes])
+	p.Y().FillBytes(point[1+scalarBytes:])
 	key, err := crypto.UnmarshalPubkey(point)
 	if err != nil {
-		panic("tss: share with an invalid public key") // every way to a Share checks it
+		panic("tss: share with an invalid public key") // every way to one checks it
 	}
 	return key
 }
@@ -59,10 +62,12 @@ func (s *Share) Address() common.Address { return crypto.PubkeyToAddress(*s.Publ
 
 // Moduli are the hashes of all members' moduli, for the Seen set of later
 // epochs.
-func (s *Share) Moduli() []common.Hash {
+func (s *Share) Moduli() []common.Hash { return moduliOf(&s.data) }
+
+func moduliOf(d *keygen.LocalPartySaveData) []common.Hash {
 	var out []common.Hash
-	for i := range s.data.Ks {
-		out = append(out, modulusHash(s.data.PaillierPKs[i].N), modulusHash(s.data.NTildej[i]))
+	for i := range d.Ks {
+		out = append(out, modulusHash(d.PaillierPKs[i].N), modulusHash(d.NTildej[i]))
 	}
 	return out
 }
@@ -102,7 +107,7 @@ func (Share) MarshalJSON() ([]byte, error) { return []byte(`"[share]"`), nil }
 
 // parties is the engine's view of all holders.
 func (s *Share) parties() *parties {
-	return newParties(s.members, func(m council.MemberID) *big.Int { return partyKey(s.origin, m) })
+	return originParties(s.members, s.origin)
 }
 
 // index is the engine's index of this party among all holders.

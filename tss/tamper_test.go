@@ -25,6 +25,8 @@ func sessionOf(t testing.TB, protocol string, slot *tss.Armed) *tss.Session {
 		return signers(t, shares[:1], two, recordedSign)[0]
 	case "arm":
 		return armers(t, shares[:1], two, recordedSlot)[0]
+	case "reshare":
+		return resharers(t, shares, two, two, recordedDeal)[0]
 	default:
 		return fireAll(t, []*tss.Armed{slot.Again(t)}, permit(two, recordedSign))[0]
 	}
@@ -130,7 +132,7 @@ func TestDamage(t *testing.T) {
 	shares := pair(t)
 	for _, p := range protocols()[1:] {
 		for _, at := range slices.Concat(p.steps...) {
-			if at == tss.SignArmed || p.name == "arm" && at == tss.SignRound3 {
+			if at.Bare() || p.name == "arm" && at == tss.SignRound3 {
 				continue // has no bits; shows when the slot is fired
 			}
 			t.Run(fmt.Sprintf("%s/%s", p.name, at), func(t *testing.T) {

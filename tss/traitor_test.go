@@ -45,7 +45,16 @@ func protocols() []protocol {
 		{"fire", tss.FireSteps, func(t testing.TB, shares []*tss.Share, who []council.MemberID, id byte) []*tss.Session {
 			return fireAll(t, armed(t, shares, who, council.SessionID{61, id}), permit(who, common.Hash{61, id}))
 		}},
+		{"reshare", tss.ReshareSteps, func(t testing.TB, _ []*tss.Share, who []council.MemberID, id byte) []*tss.Session {
+			// The smallest council's: two keep their seats, whoever else comes in.
+			return resharers(t, pair(t), two, council.Sorted(append(slices.Clone(two), without(who, two)...)), council.SessionID{62, id})
+		}},
 	}
+}
+
+// without are the members of one list that are not in another.
+func without(who, out []council.MemberID) []council.MemberID {
+	return slices.DeleteFunc(slices.Clone(who), func(m council.MemberID) bool { return slices.Contains(out, m) })
 }
 
 func generators(t testing.TB, id council.SessionID, who []council.MemberID) []*tss.Session {
@@ -121,28 +130,30 @@ func TestTwoFacesInEveryRound(t *testing.T) {
 	})
 	for _, p := range protocols() {
 		who := testcouncil.IDs()[:4]
-		if p.name == "keygen" {
+		if p.name == "keygen" || p.name == "reshare" {
 			who = two // the traitor's own stamps give it away
 		}
 		for i, step := range p.steps {
-			r := step[len(step)-1]
-			if !r.Broadcast() || p.name == "arm" && r == tss.SignRound1 || p.name == "sign" && r > tss.SignRound3 {
+			// The step's broadcast. A mere word can be said in one way only; that all
+			// are armed over the same is in its stamp.
+			k := slices.IndexFunc(step, func(r tss.Round) bool { return r.Broadcast() && (!r.Bare() || r == tss.SignArmed) })
+			if k < 0 || p.name == "arm" && step[k] == tss.SignRound1 || p.name == "sign" && step[k] > tss.SignRound3 {
 				continue // the same is tried in another protocol
 			}
-			t.Run(fmt.Sprintf("%s/%s", p.name, r), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%s", p.name, step[k]), func(t *testing.T) {
 				t.Parallel()
-				twoFaces(t, p.open(t, shares, who, byte(r)), p.steps[i:])
+				twoFaces(t, p.open(t, shares, who, byte(step[k])), step[k], p.steps[i:])
 			})
 		}
 	}
 }
 
-// twoFaces lets the last of the members lie to the first in the first of these
-// steps.
-func twoFaces(t *testing.T, sessions []*tss.Session, steps [][]tss.Round) {
+// twoFaces lets the last of the members lie to the first in a round of the first
+// of these steps.
+func twoFaces(t *testing.T, sessions []*tss.Session, r tss.Round, steps [][]tss.Round) {
 	who := sessions[0].Members()
 	liar, victim := who[len(who)-1], who[0]
-	r, last := steps[0][len(steps[0])-1], len(steps) == 1
+	last := len(steps) == 1
 	n := network{errs: map[council.MemberID]error{}}
 	if len(who) > 2 {
 		n.liar = liar
@@ -150,7 +161,7 @@ func twoFaces(t *testing.T, sessions []*tss.Session, steps [][]tss.Round) {
 	n.change = func(m *tss.Message, to council.MemberID) {
 		switch {
 		case m.From != liar || m.Round != r || to != victim:
-		case r == tss.SignArmed: // it has no content, and can't be said in two ways
+		case r.Bare(): // it has no content, and can't be said in two ways
 			n.liar = ""
 			m.Transcript[0]++
 		default:

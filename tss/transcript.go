@@ -12,14 +12,17 @@ import (
 type transcript struct {
 	session council.SessionID
 	members []council.MemberID
-	rounds  []Round // the protocol's broadcasts, in order
+	speaks  func(Round, int) bool // whether a member says anything in a round
+	rounds  []Round               // the protocol's broadcasts, in order
+	step    map[Round]int         // of every type: what is sent in one go has heard the same
 	heard   map[Round][]common.Hash
 }
 
-func newTranscript(session council.SessionID, members []council.MemberID, steps [][]Round) *transcript {
-	t := &transcript{session: session, members: members, heard: map[Round][]common.Hash{}}
-	for _, step := range steps {
+func newTranscript(session council.SessionID, members []council.MemberID, steps [][]Round, speaks func(Round, int) bool) *transcript {
+	t := &transcript{session: session, members: members, speaks: speaks, step: map[Round]int{}, heard: map[Round][]common.Hash{}}
+	for i, step := range steps {
 		for _, r := range step {
+			t.step[r] = i
 			if r.Broadcast() {
 				t.rounds = append(t.rounds, r)
 				t.heard[r] = make([]common.Hash, len(members))
@@ -38,13 +41,20 @@ func (t *transcript) hear(r Round, from int, payload []byte) {
 // before is the hash of all broadcasts of rounds earlier than r, up to the
 // first round that is not complete; whole says that there is no such round.
 func (t *transcript) before(r Round) (h common.Hash, whole bool) {
+	step, ok := t.step[r]
+	if !ok {
+		step = len(t.step) // after all
+	}
 	h = crypto.Keccak256Hash([]byte("millicent/transcript/1\x00"), t.session[:])
 	for _, b := range t.rounds {
-		if b >= r {
+		if t.step[b] >= step {
 			break
 		}
 		buf := append(h.Bytes(), byte(b))
 		for i, m := range t.members {
+			if !t.speaks(b, i) {
+				continue
+			}
 			if t.heard[b][i] == (common.Hash{}) {
 				return h, false
 			}
