@@ -7,6 +7,13 @@ time=${1:-10s}
 if [ $# -eq 3 ]; then # called by itself, for one target
 	echo "fuzz $2 $3 ($time)"
 	CGO_ENABLED=0 go test "$2" -run '^$' -fuzz "^$3\$" -fuzztime "$time" -parallel 1 >"$FUZZLOGS/$3" 2>&1 && exit
+	# Go before 1.27 may take the end of the time itself for a failure
+	# (go.dev/issue/75804). It is one line, names no input and says nothing else.
+	if ! grep -q 'Failing input written\|panic\|fatal error' "$FUZZLOGS/$3" &&
+		[ "$(sed -n '/^--- FAIL/,/^FAIL/p' "$FUZZLOGS/$3" | sed -e '/^--- FAIL/d' -e '/^FAIL/d')" = "    context deadline exceeded" ]; then
+		echo "fuzz $2 $3: its time was over in the middle of an input"
+		exit 0
+	fi
 	cat "$FUZZLOGS/$3"
 	exit 255 # xargs starts no other
 fi
