@@ -16,6 +16,16 @@ import (
 // busy, so it is no shorter than it has to be.
 func patient(c *node.Config) { c.Timing.Silence = time.Second }
 
+// tries is how many attempts a proposal took. Two coordinators may begin one at the
+// same moment, where one has heard what the other has not: then there are two
+// Begins of it, and all leave one for the better.
+func tries(p api.Proposal) (last uint64) {
+	for _, a := range p.Attempts {
+		last = max(last, a.Number)
+	}
+	return last
+}
+
 // sign has the council run one playbook and returns it once it is mined.
 func (h *house) sign(watcher council.MemberID, playbook string) api.Proposal {
 	h.t.Helper()
@@ -39,8 +49,8 @@ func TestSilenceNamesTheSilentOne(t *testing.T) {
 		h.ready(m)
 	}
 	playbooks := []string{"pause", "unpause"}
-	if p := h.sign("core-1", "pause"); len(p.Attempts) != 1 {
-		t.Fatalf("%d attempts without a fault: %+v", len(p.Attempts), p.Attempts)
+	if p := h.sign("core-1", "pause"); tries(p) != 1 {
+		t.Fatalf("%d attempts without a fault: %+v", tries(p), p.Attempts)
 	}
 	for r := tss.SignRound1Direct; r <= tss.SignRound9; r++ {
 		if testing.Short() && r != tss.SignRound2 {

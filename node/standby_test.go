@@ -39,8 +39,8 @@ func TestFourFireFromStandby(t *testing.T) {
 		}
 		h.await(four[3], "a block", minute, inState(t, id, api.Mined, api.Final))
 		p := h.rooms[four[3]].proposal(t, id)
-		if len(p.Attempts) != 1 {
-			t.Errorf("%s took %d attempts", playbook, len(p.Attempts))
+		if tries(p) != 1 {
+			t.Errorf("%s took %d attempts: %+v", playbook, tries(p), p.Attempts)
 		}
 		return p
 	}
