@@ -9,34 +9,35 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
-// AbortCertificate ends a rotation: enough old members will never lock for it.
-// Nothing else unlocks an old node, no time limit and no operator alone.
+// AbortCertificate ends a try, or a succession with all tries at it: enough old
+// members will never lock for it. Nothing else unlocks an old node, no time limit
+// and no operator alone.
 type AbortCertificate struct {
-	Ceremony common.Hash `json:"ceremony"`
+	Subject  common.Hash `json:"subject"`  // as in the refusals
 	Refusals []Refusal   `json:"refusals"` // sorted by member
 }
 
-// Abandoned is proof that a rotation can't be committed any more. Only
-// VerifyAbort makes one; the zero value proves nothing. A node that locked for the
-// rotation may sign under its old share again.
+// Abandoned is proof that a try, or a succession, can't be committed any more.
+// Only VerifyAbort makes one; the zero value proves nothing.
 type Abandoned struct {
-	ceremony common.Hash
-	refused  []MemberID
-	stopped  bool
+	subject common.Hash
+	refused []MemberID
 }
 
 // Proven reports whether the value came from VerifyAbort.
-func (a Abandoned) Proven() bool { return a.ceremony != (common.Hash{}) }
+func (a Abandoned) Proven() bool { return a.subject != (common.Hash{}) }
 
-// Ceremony is the id of the rotation that is over.
-func (a Abandoned) Ceremony() common.Hash { return a.ceremony }
+// Subject is the try or the succession that is over.
+func (a Abandoned) Subject() common.Hash { return a.subject }
 
 // Refused are the old members that refused, sorted.
 func (a Abandoned) Refused() []MemberID { return slices.Clone(a.refused) }
 
-// Stopped reports whether enough operators want the rotation to end; otherwise
-// only this try is over, and another one follows.
-func (a Abandoned) Stopped() bool { return a.stopped }
+// Ends reports whether this try is over: a node that locked for it may sign under
+// its old share again.
+func (a Abandoned) Ends(r Rotation) bool {
+	return a.Proven() && (a.subject == r.ID() || a.subject == r.Succession)
+}
 
 // VerifyAbort checks an abort certificate; old is the roster that holds the key.
 func VerifyAbort(old Roster, c AbortCertificate) (Abandoned, error) {
@@ -46,27 +47,19 @@ func VerifyAbort(old Roster, c AbortCertificate) (Abandoned, error) {
 	if n, want := len(c.Refusals), old.AbortQuorum(); n < want {
 		return Abandoned{}, WithHint(fmt.Errorf("abort: %d refusals of old members; want %d", n, want), "more operators have to run 'signer term abort', on nodes that have not locked")
 	}
-	if c.Ceremony == (common.Hash{}) {
-		return Abandoned{}, errors.New("abort: of no rotation")
-	}
-	a := Abandoned{ceremony: c.Ceremony}
-	stops := 0
+	a := Abandoned{subject: c.Subject}
 	for i, r := range c.Refusals {
 		switch {
 		case i > 0 && c.Refusals[i-1].Member >= r.Member:
 			return Abandoned{}, errors.New("abort: refusals are not sorted by member, one for each")
-		case r.Ceremony != c.Ceremony:
-			return Abandoned{}, fmt.Errorf("abort: the refusal of %s is of another rotation", r.Member)
+		case r.Subject != c.Subject:
+			return Abandoned{}, fmt.Errorf("abort: the refusal of %s is of something else", r.Member)
 		}
 		if err := r.Verify(old); err != nil {
 			return Abandoned{}, fmt.Errorf("abort: %w", err)
 		}
-		if r.Stop {
-			stops++
-		}
 		a.refused = append(a.refused, r.Member)
 	}
-	a.stopped = stops >= old.AbortQuorum()
 	return a, nil
 }
 

@@ -140,41 +140,82 @@ func TestEveryBitOfACertificateCounts(t *testing.T) {
 	})
 }
 
-func TestAbortRules(t *testing.T) {
+// A certificate in which all signatures are good, for a rotation that is not from
+// who holds the key: nothing but the comparison with the holding refuses it.
+func TestCertificateForAnotherHolding(t *testing.T) {
 	m := newMoving(t)
-	r, other := m.rotation, m.try(common.Hash{2})
-	refusals := func(stop bool, ids ...council.MemberID) []council.Refusal {
-		var out []council.Refusal
-		for _, id := range ids {
-			out = append(out, m.refusal(r, id, stop))
-		}
-		return out
-	}
-	verify := func(x ...council.Refusal) (council.Abandoned, error) {
-		return council.VerifyAbort(m.holding.Roster, council.AbortCertificate{Ceremony: r.ID(), Refusals: x})
-	}
-	a, err := verify(refusals(true, five[:4]...)...)
-	if err != nil || !a.Proven() || !a.Stopped() || a.Ceremony() != r.ID() || !slices.Equal(a.Refused(), five[:4]) {
-		t.Fatalf("%+v, %v", a, err)
-	}
-	if a, err := verify(append(refusals(false, five[0]), refusals(true, five[1:4]...)...)...); err != nil || a.Stopped() {
-		t.Errorf("three operators stop it: %v", err)
-	}
-	forged := refusals(false, five[:4]...)
-	forged[3].Stop = true
-	for name, x := range map[string][]council.Refusal{
-		"three":        refusals(true, five[:3]...),
-		"one twice":    append(refusals(true, five[:3]...), m.refusal(r, five[2], false)),
-		"unsorted":     append(refusals(true, five[3]), refusals(true, five[:3]...)...),
-		"a joiner":     append(refusals(true, five[:3]...), m.refusal(r, "core-5", true)),
-		"another try":  append(refusals(true, five[:3]...), m.refusal(other, five[3], true)),
-		"changed word": forged,
+	for name, change := range map[string]func(*council.Rotation){
+		"council":   func(r *council.Rotation) { r.Council[0]++ },
+		"epoch":     func(r *council.Rotation) { r.FromEpoch, r.ToEpoch = 2, 3 },
+		"skipped":   func(r *council.Rotation) { r.ToEpoch++ },
+		"dealers":   func(r *council.Rotation) { r.Dealers = r.Dealers[:3] },
+		"no random": func(r *council.Rotation) { r.Random = common.Hash{} },
 	} {
-		if _, err := verify(x...); err == nil {
+		r := m.rotation
+		change(&r)
+		if _, err := council.VerifyCertificate(m.holding, council.Millicent, m.certificate(r, m.locks(r, false, five...)...)); err == nil {
 			t.Errorf("%s: passes", name)
 		}
 	}
-	b, err := council.AbortCertificate{Ceremony: r.ID(), Refusals: refusals(true, five[:4]...)}.Encode()
+	// A lock whose Acks are these and whose ceremony is another.
+	c := m.certificate(m.rotation, m.locks(m.rotation, false, five...)...)
+	l := c.Locks[4]
+	l.Ceremony = common.Hash{9}
+	l, err := l.Sign(testcouncil.NodeKey(l.Member))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Locks[4] = l
+	if _, err := council.VerifyCertificate(m.holding, council.Millicent, c); err == nil {
+		t.Error("a lock for another try passes")
+	}
+}
+
+func TestAbortRules(t *testing.T) {
+	m := newMoving(t)
+	r, other := m.rotation, m.try(common.Hash{2})
+	refusals := func(subject common.Hash, ids ...council.MemberID) []council.Refusal {
+		var out []council.Refusal
+		for _, id := range ids {
+			out = append(out, m.refusal(subject, id))
+		}
+		return out
+	}
+	verify := func(subject common.Hash, x ...council.Refusal) (council.Abandoned, error) {
+		return council.VerifyAbort(m.holding.Roster, council.AbortCertificate{Subject: subject, Refusals: x})
+	}
+	a, err := verify(r.ID(), refusals(r.ID(), five[:4]...)...)
+	if err != nil || !a.Proven() || a.Subject() != r.ID() || !slices.Equal(a.Refused(), five[:4]) {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if !a.Ends(r) || a.Ends(other) || (council.Abandoned{}).Ends(council.Rotation{}) {
+		t.Error("the end of one try ends another")
+	}
+	if a, err := verify(r.Succession, refusals(r.Succession, five[:4]...)...); err != nil || !a.Ends(r) || !a.Ends(other) {
+		t.Errorf("the end of the succession does not end all tries: %v", err)
+	}
+	changed := refusals(r.ID(), five[:4]...)
+	changed[3].Reason = "another"
+	long := refusals(r.ID(), five[:4]...)
+	long[3].Reason = string(make([]byte, council.MaxReason+1))
+	for name, x := range map[string][]council.Refusal{
+		"three":          refusals(r.ID(), five[:3]...),
+		"one twice":      append(refusals(r.ID(), five[:3]...), m.refusal(r.ID(), five[2])),
+		"unsorted":       append(refusals(r.ID(), five[3]), refusals(r.ID(), five[:3]...)...),
+		"a joiner":       append(refusals(r.ID(), five[:3]...), m.refusal(r.ID(), "core-5")),
+		"another try":    append(refusals(r.ID(), five[:3]...), m.refusal(other.ID(), five[3])),
+		"try and all":    append(refusals(r.ID(), five[:3]...), m.refusal(r.Succession, five[3])),
+		"changed words":  changed,
+		"too many words": long,
+	} {
+		if _, err := verify(r.ID(), x...); err == nil {
+			t.Errorf("%s: passes", name)
+		}
+	}
+	if _, err := verify(common.Hash{}, refusals(common.Hash{}, five[:4]...)...); err == nil {
+		t.Error("nothing is aborted")
+	}
+	b, err := council.AbortCertificate{Subject: r.ID(), Refusals: refusals(r.ID(), five[:4]...)}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +223,7 @@ func TestAbortRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verify(back.Refusals...); err != nil {
+	if _, err := verify(back.Subject, back.Refusals...); err != nil {
 		t.Error(err)
 	}
 }
@@ -235,7 +276,7 @@ func TestCommitRuleAmongTraitors(t *testing.T) {
 	locks, refusals := map[council.MemberID][2]council.Lock{}, map[council.MemberID][2]council.Refusal{}
 	for _, id := range all {
 		locks[id] = [2]council.Lock{m.lock(tries[0], id, false), m.lock(tries[1], id, false)}
-		refusals[id] = [2]council.Refusal{m.refusal(tries[0], id, true), m.refusal(tries[1], id, true)}
+		refusals[id] = [2]council.Refusal{m.refusal(tries[0].ID(), id), m.refusal(tries[1].ID(), id)}
 	}
 	bare := [2]council.Certificate{m.certificate(tries[0]), m.certificate(tries[1])}
 	seen := map[string]int{}
@@ -271,7 +312,7 @@ func TestCommitRuleAmongTraitors(t *testing.T) {
 			}
 			_, err := council.VerifyCertificate(m.holding, council.Millicent, c)
 			commits[k] = err == nil
-			a := council.AbortCertificate{Ceremony: tries[k].ID()}
+			a := council.AbortCertificate{Subject: tries[k].ID()}
 			for _, id := range council.Sorted(refused[k]) {
 				a.Refusals = append(a.Refusals, refusals[id][k])
 			}
@@ -317,9 +358,9 @@ func FuzzDecodeCertificate(f *testing.F) {
 
 func FuzzDecodeAbort(f *testing.F) {
 	m := newMoving(f)
-	c := council.AbortCertificate{Ceremony: m.rotation.ID()}
+	c := council.AbortCertificate{Subject: m.rotation.ID()}
 	for _, id := range five[:4] {
-		c.Refusals = append(c.Refusals, m.refusal(m.rotation, id, true))
+		c.Refusals = append(c.Refusals, m.refusal(m.rotation.ID(), id))
 	}
 	b, err := c.Encode()
 	if err != nil {

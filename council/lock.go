@@ -153,15 +153,14 @@ func (l Lock) Verify(old Roster) error {
 	return nil
 }
 
-// Refusal is the word of an old node that it will never lock for a rotation.
+// Refusal is the word of an old node that it will never lock for what it names:
+// one try, which may be followed by another, or, when its operator wants the
+// succession not to happen, all tries at it.
 type Refusal struct {
-	Member   MemberID    `json:"member"`
-	Ceremony common.Hash `json:"ceremony"`
-	// Stop says that the member's operator wants the rotation to end, not only
-	// this try.
-	Stop   bool   `json:"stop"`
-	Reason string `json:"reason"` // for people
-	Sig    []byte `json:"sig"`
+	Member  MemberID    `json:"member"`
+	Subject common.Hash `json:"subject"` // Rotation.ID, or Rotation.Succession for all tries
+	Reason  string      `json:"reason"`  // for people
+	Sig     []byte      `json:"sig"`
 }
 
 // ID is the hash that is signed.
@@ -191,7 +190,7 @@ func (r Refusal) Verify(old Roster) error {
 	switch {
 	case !ok:
 		return fmt.Errorf("refusal: %s is not in the old roster", r.Member)
-	case r.Ceremony == (common.Hash{}):
+	case r.Subject == (common.Hash{}):
 		return errors.New("refusal: of no rotation")
 	case len(r.Reason) > MaxReason:
 		return fmt.Errorf("refusal: %s: the reason has %d bytes; at most %d", r.Member, len(r.Reason), MaxReason)

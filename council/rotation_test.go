@@ -77,8 +77,8 @@ func (m *moving) lock(r council.Rotation, id council.MemberID, four bool, rows .
 	return l
 }
 
-func (m *moving) refusal(r council.Rotation, id council.MemberID, stop bool) council.Refusal {
-	x, err := council.Refusal{Member: id, Ceremony: r.ID(), Stop: stop, Reason: "a test"}.Sign(testcouncil.NodeKey(id))
+func (m *moving) refusal(subject common.Hash, id council.MemberID) council.Refusal {
+	x, err := council.Refusal{Member: id, Subject: subject, Reason: "a test"}.Sign(testcouncil.NodeKey(id))
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func TestGoldenHashes(t *testing.T) {
 	have["acks"] = ack.Set(move.succession.Roster).Hex()
 	have["lock"] = move.lock(move.rotation, "core-1", false, open(4, 1, council.OpenRevealed)).ID().Hex()
 	have["lock-last-four"] = move.lock(move.rotation, "core-1", true, open(4, 1, council.OpenRevealed)).ID().Hex()
-	have["refusal"] = move.refusal(move.rotation, "core-1", true).ID().Hex()
+	have["refusal"] = move.refusal(move.rotation.ID(), "core-1").ID().Hex()
 	have["erasure"] = erasure.ID().Hex()
 	path := filepath.Join("testdata", "golden.json")
 	if *update {
