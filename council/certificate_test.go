@@ -171,6 +171,16 @@ func TestCertificateForAnotherHolding(t *testing.T) {
 	}
 }
 
+// resign signs what no honest node would.
+func resign(t *testing.T, p council.Purpose, id common.Hash, who council.MemberID) []byte {
+	t.Helper()
+	sig, err := testcouncil.NodeKey(who).SignNode(p, id[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sig
+}
+
 func TestAbortRules(t *testing.T) {
 	m := newMoving(t)
 	r, other := m.rotation, m.try(common.Hash{2})
@@ -198,6 +208,7 @@ func TestAbortRules(t *testing.T) {
 	changed[3].Reason = "another"
 	long := refusals(r.ID(), five[:4]...)
 	long[3].Reason = string(make([]byte, council.MaxReason+1))
+	long[3].Sig = resign(t, council.PurposeRefusal, long[3].ID(), five[3])
 	for name, x := range map[string][]council.Refusal{
 		"three":          refusals(r.ID(), five[:3]...),
 		"one twice":      append(refusals(r.ID(), five[:3]...), m.refusal(r.ID(), five[2])),
@@ -250,6 +261,12 @@ func TestErasureNeedsTheCertificate(t *testing.T) {
 	}
 	if err := signed.Verify(s); err != nil {
 		t.Error(err)
+	}
+	other := signed
+	other.Ceremony[0]++ // a good signature, about another rotation
+	other.Sig = resign(t, council.PurposeErasure, other.ID(), "core-4")
+	if other.Verify(s) == nil {
+		t.Error("a statement about another rotation passes")
 	}
 	for name, change := range map[string]func(*council.Erasure){
 		"epoch":  func(e *council.Erasure) { e.Epoch++ },

@@ -131,8 +131,11 @@ func TestRotateRefuses(t *testing.T) {
 	elsewhere := m.holding
 	elsewhere.Roster = m.succession.Roster
 	for name, f := range map[string]func() error{
-		"no share moves":     func() error { _, err := council.Rotate(m.holding, wallet, stay, common.Hash{1}); return err },
-		"another old roster": func() error { _, err := council.Rotate(elsewhere, wallet, stay, common.Hash{1}); return err },
+		"no share moves": func() error { _, err := council.Rotate(m.holding, wallet, stay, common.Hash{1}); return err },
+		"another old roster": func() error {
+			_, err := council.Rotate(elsewhere, wallet, []council.MemberID{"community-1", "core-1", "core-2", "core-3"}, common.Hash{1})
+			return err
+		},
 		"three dealers": func() error {
 			_, err := council.Rotate(m.holding, m.succession, stay[:3], common.Hash{1})
 			return err
