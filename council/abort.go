@@ -15,6 +15,7 @@ import (
 type AbortCertificate struct {
 	Subject  common.Hash `json:"subject"`  // as in the refusals
 	Refusals []Refusal   `json:"refusals"` // sorted by member
+	Forks    []Fork      `json:"forks"`    // of others, sorted by member; each counts as a refusal
 }
 
 // Abandoned is proof that a try, or a succession, can't be committed any more.
@@ -30,7 +31,7 @@ func (a Abandoned) Proven() bool { return a.subject != (common.Hash{}) }
 // Subject is the try or the succession that is over.
 func (a Abandoned) Subject() common.Hash { return a.subject }
 
-// Refused are the old members that refused, sorted.
+// Refused are the old members that refused or have forked, sorted.
 func (a Abandoned) Refused() []MemberID { return slices.Clone(a.refused) }
 
 // Ends reports whether this try is over: a node that locked for it may sign under
@@ -41,10 +42,10 @@ func (a Abandoned) Ends(r Rotation) bool {
 
 // VerifyAbort checks an abort certificate; old is the roster that holds the key.
 func VerifyAbort(old Roster, c AbortCertificate) (Abandoned, error) {
-	if len(c.Refusals) > MaxMembers {
-		return Abandoned{}, fmt.Errorf("abort: %d refusals; at most %d", len(c.Refusals), MaxMembers)
+	if err := c.bounded(); err != nil {
+		return Abandoned{}, err
 	}
-	if n, want := len(c.Refusals), old.AbortQuorum(); n < want {
+	if n, want := len(c.Refusals)+len(c.Forks), old.AbortQuorum(); n < want {
 		return Abandoned{}, WithHint(fmt.Errorf("abort: %d refusals of old members; want %d", n, want), "more operators have to run 'signer term abort', on nodes that have not locked")
 	}
 	a := Abandoned{subject: c.Subject}
@@ -60,7 +61,30 @@ func VerifyAbort(old Roster, c AbortCertificate) (Abandoned, error) {
 		}
 		a.refused = append(a.refused, r.Member)
 	}
+	for i, f := range c.Forks {
+		m := f.First.Member
+		switch {
+		case i > 0 && c.Forks[i-1].First.Member >= m:
+			return Abandoned{}, errors.New("abort: forks are not sorted by member, one for each")
+		case slices.Contains(a.refused, m):
+			return Abandoned{}, fmt.Errorf("abort: %s counts twice", m)
+		}
+		if err := f.Verify(old); err != nil {
+			return Abandoned{}, fmt.Errorf("abort: %w", err)
+		}
+	}
+	for _, f := range c.Forks {
+		a.refused = append(a.refused, f.First.Member)
+	}
+	slices.Sort(a.refused)
 	return a, nil
+}
+
+func (c AbortCertificate) bounded() error {
+	if n := len(c.Refusals) + len(c.Forks); n > MaxMembers {
+		return fmt.Errorf("abort: %d refusals and forks; at most %d", n, MaxMembers)
+	}
+	return nil
 }
 
 // Encode gives the certificate's RLP bytes.
@@ -81,8 +105,5 @@ func DecodeAbort(b []byte) (AbortCertificate, error) {
 	if err := rlp.DecodeBytes(b, &c); err != nil {
 		return AbortCertificate{}, fmt.Errorf("decode abort certificate: %w", err)
 	}
-	if len(c.Refusals) > MaxMembers {
-		return AbortCertificate{}, fmt.Errorf("abort: %d refusals; at most %d", len(c.Refusals), MaxMembers)
-	}
-	return c, nil
+	return c, c.bounded()
 }

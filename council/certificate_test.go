@@ -226,6 +226,32 @@ func TestAbortRules(t *testing.T) {
 	if _, err := verify(common.Hash{}, refusals(common.Hash{}, five[:4]...)...); err == nil {
 		t.Error("nothing is aborted")
 	}
+	// Who locks on both sides of a cut counts, whatever it says.
+	fork := func(id council.MemberID) council.Fork {
+		return council.Fork{First: m.lock(r, id, false), Second: m.lock(other, id, false)}
+	}
+	after := fork(five[3]) // an honest one, that has locked again after an abort
+	after.Second.After = after.First.ID()
+	after.Second.Sig = resign(t, council.PurposeLock, after.Second.ID(), five[3])
+	four := fork(five[3]) // one that has given its word for the last four
+	four.Second = m.lock(r, five[3], true)
+	two := fork(five[3])
+	two.Second = m.lock(other, five[2], false)
+	unsigned := fork(five[3])
+	unsigned.Second.Sig = unsigned.First.Sig
+	for name, x := range map[string]struct {
+		forks []council.Fork
+		good  bool
+	}{
+		"a fork": {[]council.Fork{fork(five[3])}, true}, "one that has refused, too": {[]council.Fork{fork(five[2])}, false},
+		"an honest one": {[]council.Fork{after}, false}, "one try": {[]council.Fork{four}, false}, "two members": {[]council.Fork{two}, false},
+		"unsigned": {[]council.Fork{unsigned}, false}, "twice": {[]council.Fork{fork(five[3]), fork(five[3])}, false},
+	} {
+		a, err := council.VerifyAbort(m.holding.Roster, council.AbortCertificate{Subject: r.ID(), Refusals: refusals(r.ID(), five[:3]...), Forks: x.forks})
+		if (err == nil) != x.good || x.good && len(a.Refused()) != 4 {
+			t.Errorf("three refusals and %s: %v", name, err)
+		}
+	}
 	b, err := council.AbortCertificate{Subject: r.ID(), Refusals: refusals(r.ID(), five[:4]...)}.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -302,10 +328,15 @@ func TestCommitRuleAmongTraitors(t *testing.T) {
 		order := rapid.Permutation(all).Draw(rt, "order")
 		first := rapid.IntRange(0, 1).Draw(rt, "most lock for")
 		var locked, refused [2][]council.MemberID
+		var forks []council.MemberID
 		for i, id := range order {
 			if i < traitors {
 				for k := range tries {
 					locked[k], refused[k] = append(locked[k], id), append(refused[k], id)
+				}
+				if rapid.Bool().Draw(rt, "shows its fork instead") {
+					refused[0], refused[1] = refused[0][:len(refused[0])-1], refused[1][:len(refused[1])-1]
+					forks = append(forks, id)
 				}
 				continue
 			}
@@ -332,6 +363,9 @@ func TestCommitRuleAmongTraitors(t *testing.T) {
 			a := council.AbortCertificate{Subject: tries[k].ID()}
 			for _, id := range council.Sorted(refused[k]) {
 				a.Refusals = append(a.Refusals, refusals[id][k])
+			}
+			for _, id := range council.Sorted(forks) {
+				a.Forks = append(a.Forks, council.Fork{First: locks[id][0], Second: locks[id][1]})
 			}
 			_, err = council.VerifyAbort(m.holding.Roster, a)
 			aborts[k] = err == nil

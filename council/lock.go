@@ -84,6 +84,10 @@ type Lock struct {
 	Member   MemberID    `json:"member"`
 	Ceremony common.Hash `json:"ceremony"`
 	Acks     common.Hash `json:"acks"` // Ack.Set
+	// After is the ID of the Lock that this member has given before; zero for its
+	// first. Who locks again after an abort names it, so that two Locks which
+	// follow the same one, for two rotations, convict: see Fork.
+	After common.Hash `json:"after"`
 	// LastFour says that the member's operator has been told what it assumes to
 	// commit with the threshold alone, and wants it.
 	LastFour bool      `json:"lastFour"`
@@ -151,6 +155,28 @@ func (l Lock) Verify(old Roster) error {
 		return fmt.Errorf("lock: %s: %w", l.Member, err)
 	}
 	return nil
+}
+
+// Fork is two Locks of one member for two tries, of which neither names the other:
+// no honest node signs both. It counts as a refusal of everything, so that a
+// member that locks on both sides of a cut does not keep all others locked.
+type Fork struct {
+	First  Lock `json:"first"`
+	Second Lock `json:"second"`
+}
+
+// Verify checks that the two convict their member; old is the roster that holds
+// the key.
+func (f Fork) Verify(old Roster) error {
+	switch {
+	case f.First.Member != f.Second.Member:
+		return errors.New("fork: the locks are of two members")
+	case f.First.Ceremony == f.Second.Ceremony:
+		return errors.New("fork: both locks are for one try")
+	case f.First.After != f.Second.After:
+		return errors.New("fork: the locks don't follow the same one")
+	}
+	return errors.Join(f.First.Verify(old), f.Second.Verify(old))
 }
 
 // Refusal is the word of an old node that it will never lock for what it names:

@@ -1,0 +1,349 @@
+package agenda
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+)
+
+func unixTime(s uint64) time.Time { return time.Unix(int64(min(s, 1<<60)), 0) }
+
+// refuses reports whether this node has said, or is about to say, that it will
+// never lock for a try or a succession.
+func (r *Rotation) refuses(subject common.Hash) bool {
+	_, said := r.refusals[subject][r.Self]
+	return r.old && said || r.refusing[subject]
+}
+
+// ended reports whether an abort certificate ends a try.
+func (r *Rotation) ended(t council.Rotation) bool {
+	_, one := r.aborts[t.ID()]
+	_, all := r.aborts[t.Succession]
+	return one || all
+}
+
+// refusal takes up a refusal of something that is known here.
+func (r *Rotation) refusal(x council.Refusal) bool {
+	_, succession := r.agreed[x.Subject]
+	_, try := r.files[x.Subject]
+	if _, have := r.refusals[x.Subject][x.Member]; have || !succession && !try || x.Verify(r.Holding.Roster) != nil {
+		return false
+	}
+	r.note(x)
+	return true
+}
+
+func (r *Rotation) note(x council.Refusal) {
+	if r.refusals[x.Subject] == nil {
+		r.refusals[x.Subject] = map[council.MemberID]council.Refusal{}
+	}
+	r.refusals[x.Subject][x.Member] = x
+}
+
+// refusalsOf lists what was refused under these names, in order.
+func (r *Rotation) refusalsOf(subjects ...common.Hash) []council.Refusal {
+	var out []council.Refusal
+	for _, s := range subjects {
+		for _, m := range slices.Sorted(maps.Keys(r.refusals[s])) {
+			out = append(out, r.refusals[s][m])
+		}
+	}
+	return out
+}
+
+// unwilling are the old members that will not lock for a try any more.
+func (r *Rotation) unwilling(t council.Rotation) map[council.MemberID]bool {
+	out := map[council.MemberID]bool{}
+	for _, x := range r.refusalsOf(t.ID(), t.Succession) {
+		out[x.Member] = true
+	}
+	return out
+}
+
+// forks convicts the members that have locked for two tries at once.
+func (r *Rotation) forks() []council.Fork {
+	found := map[council.MemberID]council.Fork{}
+	seen := map[lockPlace]council.Lock{}
+	for _, id := range slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp) {
+		for m, l := range r.files[id].locks {
+			k := lockPlace{m, l.After}
+			if first, ok := seen[k]; ok {
+				found[m] = council.Fork{First: first, Second: l}
+			} else {
+				seen[k] = l
+			}
+		}
+	}
+	var out []council.Fork
+	for _, m := range slices.Sorted(maps.Keys(found)) {
+		out = append(out, found[m])
+	}
+	return out
+}
+
+// lockPlace is a place in a member's chain of Locks.
+type lockPlace struct {
+	member council.MemberID
+	after  common.Hash
+}
+
+// commit looks what the words of all amount to: an end, a certificate, a lock.
+func (r *Rotation) commit() {
+	for _, h := range slices.SortedFunc(maps.Keys(r.refusals), common.Hash.Cmp) {
+		c := council.AbortCertificate{Subject: h, Refusals: r.refusalsOf(h)}
+		for _, f := range r.forks() {
+			if _, counts := r.refusals[h][f.First.Member]; !counts {
+				c.Forks = append(c.Forks, f)
+			}
+		}
+		if len(c.Refusals)+len(c.Forks) >= r.Holding.Roster.AbortQuorum() {
+			r.abort(c)
+		}
+	}
+	ids := slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp)
+	for _, id := range ids {
+		if c, ok := r.files[id].certificate(r.Holding.Roster); ok {
+			if r.commits(c); r.certificate != nil {
+				return
+			}
+		}
+	}
+	if !r.old {
+		return
+	}
+	if d := r.current(); d != nil && r.lockable(d) { // before any that it has not joined
+		r.lockFor(d)
+	}
+	for _, id := range ids {
+		if d := r.files[id]; r.lockable(d) {
+			r.lockFor(d)
+		}
+		if d := r.files[id]; r.mustRefuse(d) {
+			r.refuse(id, "this node works for another try")
+		}
+	}
+}
+
+// lockable reports whether this node locks for a try now: it has seen all Acks and
+// tests, has locked for no other, has given it up neither by joining a later one
+// nor by a refusal, and enough others may lock, too.
+func (r *Rotation) lockable(d *dossier) bool {
+	id := d.rotation.ID()
+	i := slices.Index(r.tries, id)
+	_, locked := r.Locked()
+	n := len(r.Holding.Roster.Members)
+	switch {
+	case locked, !d.complete(), r.ended(d.rotation), r.refuses(id), r.refuses(d.rotation.Succession):
+		return false
+	case i >= 0 && i < len(r.tries)-1:
+		return false
+	case r.now.Before(unixTime(d.succession.Effective)):
+		return false
+	}
+	return n-len(r.unwilling(d.rotation)) >= r.Holding.Roster.LockQuorum() || r.four
+}
+
+// lockFor writes down what it locks for, then has the lock written.
+func (r *Rotation) lockFor(d *dossier) {
+	id := d.rotation.ID()
+	if !slices.Contains(r.tries, id) {
+		if d := r.current(); d != nil {
+			r.leave(d)
+		}
+		r.tries = append(r.tries, id)
+		d.opener = ""
+		r.do(Keep{RotationRecord{Try: &d.rotation}})
+	}
+	t, _ := d.acked()
+	grounds := Dossier{Rotation: d.rotation, Tests: d.word(nil).Tests}
+	for _, m := range d.succession.Roster.IDs() {
+		grounds.Acks = append(grounds.Acks, AckWord{t, d.acks[t][m]})
+	}
+	l := council.Lock{Member: r.Self, Ceremony: id, Acks: d.rotation.Ack(t).Set(d.succession.Roster), LastFour: r.four}
+	if n := len(r.locks); n > 0 {
+		l.After = r.locks[n-1].ID()
+	}
+	r.locking = id
+	r.do(Keep{RotationRecord{Grounds: &grounds}}, WriteLock{l})
+}
+
+func (r *Rotation) lockWritten(ev LockWritten) {
+	d := r.files[r.locking]
+	if d == nil {
+		return
+	}
+	r.locking = common.Hash{}
+	if ev.Err != nil {
+		r.do(Notify{What: "rotation", Text: fmt.Sprintf("write the lock: %v; this node signs nothing until it can", ev.Err)})
+		return
+	}
+	r.locks = append(r.locks, ev.Lock)
+	d.lock(r.Holding.Roster, ev.Lock)
+	r.soon()
+}
+
+// lastFourWanted has this node's lock say that the threshold alone may commit.
+func (r *Rotation) lastFourWanted() {
+	d := r.current()
+	if !r.old || r.certificate != nil || d == nil || !d.complete() || !r.active(d) || r.locking != (common.Hash{}) {
+		r.do(Notify{What: "rotation", Text: "last-four: there is nothing to lock for yet; wait until the status is locking"})
+		return
+	}
+	r.four = true
+	if _, locked := r.Locked(); locked && !d.locks[r.Self].LastFour {
+		r.lockFor(d)
+	}
+}
+
+// mustRefuse reports whether others have locked for a try that this node will
+// never lock for: it has locked for another, has joined a later one, or its
+// operator does not want the succession. Its word lets them unlock.
+func (r *Rotation) mustRefuse(d *dossier) bool {
+	id := d.rotation.ID()
+	own := slices.ContainsFunc(r.locks, func(l council.Lock) bool { return l.Ceremony == id })
+	if len(d.locks) == 0 || own || r.locking == id || r.ended(d.rotation) || r.refuses(id) {
+		return false
+	}
+	i := slices.Index(r.tries, id)
+	_, locked := r.Locked()
+	return locked || i >= 0 && i < len(r.tries)-1 || r.refuses(d.rotation.Succession)
+}
+
+func (r *Rotation) refuse(subject common.Hash, why string) {
+	r.refusing[subject] = true
+	r.do(WriteRefusal{council.Refusal{Member: r.Self, Subject: subject, Reason: why}})
+}
+
+func (r *Rotation) refusalWritten(ev RefusalWritten) {
+	delete(r.refusing, ev.Refusal.Subject)
+	if ev.Err != nil {
+		r.do(Notify{What: "rotation", Text: fmt.Sprintf("write the refusal: %v", ev.Err)})
+		return
+	}
+	r.refusal(ev.Refusal)
+	r.soon()
+}
+
+// abortWanted refuses the succession, if that can still have an effect.
+func (r *Rotation) abortWanted(ev AbortWanted) {
+	digest, s, ok := r.chosen()
+	locks := map[council.MemberID]bool{}
+	for _, d := range r.files {
+		if d.rotation.Succession == digest && !r.ended(d.rotation) {
+			for m := range d.locks {
+				locks[m] = true
+			}
+		}
+	}
+	_, locked := r.Locked()
+	n := len(r.Holding.Roster.Members)
+	why := ""
+	switch {
+	case r.certificate != nil:
+		why = "it is committed"
+	case !ok:
+		why = "there is nothing to abort"
+	case !r.old:
+		why = "only members who hold a share of the key can refuse"
+	case locked:
+		why = fmt.Sprintf("this node has locked: only refusals of %d others unlock it", r.Holding.Roster.AbortQuorum())
+	case n-len(locks) < r.Holding.Roster.AbortQuorum():
+		why = fmt.Sprintf("%d members have locked, so an abort can't come about any more: let this node lock, too", len(locks))
+	}
+	if why != "" {
+		r.do(Notify{What: "rotation", Text: "abort: " + why})
+		return
+	}
+	if d := r.current(); d != nil && d.rotation.Succession == digest {
+		r.leave(d)
+		d.failed = "the operator of this node wants it to end"
+	}
+	r.do(Notify{What: "rotation", Text: fmt.Sprintf("refuses roster %d: %s", s.Roster.Version, ev.Reason)})
+	r.refuse(digest, ev.Reason)
+}
+
+// abort takes up an abort certificate; nothing else unlocks this node.
+func (r *Rotation) abort(c council.AbortCertificate) {
+	if _, have := r.aborts[c.Subject]; have {
+		return
+	}
+	if _, err := council.VerifyAbort(r.Holding.Roster, c); err != nil {
+		return
+	}
+	for _, x := range c.Refusals {
+		r.note(x)
+	}
+	r.do(Keep{RotationRecord{Abort: &c}})
+	r.aborts[c.Subject] = c
+	if d := r.current(); d != nil && r.ended(d.rotation) {
+		r.leave(d)
+	}
+	r.four = false
+	r.do(Send{Message: AbortMessage{c}}, Notify{What: "rotation-aborted", Text: fmt.Sprintf("%d members refuse", len(c.Refusals))})
+	r.soon()
+}
+
+// commits takes up a certificate, whoever brings it.
+func (r *Rotation) commits(c council.Certificate) {
+	if r.certificate != nil {
+		return
+	}
+	s, err := council.VerifyCertificate(r.Holding, r.Profile, c)
+	if err != nil {
+		return
+	}
+	if d := r.current(); d != nil {
+		r.leave(d)
+	}
+	r.certificate, r.sw, r.locking = &c, s, common.Hash{}
+	r.do(Send{Message: CertificateMessage{c}})
+	r.reminded = time.Time{}
+}
+
+// finish switches, then erases, each until it is done.
+func (r *Rotation) finish() {
+	switch {
+	case !r.switched:
+		if !r.switching && r.every(&r.tried, r.Timing.Retry) {
+			r.switching = true
+			r.do(SwitchShare{Certificate: *r.certificate, Switch: r.sw})
+		}
+	case r.old && r.erasures[r.Self].Sig == nil:
+		if !r.erasing && r.every(&r.tried, r.Timing.Retry) {
+			r.erasing = true
+			r.do(EraseShare{Switch: r.sw})
+		}
+	}
+}
+
+func (r *Rotation) shareSwitched(ev ShareSwitched) {
+	r.switching = false
+	if ev.Err != nil {
+		r.do(Notify{What: "rotation", Text: fmt.Sprintf("make the new share current: %v; this node signs nothing until it can", ev.Err)})
+		return
+	}
+	r.switched, r.tried = true, time.Time{}
+	r.do(Notify{What: "rotation-committed", Text: fmt.Sprintf("roster %d holds the key, share epoch %d", r.sw.After().Roster.Version, r.sw.After().Epoch)})
+}
+
+func (r *Rotation) shareErased(ev ShareErased) {
+	r.erasing = false
+	if ev.Err != nil {
+		r.do(Notify{What: "rotation", Text: fmt.Sprintf("erase the old share: %v", ev.Err)})
+		return
+	}
+	r.erased(ev.Erasure)
+	r.do(Send{Message: ErasureMessage{ev.Erasure}})
+}
+
+// erased takes up a member's statement.
+func (r *Rotation) erased(e council.Erasure) {
+	if r.certificate != nil && r.erasures[e.Member].Sig == nil && e.Verify(r.sw) == nil {
+		r.erasures[e.Member] = e
+	}
+}
