@@ -41,13 +41,14 @@ type Rotation struct {
 	RotationConfig
 	old bool // this node holds a share of the key
 
-	agreed map[common.Hash]council.Succession // by digest
-	files  map[common.Hash]*dossier           // by the try's id
-	tries  []common.Hash                      // that this node has joined, in order
-	staged map[common.Hash]StagedShare        // by the try's id
-	ready  map[readyKey]RotationReady
-	random common.Hash // this node's part of the next try's id
-	spent  uint64      // parts that were in a try
+	agreed   map[common.Hash]council.Succession // by digest
+	heralded map[common.Hash]bool               // hashes of the bytes in which they came
+	files    map[common.Hash]*dossier           // by the try's id
+	tries    []common.Hash                      // that this node has joined, in order
+	staged   map[common.Hash]StagedShare        // by the try's id
+	ready    map[readyKey]RotationReady
+	random   common.Hash // this node's part of the next try's id
+	spent    uint64      // parts that were in a try
 
 	prepared, preparing bool
 	suspects            map[council.MemberID]int
@@ -67,7 +68,8 @@ type Rotation struct {
 
 	out       []Effect
 	now, wake time.Time
-	said      time.Time // last word to all
+	said      time.Time     // last word to all
+	pause     time.Duration // until the next: longer, the longer there is nothing new
 	reminded  time.Time
 	passedOn  time.Time
 	tried     time.Time // to switch or to erase
@@ -88,7 +90,7 @@ func NewRotation(c RotationConfig, p RotationPast) (*Rotation, error) {
 	}
 	r := &Rotation{
 		RotationConfig: c,
-		agreed:         map[common.Hash]council.Succession{}, files: map[common.Hash]*dossier{}, staged: map[common.Hash]StagedShare{},
+		agreed:         map[common.Hash]council.Succession{}, heralded: map[common.Hash]bool{}, files: map[common.Hash]*dossier{}, staged: map[common.Hash]StagedShare{},
 		ready: map[readyKey]RotationReady{}, suspects: map[council.MemberID]int{},
 		refusals: map[common.Hash]map[council.MemberID]council.Refusal{}, refusing: map[common.Hash]bool{},
 		aborts: map[common.Hash]council.AbortCertificate{}, erasures: map[council.MemberID]council.Erasure{},
@@ -223,7 +225,7 @@ func (r *Rotation) Locked() (ceremony common.Hash, ok bool) {
 		return r.locking, true
 	}
 	for _, l := range slices.Backward(r.locks) {
-		if d := r.files[l.Ceremony]; d != nil && !r.ended(d.rotation) {
+		if d := r.files[l.Ceremony]; d != nil && !r.ended(d) {
 			return l.Ceremony, true
 		}
 	}
@@ -249,7 +251,7 @@ func (r *Rotation) refresh() {
 func (r *Rotation) do(e ...Effect) { r.out = append(r.out, e...) }
 
 // soon has everything said again at once: there is news.
-func (r *Rotation) soon() { r.said = time.Time{} }
+func (r *Rotation) soon() { r.said, r.pause = time.Time{}, r.Timing.Retry }
 
 // due reports whether d has passed since t, and asks for a Tick when it has not.
 func (r *Rotation) due(t time.Time, d time.Duration) bool {

@@ -21,10 +21,12 @@ func (r *Rotation) refuses(subject common.Hash) bool {
 }
 
 // ended reports whether an abort certificate ends a try.
-func (r *Rotation) ended(t council.Rotation) bool {
-	_, one := r.aborts[t.ID()]
-	_, all := r.aborts[t.Succession]
-	return one || all
+func (r *Rotation) ended(d *dossier) bool { return r.over(d.id) || r.over(d.rotation.Succession) }
+
+// over reports whether an abort certificate ends a try, or all of a succession.
+func (r *Rotation) over(subject common.Hash) bool {
+	_, ok := r.aborts[subject]
+	return ok
 }
 
 // refusal takes up a refusal of something that is known here.
@@ -57,9 +59,9 @@ func (r *Rotation) refusalsOf(subjects ...common.Hash) []council.Refusal {
 }
 
 // unwilling are the old members that will not lock for a try any more.
-func (r *Rotation) unwilling(t council.Rotation) map[council.MemberID]bool {
+func (r *Rotation) unwilling(d *dossier) map[council.MemberID]bool {
 	out := map[council.MemberID]bool{}
-	for _, x := range r.refusalsOf(t.ID(), t.Succession) {
+	for _, x := range r.refusalsOf(d.id, d.rotation.Succession) {
 		out[x.Member] = true
 	}
 	return out
@@ -133,24 +135,24 @@ func (r *Rotation) commit() {
 // tests, has locked for no other, has given it up neither by joining a later one
 // nor by a refusal, and enough others may lock, too.
 func (r *Rotation) lockable(d *dossier) bool {
-	id := d.rotation.ID()
+	id := d.id
 	i := slices.Index(r.tries, id)
 	_, locked := r.Locked()
 	n := len(r.Holding.Roster.Members)
 	switch {
-	case locked, !d.complete(), r.ended(d.rotation), r.refuses(id), r.refuses(d.rotation.Succession):
+	case locked, !d.complete(), r.ended(d), r.refuses(id), r.refuses(d.rotation.Succession):
 		return false
 	case i >= 0 && i < len(r.tries)-1:
 		return false
 	case r.now.Before(unixTime(d.succession.Effective)):
 		return false
 	}
-	return n-len(r.unwilling(d.rotation)) >= r.Holding.Roster.LockQuorum() || r.four
+	return n-len(r.unwilling(d)) >= r.Holding.Roster.LockQuorum() || r.four
 }
 
 // lockFor writes down what it locks for, then has the lock written.
 func (r *Rotation) lockFor(d *dossier) {
-	id := d.rotation.ID()
+	id := d.id
 	if !slices.Contains(r.tries, id) {
 		if d := r.current(); d != nil {
 			r.leave(d)
@@ -204,9 +206,9 @@ func (r *Rotation) lastFourWanted() {
 // never lock for: it has locked for another, has joined a later one, or its
 // operator does not want the succession. Its word lets them unlock.
 func (r *Rotation) mustRefuse(d *dossier) bool {
-	id := d.rotation.ID()
+	id := d.id
 	own := slices.ContainsFunc(r.locks, func(l council.Lock) bool { return l.Ceremony == id })
-	if len(d.locks) == 0 || own || r.locking == id || r.ended(d.rotation) || r.refuses(id) {
+	if len(d.locks) == 0 || own || r.locking == id || r.ended(d) || r.refuses(id) {
 		return false
 	}
 	i := slices.Index(r.tries, id)
@@ -234,7 +236,7 @@ func (r *Rotation) abortWanted(ev AbortWanted) {
 	digest, s, ok := r.chosen()
 	locks := map[council.MemberID]bool{}
 	for _, d := range r.files {
-		if d.rotation.Succession == digest && !r.ended(d.rotation) {
+		if d.rotation.Succession == digest && !r.ended(d) {
 			for m := range d.locks {
 				locks[m] = true
 			}
@@ -280,7 +282,7 @@ func (r *Rotation) abort(c council.AbortCertificate) {
 	}
 	r.do(Keep{RotationRecord{Abort: &c}})
 	r.aborts[c.Subject] = c
-	if d := r.current(); d != nil && r.ended(d.rotation) {
+	if d := r.current(); d != nil && r.ended(d) {
 		r.leave(d)
 	}
 	r.four = false

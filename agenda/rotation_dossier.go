@@ -12,6 +12,7 @@ import (
 
 // dossier is what this node knows of a try. Only what has been verified is in it.
 type dossier struct {
+	id         common.Hash // of the rotation
 	rotation   council.Rotation
 	succession council.Succession
 	opener     council.MemberID // who told of it; empty for one that this node has joined
@@ -57,7 +58,7 @@ func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
 		}
 	}
 	d := &dossier{
-		rotation: t, succession: s, opener: opener, acks: map[common.Hash]map[council.MemberID]council.NodeSignature{},
+		id: id, rotation: t, succession: s, opener: opener, acks: map[common.Hash]map[council.MemberID]council.NodeSignature{},
 		tests: map[int][]byte{}, locks: map[council.MemberID]council.Lock{},
 	}
 	r.files[id] = d
@@ -127,7 +128,7 @@ func (d *dossier) test(t council.TestSignature) bool {
 // lock takes up a Lock. One that says last-four takes the place of one that does
 // not.
 func (d *dossier) lock(old council.Roster, l council.Lock) bool {
-	if have, ok := d.locks[l.Member]; ok && (have.LastFour || !l.LastFour) || l.Ceremony != d.rotation.ID() || l.Verify(old) != nil {
+	if have, ok := d.locks[l.Member]; ok && (have.LastFour || !l.LastFour) || l.Ceremony != d.id || l.Verify(old) != nil {
 		return false
 	}
 	d.locks[l.Member] = l

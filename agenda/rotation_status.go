@@ -68,7 +68,7 @@ func (r *Rotation) Status() RotationStatus {
 		return r.tryStatus(d, out)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp) { // this node has no part in it, or has given it up
-		if d := r.files[id]; d.complete() && len(d.locks) > 0 && !r.ended(d.rotation) {
+		if d := r.files[id]; d.complete() && len(d.locks) > 0 && !r.ended(d) {
 			out.Stage, out.Text = StageLocking, fmt.Sprintf("others lock for try %s, which this node has given up; it waits for how that ends", id.Hex()[:10])
 			return out
 		}
@@ -135,7 +135,7 @@ func (r *Rotation) idleStatus() RotationStatus {
 func (r *Rotation) tryStatus(d *dossier, out RotationStatus) RotationStatus {
 	next := d.succession.Roster
 	t, acked := d.acked()
-	mine, have := r.staged[d.rotation.ID()]
+	mine, have := r.staged[d.id]
 	switch {
 	case d.complete():
 		return r.lockStatus(d, out)
@@ -178,7 +178,7 @@ func (r *Rotation) lockStatus(d *dossier, out RotationStatus) RotationStatus {
 	old := r.Holding.Roster
 	out.Stage = StageLocking
 	out.Text = fmt.Sprintf("%d of %d locks; the council signs nothing until there are enough, or %d members refuse", len(d.locks), old.LockQuorum(), old.AbortQuorum())
-	unwilling := r.unwilling(d.rotation)
+	unwilling := r.unwilling(d)
 	for _, m := range old.IDs() {
 		switch _, locked := d.locks[m]; {
 		case locked:

@@ -98,9 +98,14 @@ func (r *Rotation) talk() {
 		}
 		return
 	}
-	if len(r.agreed) == 0 || !r.every(&r.said, r.Timing.Retry) {
+	if len(r.agreed) == 0 || !r.due(r.said, r.pause) {
 		return
 	}
+	if !r.said.IsZero() {
+		r.pause = min(2*r.pause, max(r.Timing.Retry, r.Timing.Remind))
+	}
+	r.said = r.now
+	r.due(r.said, r.pause)
 	for _, h := range slices.SortedFunc(maps.Keys(r.refusals), common.Hash.Cmp) {
 		if _, over := r.aborts[h]; !over {
 			r.do(Send{Message: AbortMessage{council.AbortCertificate{Subject: h, Refusals: r.refusalsOf(h)}}})
@@ -109,7 +114,7 @@ func (r *Rotation) talk() {
 	d := r.current()
 	for _, id := range slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp) {
 		f := r.files[id]
-		if !r.ended(f.rotation) && (f == d && r.active(d) || f.complete() && len(f.locks) > 0) {
+		if !r.ended(f) && (f == d && r.active(d) || f.complete() && len(f.locks) > 0) {
 			r.do(Send{Message: f.word(r.refusalsOf(id))})
 		}
 	}

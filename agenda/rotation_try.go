@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/policy"
@@ -36,7 +38,15 @@ func (r *Rotation) herald(s council.Succession) {
 	if r.certificate != nil {
 		return
 	}
+	b, err := rlp.EncodeToBytes(s) // the same comes again and again, and to hash it for wallets takes long
+	form := crypto.Keccak256Hash(b)
+	if err != nil || r.heralded[form] {
+		return
+	}
 	news, err := r.agree(s)
+	if err == nil && len(r.heralded) < MaxTries {
+		r.heralded[form] = true
+	}
 	switch {
 	case err != nil:
 		r.do(Notify{What: "rotation", Text: fmt.Sprintf("succession not taken up: %v", err)})
@@ -56,7 +66,7 @@ func (r *Rotation) chosen() (digest common.Hash, s council.Succession, ok bool) 
 	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
 		s := r.agreed[h]
 		old, receives := r.roles(s)
-		if _, over := r.aborts[h]; !over && !r.refuses(h) && (old || receives) {
+		if !r.over(h) && !r.refuses(h) && (old || receives) {
 			return h, s, true
 		}
 	}
@@ -74,18 +84,18 @@ func (r *Rotation) current() *dossier {
 // active reports whether a try may still succeed without this node's giving it up:
 // it goes on, or this node has locked for it.
 func (r *Rotation) active(d *dossier) bool {
-	id := d.rotation.ID()
+	id := d.id
 	if locked, ok := r.Locked(); ok {
 		return locked == id
 	}
-	return !r.ended(d.rotation) && !r.refuses(id) && !r.refuses(d.rotation.Succession) && (d.failed == "" || d.complete())
+	return !r.ended(d) && !r.refuses(id) && !r.refuses(d.rotation.Succession) && (d.failed == "" || d.complete())
 }
 
 // committing reports whether somebody has locked for a try that is not over: then
 // no other one is begun or joined.
 func (r *Rotation) committing() bool {
 	for _, d := range r.files {
-		if d.complete() && len(d.locks) > 0 && !r.ended(d.rotation) {
+		if d.complete() && len(d.locks) > 0 && !r.ended(d) {
 			return true
 		}
 	}
@@ -207,7 +217,7 @@ func (r *Rotation) unable(m RotationBegin, s council.Succession) string {
 	switch {
 	case !old && !receives:
 		return "has no part in it"
-	case r.refuses(m.Rotation.ID()), r.refuses(m.Rotation.Succession), r.ended(m.Rotation):
+	case r.refuses(m.Rotation.ID()), r.refuses(m.Rotation.Succession), r.over(m.Rotation.ID()), r.over(m.Rotation.Succession):
 		return "refuses it, or knows that enough others do"
 	case r.committing():
 		return "somebody has locked for another try"
@@ -265,7 +275,7 @@ func (r *Rotation) leave(d *dossier) {
 }
 
 func (d *dossier) permit(set []council.MemberID) policy.CeremonyPermit {
-	return policy.NewCeremonyPermit(d.rotation.ToEpoch, d.rotation.To, set, d.rotation.ID())
+	return policy.NewCeremonyPermit(d.rotation.ToEpoch, d.rotation.To, set, d.id)
 }
 
 func (r *Rotation) reshared(ev Reshared) {
@@ -307,7 +317,7 @@ func (r *Rotation) prove() {
 		return
 	}
 	t, ok := d.acked()
-	if mine, have := r.staged[d.rotation.ID()]; !ok || !have || mine.Transcript != t {
+	if mine, have := r.staged[d.id]; !ok || !have || mine.Transcript != t {
 		return
 	}
 	d.proving = true
@@ -357,14 +367,14 @@ func (r *Rotation) giveUp(d *dossier, suspects []council.MemberID, why string) {
 		r.suspects[m]++
 	}
 	clear(r.ready)
-	r.do(Send{Message: RotationFailed{Ceremony: d.rotation.ID(), Suspects: suspects, Reason: why}}, Notify{What: "rotation-failed", Text: why, Waiting: suspects})
+	r.do(Send{Message: RotationFailed{Ceremony: d.id, Suspects: suspects, Reason: why}}, Notify{What: "rotation-failed", Text: why, Waiting: suspects})
 	r.soon()
 }
 
 // othersFailed takes up that a try has failed for one that it needs.
 func (r *Rotation) othersFailed(from council.MemberID, m RotationFailed) {
 	d := r.current()
-	if d == nil || d.rotation.ID() != m.Ceremony || d.failed != "" || d.complete() || len(m.Suspects) > council.MaxMembers {
+	if d == nil || d.id != m.Ceremony || d.failed != "" || d.complete() || len(m.Suspects) > council.MaxMembers {
 		return
 	}
 	if _, ok := d.succession.Roster.Member(from); !ok && !slices.Contains(d.rotation.Dealers, from) {
@@ -389,7 +399,7 @@ func (r *Rotation) overdue() {
 		return
 	}
 	_, receives := r.roles(d.succession)
-	if _, have := r.staged[d.rotation.ID()]; d.restarted && receives && !have {
+	if _, have := r.staged[d.id]; d.restarted && receives && !have {
 		r.giveUp(d, nil, fmt.Sprintf("the node of %s was started anew and has no share of this try", r.Self))
 		return
 	}
