@@ -14,7 +14,7 @@ var matrix = flag.Bool("matrix", false, "a node dies at every step of a rotation
 // Each node dies at each step that it takes, and comes back: the rotation ends
 // committed for all. What was not synced is lost. The council signs on the way.
 func TestDeathAtEveryStepOfTheRotation(t *testing.T) {
-	every := 6
+	every := 12
 	if *matrix {
 		every = 1
 	}
@@ -77,7 +77,11 @@ func (w *shift) again() {
 // All nodes lose power at one moment, some before and some after the rotation is
 // decided.
 func TestPowerCutInTheRotation(t *testing.T) {
-	for point := 3; ; point += 23 {
+	step := 61
+	if *matrix {
+		step = 3
+	}
+	for point := 3; ; point += step {
 		w := newShift(t, uint64(point))
 		w.dies = func(string, string) bool { return w.steps >= point }
 		w.start()
@@ -109,11 +113,15 @@ var sides = map[string][]string{
 // longer than a try may take, and is healed.
 func TestCutAtEveryStageOfTheRotation(t *testing.T) {
 	stages := []agenda.RotationStage{agenda.StageGathering, agenda.StageRunning, agenda.StageStaged, agenda.StageTesting, agenda.StageLocking, agenda.StageCommitted}
+	wants := []int{1, 9}
+	if *matrix {
+		wants = []int{1, 2, 3, 4, 5, 6, 7, 8, 9}
+	}
 	for name, side := range sides {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for i, stage := range stages {
-				for _, want := range []int{1, 4, 9} {
+				for _, want := range wants {
 					w := newShift(t, uint64(100*want+i))
 					w.boot(w.names...)
 					w.propose("core-2", w.plans[0])

@@ -106,8 +106,13 @@ func (r *Rotation) talk() {
 	}
 	r.said = r.now
 	r.due(r.said, r.pause)
+	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
+		if !r.over(h) {
+			r.do(Send{Message: Herald{r.agreed[h]}})
+		}
+	}
 	for _, h := range slices.SortedFunc(maps.Keys(r.refusals), common.Hash.Cmp) {
-		if _, over := r.aborts[h]; !over {
+		if !r.over(h) {
 			r.do(Send{Message: AbortMessage{council.AbortCertificate{Subject: h, Refusals: r.refusalsOf(h)}}})
 		}
 	}
@@ -123,11 +128,6 @@ func (r *Rotation) talk() {
 			r.do(Send{Message: RotationBegin{Rotation: d.rotation, Parts: d.parts}})
 		}
 		return
-	}
-	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
-		if _, over := r.aborts[h]; !over {
-			r.do(Send{Message: Herald{r.agreed[h]}})
-		}
 	}
 	if digest, s, ok := r.chosen(); ok && !r.committing() {
 		old, receives := r.roles(s)

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
 )
@@ -100,61 +98,66 @@ func TestLastSignerKeepsTheTest(t *testing.T) {
 // end: whatever happens, it ends one way for all, and what must hold of each node
 // holds after each of its steps.
 func TestRandomFaultsInTheRotation(t *testing.T) {
-	ends := map[string]int{}
-	rapid.Check(t, func(rt *rapid.T) {
-		w := newShift(t, rapid.Uint64().Draw(rt, "seed"))
-		label := ""
-		defer func() {
-			if t.Failed() {
-				rt.Log(label)
-			}
-		}()
-		w.loss, w.twice = float64(rapid.IntRange(0, 3).Draw(rt, "loss"))/10, 0.2
-		w.slow = time.Duration(rapid.IntRange(10, 3000).Draw(rt, "slow")) * time.Millisecond
-		deaths := rapid.IntRange(0, 6).Draw(rt, "deaths")
-		often := rapid.IntRange(30, 200).Draw(rt, "often")
-		aborts := rapid.SampledFrom([]int{0, 0, 1, 3, 4, 5, 7}).Draw(rt, "aborts")
-		w.dies = func(string, string) bool {
-			if deaths == 0 || w.rnd.IntN(often) > 0 {
-				return false
-			}
-			deaths--
-			return true
+	seeds := 30
+	if *matrix {
+		seeds = 3000
+	}
+	ends := [2]map[string]int{{}, {}}
+	t.Run("faults", func(t *testing.T) {
+		for half := range ends {
+			t.Run(fmt.Sprint(half), func(t *testing.T) {
+				t.Parallel()
+				for seed := half; seed < seeds; seed += len(ends) {
+					ends[half][faults(t, uint64(seed))]++
+				}
+			})
 		}
-		w.start()
-		for i := range 12 {
-			switch w.rnd.IntN(4) {
-			case 0:
-				w.heal()
-				w.split(sides[[]string{"4|3", "3|4", "5|2"}[w.rnd.IntN(3)]]...)
-			case 1:
-				w.heal()
-			case 2:
-				w.boot(w.names...)
-			}
-			if d := w.desks[w.names[w.rnd.IntN(len(w.names))]]; aborts > 0 && i > 2 && d.node != nil {
-				aborts--
-				w.give(d, agenda.AbortWanted{Reason: "a test"})
-			}
-			w.run(time.Duration(w.rnd.IntN(15000))*time.Millisecond, never)
-			w.sign()
-		}
-		w.dies = func(string, string) bool { return false }
-		w.again()
-		w.heal()
-		w.boot(w.names...)
-		w.loss = 0
-		w.run(3*time.Minute, func() bool { return w.ended() != "" })
-		if w.ended() == "" { // what the status tells operators to do
-			w.operators()
-		}
-		label = fmt.Sprint(w.verdict)
-		ends[w.settle("random")]++
 	})
 	t.Log(ends)
-	if ends["committed"] == 0 || ends["aborted"] == 0 {
+	if ends[0]["committed"]+ends[1]["committed"] == 0 || ends[0]["aborted"]+ends[1]["aborted"] == 0 {
 		t.Error("one of the two ends was never seen")
 	}
+}
+
+// faults plays one world to its end.
+func faults(t *testing.T, seed uint64) string {
+	w := newShift(t, seed)
+	w.loss, w.twice, w.slow = float64(w.rnd.IntN(4))/10, 0.2, time.Duration(10+w.rnd.IntN(3000))*time.Millisecond
+	deaths, often, aborts := w.rnd.IntN(7), 30+w.rnd.IntN(170), []int{0, 0, 1, 3, 4, 5, 7}[w.rnd.IntN(7)]
+	w.dies = func(string, string) bool {
+		if deaths == 0 || w.rnd.IntN(often) > 0 {
+			return false
+		}
+		deaths--
+		return true
+	}
+	w.start()
+	for i := range 12 {
+		switch w.rnd.IntN(4) {
+		case 0:
+			w.heal()
+			w.split(sides[[]string{"4|3", "3|4", "5|2"}[w.rnd.IntN(3)]]...)
+		case 1:
+			w.heal()
+		case 2:
+			w.boot(w.names...)
+		}
+		if d := w.desks[w.names[w.rnd.IntN(len(w.names))]]; aborts > 0 && i > 2 && d.node != nil {
+			aborts--
+			w.give(d, agenda.AbortWanted{Reason: "a test"})
+		}
+		w.run(time.Duration(w.rnd.IntN(15000))*time.Millisecond, never)
+		w.sign()
+	}
+	w.dies = func(string, string) bool { return false }
+	w.again()
+	w.heal()
+	w.boot(w.names...)
+	w.loss = 0
+	if !w.run(3*time.Minute, func() bool { return w.ended() != "" }) {
+		w.operators() // do what the status tells them
+	}
+	return w.settle(fmt.Sprint("seed ", seed))
 }
 
 // operators end a rotation that some have locked for and some refuse: with four
