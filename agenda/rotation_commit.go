@@ -290,6 +290,17 @@ func (r *Rotation) abort(c council.AbortCertificate) {
 	r.soon()
 }
 
+// drop erases the shares of tries that are over. Those of tries that have only
+// failed stay: they may be committed yet.
+func (r *Rotation) drop() {
+	for _, id := range slices.SortedFunc(maps.Keys(r.staged), common.Hash.Cmp) {
+		if d := r.files[id]; d != nil && r.ended(d) {
+			delete(r.staged, id)
+			r.do(DropShare{id})
+		}
+	}
+}
+
 // commits takes up a certificate, whoever brings it.
 func (r *Rotation) commits(c council.Certificate) {
 	if r.certificate != nil {

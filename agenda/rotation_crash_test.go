@@ -136,7 +136,7 @@ func TestCutAtEveryStageOfTheRotation(t *testing.T) {
 					}
 					w.run(20*time.Second, reached) // some stages are never all nodes' at once
 					w.split(side...)
-					for range 6 {
+					for range 4 {
 						w.run(20*time.Second, never)
 						w.sign()
 					}

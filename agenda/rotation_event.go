@@ -89,6 +89,10 @@ type StageShare struct {
 	Transcript common.Hash
 }
 
+// DropShare erases the staged share of a try that an abort certificate has ended:
+// enough of them make the key, too. It can be repeated.
+type DropShare struct{ Ceremony common.Hash }
+
 // WriteLock has the node sign nothing more under its old share: it ends all
 // sessions of that epoch and destroys the slots. Then it fills in the open rows
 // of the ledger, signs the lock and writes it, durably. Answered by LockWritten.
@@ -114,6 +118,7 @@ type EraseShare struct{ Switch council.Switch }
 func (Keep) effect()         {}
 func (Reshare) effect()      {}
 func (StageShare) effect()   {}
+func (DropShare) effect()    {}
 func (WriteLock) effect()    {}
 func (WriteRefusal) effect() {}
 func (SwitchShare) effect()  {}

@@ -179,13 +179,17 @@ func (r *Rotation) lockStatus(d *dossier, out RotationStatus) RotationStatus {
 	out.Stage = StageLocking
 	out.Text = fmt.Sprintf("%d of %d locks; the council signs nothing until there are enough, or %d members refuse", len(d.locks), old.LockQuorum(), old.AbortQuorum())
 	unwilling := r.unwilling(d)
+	next := "start this node; it locks by itself"
+	if len(old.Members)-len(unwilling) < old.LockQuorum() {
+		next = "run 'signer term abort' there, too: with these refusals there can't be enough locks"
+	}
 	for _, m := range old.IDs() {
 		switch _, locked := d.locks[m]; {
 		case locked:
 		case unwilling[m]:
 			out.Missing = append(out.Missing, Need{m, "has refused, and can't lock any more"})
 		default:
-			out.Missing = append(out.Missing, Need{m, "start this node; it locks by itself"})
+			out.Missing = append(out.Missing, Need{m, next})
 		}
 	}
 	if len(d.locks) >= old.Threshold && len(d.locks) < old.LockQuorum() {

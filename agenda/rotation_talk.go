@@ -144,6 +144,7 @@ func (r *Rotation) reconcile() {
 		r.commit()
 	}
 	if r.certificate == nil {
+		r.drop()
 		r.prove()
 		r.gather()
 	} else {

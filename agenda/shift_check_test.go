@@ -148,8 +148,11 @@ func (w *shift) settle(label string) string {
 		}
 	}
 	how := ""
-	if !w.run(15*time.Minute, func() bool { how = w.ended(); return how != "" }) {
-		w.t.Fatalf("%s: does not end\n%s", label, w.where())
+	for end := w.now.Add(15 * time.Minute); how == ""; how = w.ended() {
+		if w.now.After(end) {
+			w.t.Fatalf("%s: does not end\n%s", label, w.where())
+		}
+		w.run(time.Second, never)
 	}
 	w.run(15*time.Second, never) // and nothing happens after it
 	if again := w.ended(); again != how {
@@ -160,6 +163,9 @@ func (w *shift) settle(label string) string {
 		d := w.desks[name]
 		if d.node == nil {
 			continue
+		}
+		if how == "aborted" && len(d.share) > 0 {
+			w.t.Fatalf("%s: %s keeps a share of what was aborted", label, name)
 		}
 		switch epoch, ok := d.node.Signs(); {
 		case ok && epoch == w.holding.Epoch:

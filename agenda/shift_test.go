@@ -411,6 +411,11 @@ func (w *shift) execute(d *desk, e agenda.Effect) []agenda.Event {
 		}) {
 			return []agenda.Event{agenda.ShareStaged{Ceremony: id, Signature: sig}}
 		}
+	case agenda.DropShare:
+		w.write(d, what, func() {
+			delete(d.share, e.Ceremony)
+			d.disk.Staged = slices.DeleteFunc(slices.Clone(d.disk.Staged), func(s agenda.StagedShare) bool { return s.Ceremony == e.Ceremony })
+		})
 	case agenda.WriteLock:
 		l := e.Lock
 		l.Rows = slices.Clone(d.rows)
@@ -466,6 +471,7 @@ func (w *shift) switchShare(d *desk, e agenda.SwitchShare) []agenda.Event {
 		if have {
 			d.epoch = e.Switch.After().Epoch
 		}
+		d.disk.Staged, d.share = nil, map[common.Hash]common.Hash{id: share}
 		for _, r := range w.signed { // nothing that may be on a chain is forgotten
 			if !slices.ContainsFunc(e.Switch.Inherited().Rows, func(h council.HeldRow) bool { return h.OpenRow == r }) {
 				w.t.Fatalf("%s takes over without %s, which was signed", d.name, r.Place)
@@ -490,6 +496,10 @@ func (w *shift) send(d *desk, e agenda.Send) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	m, err := agenda.DecodeMessage(tag, b) // as the others read it
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	for _, name := range w.names {
 		o := w.desks[name]
 		if o == d || o.id == d.id || e.To != "" && e.To != o.id || o.node == nil {
@@ -506,10 +516,6 @@ func (w *shift) send(d *desk, e agenda.Send) {
 			life := o.life
 			w.after(w.delay(), func() {
 				if o.life == life && o.node != nil && !w.cut(d.name, name) {
-					m, err := agenda.DecodeMessage(tag, b)
-					if err != nil {
-						w.t.Fatal(err)
-					}
 					w.give(o, agenda.Said{From: d.id, Message: m})
 				}
 			})
