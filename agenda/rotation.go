@@ -42,7 +42,7 @@ type Rotation struct {
 	old bool // this node holds a share of the key
 
 	agreed   map[common.Hash]council.Succession // by digest
-	heralded map[common.Hash]bool               // hashes of the bytes in which they came
+	heralded map[common.Hash]common.Hash        // their digests, by the hash of the bytes in which they came
 	files    map[common.Hash]*dossier           // by the try's id
 	tries    []common.Hash                      // that this node has joined, in order
 	staged   map[common.Hash]StagedShare        // by the try's id
@@ -90,7 +90,7 @@ func NewRotation(c RotationConfig, p RotationPast) (*Rotation, error) {
 	}
 	r := &Rotation{
 		RotationConfig: c,
-		agreed:         map[common.Hash]council.Succession{}, heralded: map[common.Hash]bool{}, files: map[common.Hash]*dossier{}, staged: map[common.Hash]StagedShare{},
+		agreed:         map[common.Hash]council.Succession{}, heralded: map[common.Hash]common.Hash{}, files: map[common.Hash]*dossier{}, staged: map[common.Hash]StagedShare{},
 		ready: map[readyKey]RotationReady{}, suspects: map[council.MemberID]int{},
 		refusals: map[common.Hash]map[council.MemberID]council.Refusal{}, refusing: map[common.Hash]bool{},
 		aborts: map[common.Hash]council.AbortCertificate{}, erasures: map[council.MemberID]council.Erasure{},

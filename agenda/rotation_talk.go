@@ -23,7 +23,7 @@ func (r *Rotation) hear(from council.MemberID, m Message) {
 	}
 	switch m := m.(type) {
 	case Herald:
-		r.herald(m.Succession)
+		r.overAlready(from, r.herald(m.Succession))
 	case RotationReady:
 		r.ready[readyKey{from, m.Old}] = m
 		if m.New {
@@ -43,6 +43,9 @@ func (r *Rotation) hear(from council.MemberID, m Message) {
 	case AbortMessage:
 		if len(m.Abort.Refusals) > council.MaxMembers {
 			return
+		}
+		if len(m.Abort.Refusals)+len(m.Abort.Forks) < r.Holding.Roster.AbortQuorum() {
+			r.overAlready(from, m.Abort.Subject)
 		}
 		_, succession := r.agreed[m.Abort.Subject]
 		if _, try := r.files[m.Abort.Subject]; succession || try {

@@ -119,6 +119,16 @@ func TestRandomFaultsInTheRotation(t *testing.T) {
 	}
 }
 
+// A node whose own refusal is the last that it knows of hears from the others that
+// the rotation is over.
+func TestOwnRefusalIsNotTheLastWord(t *testing.T) {
+	for _, seed := range []uint64{128, 241} { // found at random
+		if how := faults(t, seed); how != "aborted" {
+			t.Errorf("seed %d: %s", seed, how)
+		}
+	}
+}
+
 // faults plays one world to its end.
 func faults(t *testing.T, seed uint64) string {
 	w := newShift(t, seed)

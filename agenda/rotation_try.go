@@ -34,26 +34,33 @@ func (r *Rotation) agree(s council.Succession) (news bool, err error) {
 	return true, nil
 }
 
-func (r *Rotation) herald(s council.Succession) {
+// herald takes up a succession that somebody brings, and gives its digest.
+func (r *Rotation) herald(s council.Succession) common.Hash {
 	if r.certificate != nil {
-		return
+		return common.Hash{}
 	}
 	b, err := rlp.EncodeToBytes(s) // the same comes again and again, and to hash it for wallets takes long
 	form := crypto.Keccak256Hash(b)
-	if err != nil || r.heralded[form] {
-		return
+	if digest, ok := r.heralded[form]; ok || err != nil {
+		return digest
 	}
 	news, err := r.agree(s)
-	if err == nil && len(r.heralded) < MaxTries {
-		r.heralded[form] = true
-	}
-	switch {
-	case err != nil:
+	if err != nil {
 		r.do(Notify{What: "rotation", Text: fmt.Sprintf("succession not taken up: %v", err)})
-	case news:
+		return common.Hash{}
+	}
+	digest, err := s.Digest(r.Holding.Roster)
+	if err != nil {
+		return common.Hash{}
+	}
+	if len(r.heralded) < MaxTries {
+		r.heralded[form] = digest
+	}
+	if news {
 		r.do(Keep{RotationRecord{Succession: &s}}, Send{Message: Herald{s}})
 		r.soon()
 	}
+	return digest
 }
 
 // chosen is the succession that this node works for: that of the try it is in, or
