@@ -21,7 +21,8 @@
 // sets.go (slots, made ahead of time), ceremony.go (key generation). And, as a
 // machine of its own that nothing runs yet: rotation.go (from one roster to the
 // next), rotation_event.go and rotation_message.go (its events, effects and
-// messages), rotation_try.go (one try: new shares, Acks, tests),
+// messages), rotation_gather.go (who is there), rotation_try.go (one try: new
+// shares, Acks, tests), rotation_refusal.go (what nodes will not lock for),
 // rotation_dossier.go (what is known of a try), rotation_commit.go (Locks,
 // refusals, certificates), rotation_talk.go (what is said again and to whom),
 // rotation_status.go (what operators are shown).

@@ -134,7 +134,8 @@ func (r *Rotation) idleStatus() RotationStatus {
 // tryStatus is that of a try which goes on.
 func (r *Rotation) tryStatus(d *dossier, out RotationStatus) RotationStatus {
 	next := d.succession.Roster
-	t, acked := d.acked()
+	_, acked := d.acked()
+	t := mostAcked(d)
 	mine, have := r.staged[d.id]
 	switch {
 	case d.complete():
@@ -154,7 +155,6 @@ func (r *Rotation) tryStatus(d *dossier, out RotationStatus) RotationStatus {
 		t = mine.Transcript
 	default:
 		out.Stage, out.Text = StageRunning, "new shares are being made"
-		t = mostAcked(d)
 	}
 	for _, m := range next.IDs() {
 		if _, ok := d.acks[t][m]; !ok {

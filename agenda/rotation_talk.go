@@ -82,6 +82,11 @@ func (r *Rotation) reply(to council.MemberID, s Send) {
 func (r *Rotation) met(m council.MemberID) {
 	if r.certificate == nil {
 		r.soon()
+		for _, h := range slices.SortedFunc(maps.Keys(r.aborts), common.Hash.Cmp) {
+			if s, ok := r.agreed[h]; ok { // what it speaks of goes first
+				r.do(Send{To: m, Message: Herald{s}}, Send{To: m, Message: AbortMessage{r.aborts[h]}})
+			}
+		}
 		return
 	}
 	r.do(Send{To: m, Message: CertificateMessage{*r.certificate}})

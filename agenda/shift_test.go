@@ -1,10 +1,7 @@
 package agenda_test
 
 import (
-	"cmp"
 	"crypto/ecdsa"
-	"crypto/ed25519"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -15,10 +12,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
-	lcrypto "github.com/libp2p/go-libp2p/core/crypto"
-	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/record"
-	"github.com/multiformats/go-multiaddr"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
@@ -82,91 +75,7 @@ type shiftEvent struct {
 	do  func()
 }
 
-// run is one engine session.
-type run struct {
-	want   []council.MemberID // old parties first, then new ones
-	olds   int
-	joined map[string]bool
-	began  bool
-	over   bool
-	answer func(d *desk) agenda.Event
-	fail   func(missing []council.MemberID) agenda.Event
-}
-
 const shiftDay = 1_800_000_000
-
-func shiftMember(t testing.TB, id council.MemberID) council.Member {
-	m := council.Member{ID: id, Seat: council.Community, Term: council.Term{Start: shiftDay, End: testcouncil.TermEnd},
-		Peer: testcouncil.PeerID(t, testcouncil.NodeKey(id)).String(), Approver: crypto.PubkeyToAddress(testcouncil.Wallet(t, id).PublicKey)}
-	if strings.HasPrefix(string(id), "core") {
-		m.Seat = council.Core
-	}
-	return m
-}
-
-// plan is a succession in which out leave and in join, with the word of approvers.
-func plan(t testing.TB, old council.Roster, effective uint64, out, in, approvers []council.MemberID) council.Succession {
-	t.Helper()
-	prev, err := old.Hash()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := council.Succession{Effective: effective, Roster: council.Roster{Version: old.Version + 1, Threshold: old.Threshold, Charter: old.Charter, Prev: prev}}
-	for _, m := range old.Members {
-		if !slices.Contains(out, m.ID) {
-			s.Roster.Members = append(s.Roster.Members, m)
-		}
-	}
-	for _, id := range in {
-		s.Roster.Members = append(s.Roster.Members, shiftMember(t, id))
-	}
-	slices.SortFunc(s.Roster.Members, func(x, y council.Member) int { return cmp.Compare(x.ID, y.ID) })
-	doc, err := s.Document(old)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range approvers {
-		s.Approvals = append(s.Approvals, council.WalletSignature{Member: m, Sig: testcouncil.Sign(t, doc, testcouncil.Wallet(t, m))})
-	}
-	for _, m := range council.Compare(old, s.Roster).Incoming() {
-		s.Accepts = append(s.Accepts, council.WalletSignature{Member: m.ID, Sig: testcouncil.Sign(t, doc, testcouncil.Wallet(t, m.ID))})
-	}
-	for _, m := range s.Roster.Members {
-		key, err := lcrypto.UnmarshalEd25519PrivateKey(ed25519.PrivateKey(testcouncil.NodeKey(m.ID)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		id, err := peer.IDFromPrivateKey(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, err := record.Seal(&peer.PeerRecord{PeerID: id, Seq: 1, Addrs: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/4100")}}, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := e.Marshal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Addresses = append(s.Addresses, b)
-	}
-	return s
-}
-
-var (
-	leavers = []council.MemberID{"community-2", "core-4"}
-	joiners = []council.MemberID{"community-4", "core-5"}
-	yes     = []council.MemberID{"community-1", "core-1", "core-2", "core-4"}
-	plans   = map[string]council.Succession{} // made once: wallets are slow
-)
-
-func twoForTwo(t testing.TB, old council.Roster) council.Succession {
-	if s, ok := plans["two"]; ok {
-		return s
-	}
-	plans["two"] = plan(t, old, shiftDay, leavers, joiners, yes)
-	return plans["two"]
-}
 
 // newShift is the world before anything has happened: the old nodes run, and those
 // of all joiners of the plans.
@@ -267,9 +176,6 @@ func (w *shift) later(after time.Duration, d *desk, ev agenda.Event) {
 		}
 	})
 }
-
-// signers are the parties of a session.
-func (w *shift) signers(s council.SessionID) []council.MemberID { return w.runs[s.String()].want }
 
 func (w *shift) delay() time.Duration {
 	return time.Millisecond + time.Duration(w.rnd.Int64N(int64(w.slow)))
@@ -489,120 +395,4 @@ func (w *shift) ends(subject common.Hash, how string) {
 		w.t.Fatalf("%s is %s, and was %s", subject.Hex()[:10], how, was)
 	}
 	w.verdict[subject] = how
-}
-
-func (w *shift) send(d *desk, e agenda.Send) {
-	tag, b, err := agenda.EncodeMessage(e.Message)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	m, err := agenda.DecodeMessage(tag, b) // as the others read it
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, name := range w.names {
-		o := w.desks[name]
-		if o == d || o.id == d.id || e.To != "" && e.To != o.id || o.node == nil {
-			continue
-		}
-		copies := 1
-		if w.rnd.Float64() < w.twice {
-			copies = 2
-		}
-		for range copies {
-			if w.rnd.Float64() < w.loss {
-				continue
-			}
-			life := o.life
-			w.after(w.delay(), func() {
-				if o.life == life && o.node != nil && !w.cut(d.name, name) {
-					w.give(o, agenda.Said{From: d.id, Message: m})
-				}
-			})
-		}
-	}
-}
-
-// heal ends a cut: all that could not hear each other meet again.
-func (w *shift) heal() {
-	was := w.cut
-	w.cut = func(string, string) bool { return false }
-	for _, x := range w.names {
-		for _, y := range w.names {
-			if x != y && was(x, y) && w.desks[x].node != nil && w.desks[y].node != nil {
-				w.give(w.desks[y], agenda.PeerUp{Member: w.desks[x].id})
-			}
-		}
-	}
-}
-
-// split is a cut between these nodes and all others.
-func (w *shift) split(side ...string) {
-	w.cut = func(x, y string) bool { return slices.Contains(side, x) != slices.Contains(side, y) }
-}
-
-func (w *shift) reshare(d *desk, e agenda.Reshare) {
-	session := e.Rotation.Session()
-	w.enter(d, session.String(), slices.Concat(e.Rotation.Dealers, e.Roster.IDs()),
-		func(*desk) agenda.Event {
-			return agenda.Reshared{Session: session, Key: w.holding.Key, Transcript: crypto.Keccak256Hash(session[:])}
-		}, session)
-}
-
-func (w *shift) prove(d *desk, e agenda.Prove) {
-	sig, err := crypto.Sign(func() []byte { h := e.Permit.Digest(); return h[:] }(), w.key)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	session := e.Permit.Session()
-	w.enter(d, session.String(), e.Signers, func(d *desk) agenda.Event { return agenda.Signed{Session: session, Signature: sig} }, session)
-}
-
-// enter joins a session. It ends for each party by itself.
-func (w *shift) enter(d *desk, key string, want []council.MemberID, answer func(*desk) agenda.Event, session council.SessionID) {
-	s := w.runs[key]
-	if s == nil {
-		s = &run{want: want, joined: map[string]bool{}, answer: answer}
-		w.runs[key] = s
-		w.after(15*time.Second, func() { w.closes(s, session) })
-	}
-	s.joined[d.name] = true
-	if missing := w.missing(s); len(missing) == 0 && !s.began {
-		s.began = true
-		w.after(100*time.Millisecond, func() {
-			if len(w.missing(s)) > 0 {
-				return
-			}
-			s.over = true
-			for _, name := range slices.Sorted(maps.Keys(s.joined)) {
-				w.later(w.delay(), w.desks[name], s.answer(w.desks[name]))
-			}
-		})
-	}
-}
-
-// missing are the parties of a session that are not in it, or don't hear another.
-func (w *shift) missing(s *run) []council.MemberID {
-	var out []council.MemberID
-	for _, m := range s.want {
-		here := slices.ContainsFunc(slices.Sorted(maps.Keys(s.joined)), func(name string) bool {
-			d := w.desks[name]
-			return d.id == m && d.node != nil && !slices.ContainsFunc(slices.Sorted(maps.Keys(s.joined)), func(o string) bool { return w.cut(o, name) })
-		})
-		if !here && !slices.Contains(out, m) {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
-// closes ends a session that has come to nothing.
-func (w *shift) closes(s *run, session council.SessionID) {
-	if s.over {
-		return
-	}
-	missing := w.missing(s)
-	for _, name := range slices.Sorted(maps.Keys(s.joined)) {
-		w.later(0, w.desks[name], agenda.Failed{Session: session, Suspects: missing, Err: errors.New("a party is silent")})
-	}
 }
