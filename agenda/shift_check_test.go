@@ -39,7 +39,10 @@ func (w *shift) watch(d *desk) {
 	case d.epoch != epoch || d.disk.Certificate == nil:
 		w.t.Fatalf("%s signs under epoch %d and has a share of %d", d.name, epoch, d.epoch)
 	}
-	for _, l := range d.disk.Locks {
+	for i, l := range d.disk.Locks {
+		if i > 0 && (l.After != d.disk.Locks[i-1].ID() || l.Ceremony == d.disk.Locks[i-1].Ceremony && !l.LastFour) {
+			w.t.Fatalf("%s locks again and does not name its lock before", d.name)
+		}
 		for _, x := range d.disk.Refusals {
 			if x.Subject == l.Ceremony {
 				w.t.Fatalf("%s has locked for %s and refuses it", d.name, x.Subject.Hex()[:10])
