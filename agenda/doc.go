@@ -18,5 +18,12 @@
 // chain), terms.go (what its rules have a proposal wait for), pool.go (messages,
 // which have no nonce, side by side), rank.go and apart.go (who signs, computed,
 // not negotiated), attempt.go (one signing attempt), pace.go (how long silence is waited out), standby.go, arming.go and
-// sets.go (slots, made ahead of time), ceremony.go (key generation).
+// sets.go (slots, made ahead of time), ceremony.go (key generation). And, as a
+// machine of its own that nothing runs yet: rotation.go (from one roster to the
+// next), rotation_event.go and rotation_message.go (its events, effects and
+// messages), rotation_gather.go (who is there), rotation_try.go (one try: new
+// shares, Acks, tests), rotation_refusal.go (what nodes will not lock for),
+// rotation_dossier.go (what is known of a try), rotation_commit.go (Locks,
+// refusals, certificates), rotation_talk.go (what is said again and to whom),
+// rotation_status.go (what operators are shown).
 package agenda

@@ -24,6 +24,15 @@ const (
 	tagAnswer  = 8
 	tagArm     = 9
 	tagStock   = 10
+
+	tagHerald         = 11
+	tagRotationReady  = 12
+	tagRotationBegin  = 13
+	tagRotationFailed = 14
+	tagDossier        = 15
+	tagCertificate    = 16
+	tagAbort          = 17
+	tagErasure        = 18
 )
 
 // BeginMessage opens a signing attempt.
@@ -140,6 +149,22 @@ func DecodeMessage(tag uint8, b []byte) (Message, error) {
 		return messageAs[ArmBegin](b)
 	case tagStock:
 		return messageAs[Stock](b)
+	case tagHerald:
+		return messageAs[Herald](b)
+	case tagRotationReady:
+		return messageAs[RotationReady](b)
+	case tagRotationBegin:
+		return messageAs[RotationBegin](b)
+	case tagRotationFailed:
+		return messageAs[RotationFailed](b)
+	case tagDossier:
+		return messageAs[Dossier](b)
+	case tagCertificate:
+		return messageAs[CertificateMessage](b)
+	case tagAbort:
+		return messageAs[AbortMessage](b)
+	case tagErasure:
+		return messageAs[ErasureMessage](b)
 	}
 	return nil, fmt.Errorf("unknown message tag %d", tag)
 }

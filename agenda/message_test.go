@@ -24,6 +24,19 @@ func messages() []agenda.Message {
 		agenda.ArmAnswer{Signers: set, Call: common.Hash{6}, Random: common.Hash{8}},
 		agenda.ArmBegin{Signers: set, Randoms: []common.Hash{{9}, {10}, {11}, {12}}},
 		agenda.Stock{Ready: []byte{255}},
+		agenda.Herald{Succession: council.Succession{Roster: council.Roster{Version: 2, Threshold: 4}, Effective: 5}},
+		agenda.RotationReady{Succession: common.Hash{12}, Old: true, Random: common.Hash{13}},
+		agenda.RotationBegin{Rotation: council.Rotation{FromEpoch: 1, ToEpoch: 2, Dealers: set}, Parts: []common.Hash{{14}}},
+		agenda.RotationFailed{Ceremony: common.Hash{15}, Suspects: set, Reason: "silent"},
+		agenda.Dossier{
+			Rotation: council.Rotation{Dealers: set}, Acks: []agenda.AckWord{{Transcript: common.Hash{16}, Signature: council.NodeSignature{Member: "core-1", Sig: []byte{1}}}},
+			Tests:    []council.TestSignature{{Signers: set, Signature: []byte{2}}},
+			Locks:    []council.Lock{{Member: "core-1", LastFour: true, Rows: []council.OpenRow{{Place: council.Place{Chain: 1, Nonce: 2}, State: council.OpenRevealed}}}},
+			Refusals: []council.Refusal{{Member: "core-2", Subject: common.Hash{17}, Reason: "another"}},
+		},
+		agenda.CertificateMessage{Certificate: council.Certificate{Transcript: common.Hash{18}}},
+		agenda.AbortMessage{Abort: council.AbortCertificate{Subject: common.Hash{19}, Forks: []council.Fork{{First: council.Lock{Member: "core-1"}}}}},
+		agenda.ErasureMessage{Erasure: council.Erasure{Member: "core-1", Epoch: 1}},
 	}
 }
 

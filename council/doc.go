@@ -9,7 +9,9 @@
 // Read it in this order: member.go and roster.go (who), intent.go (what),
 // typed.go (how a wallet sees and signs it), approval.go and quorum.go (who
 // said yes), envelope.go and begin.go (what four nodes sign), genesis.go (where
-// the key comes from), facts.go (what a policy may want to know).
+// the key comes from), rotation.go, ack.go, lock.go, certificate.go and abort.go
+// (how its shares move to the next roster), inheritance.go (what a new share epoch
+// takes over), facts.go (what a policy may want to know).
 //
 // Source of the numbers: the Millicent One constitution, "Security Council":
 // seven members, four proposed by core contributors and three by the community,

@@ -16,6 +16,8 @@ const (
 	MaxTypedDepth   = 16        // structs and lists within each other
 	MaxAddresses    = 8         // network addresses announced by one node
 	MaxSteps        = 256       // successions in a lineage; at one a month, twenty years
+	MaxOpenRows     = 256       // rows that one Lock carries: one nonce a chain, a few messages, and what was revealed and never finished
+	MaxCertificate  = 1 << 20   // bytes of a certificate or an abort certificate
 	MaxApprovals    = 2 * MaxMembers
 	MaxGasCeiling   = 60_000_000 // gas; more than a main-net block has
 	MaxValidSeconds = 366 * 24 * 3600

@@ -51,6 +51,10 @@ const (
 	PurposeCard     Purpose = "card"     // the own member card
 	PurposeGenesis  Purpose = "genesis"  // the birth record of a key
 	PurposeEvidence Purpose = "evidence" // a record of what another member did
+	PurposeAck      Purpose = "ack"      // a new share is on disk and its rotation may be committed
+	PurposeLock     Purpose = "lock"     // this node signs nothing more under the old share
+	PurposeRefusal  Purpose = "refusal"  // this node will never lock for a rotation
+	PurposeErasure  Purpose = "erasure"  // the old share is gone from this node
 )
 
 // ErrNodeSignature is returned when a node's signature does not verify.

@@ -22,8 +22,9 @@ type CeremonyPurpose string
 
 // The purposes of sessions that sign no intent.
 const (
-	PurposeKeygen CeremonyPurpose = "keygen" // makes the key
-	PurposeProof  CeremonyPurpose = "proof"  // a test signature that shows a subset's shares fit
+	PurposeKeygen CeremonyPurpose = "keygen"  // makes the key
+	PurposeProof  CeremonyPurpose = "proof"   // a test signature that shows a subset's shares fit
+	PurposeShare  CeremonyPurpose = "reshare" // gives the key to the next roster in new shares
 )
 
 // CeremonySession is the id of a session inside a ceremony: purpose, share

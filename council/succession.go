@@ -141,6 +141,15 @@ func (s Succession) Document(old Roster) (Document, error) {
 	}), nil
 }
 
+// Digest is what the wallets of members sign: the succession's name.
+func (s Succession) Digest(old Roster) (common.Hash, error) {
+	doc, err := s.Document(old)
+	if err != nil {
+		return common.Hash{}, err
+	}
+	return Digest(doc)
+}
+
 // Follows checks that the new roster may come after old, whoever agrees: version,
 // predecessor, profile, seats, terms and keys. History is checked by Lineage.
 func (s Succession) Follows(old Roster, p Profile) error {
@@ -246,11 +255,7 @@ func (g Agreement) Complete() error {
 // be given long after.
 func (s Succession) Agreement(old Roster) (Agreement, error) {
 	g := Agreement{Want: old.Threshold}
-	doc, err := s.Document(old)
-	if err != nil {
-		return g, err
-	}
-	digest, err := Digest(doc)
+	digest, err := s.Digest(old)
 	if err != nil {
 		return g, err
 	}

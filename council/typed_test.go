@@ -99,6 +99,25 @@ func TestGoldenHashes(t *testing.T) {
 		t.Fatal(err)
 	}
 	have["succession"] = hash(succession)
+	move := newMoving(t)
+	ack := move.rotation.Ack(move.transcript)
+	sw, err := council.VerifyCertificate(move.holding, council.Millicent, move.certificate(move.rotation, move.locks(move.rotation, false, five...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	erasure, err := sw.Erasure("core-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	have["rotation"] = move.rotation.ID().Hex()
+	have["rotation-session"] = common.Hash(move.rotation.Session()).Hex()
+	have["rotation-test"] = council.TestDigest(2, move.rotation.To, stay, move.rotation.ID()).Hex()
+	have["ack"] = ack.ID().Hex()
+	have["acks"] = ack.Set(move.succession.Roster).Hex()
+	have["lock"] = move.lock(move.rotation, "core-1", false, open(4, 1, council.OpenRevealed)).ID().Hex()
+	have["lock-last-four"] = move.lock(move.rotation, "core-1", true, open(4, 1, council.OpenRevealed)).ID().Hex()
+	have["refusal"] = move.refusal(move.rotation.ID(), "core-1").ID().Hex()
+	have["erasure"] = erasure.ID().Hex()
 	path := filepath.Join("testdata", "golden.json")
 	if *update {
 		out, _ := json.MarshalIndent(have, "", "  ")

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/common"
@@ -89,13 +88,8 @@ type CeremonyPermit struct {
 // NewCeremonyPermit builds the test text of one subset in one ceremony.
 func NewCeremonyPermit(epoch uint64, roster common.Hash, subset []council.MemberID, ceremony common.Hash) CeremonyPermit {
 	subset = council.Sorted(subset)
-	names := make([]string, len(subset))
-	for i, m := range subset {
-		names[i] = string(m)
-	}
 	return CeremonyPermit{
-		text: fmt.Sprintf("Millicent Security Council: test signature, without effect.\nceremony %s\nroster %s\nshare epoch %d\nsigners %s\n",
-			ceremony.Hex(), roster.Hex(), epoch, strings.Join(names, ", ")),
+		text:    council.TestText(epoch, roster, subset, ceremony),
 		session: council.CeremonySession(council.PurposeProof, epoch, roster, subset, ceremony),
 		signers: subset,
 	}

@@ -1,0 +1,241 @@
+package agenda
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+)
+
+func unixTime(s uint64) time.Time { return time.Unix(int64(min(s, 1<<60)), 0) }
+
+// forks convicts the members that have locked for two tries at once.
+func (r *Rotation) forks() []council.Fork {
+	found := map[council.MemberID]council.Fork{}
+	seen := map[lockPlace]council.Lock{}
+	for _, id := range slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp) {
+		for m, l := range r.files[id].locks {
+			k := lockPlace{m, l.After}
+			if first, ok := seen[k]; ok {
+				found[m] = council.Fork{First: first, Second: l}
+			} else {
+				seen[k] = l
+			}
+		}
+	}
+	var out []council.Fork
+	for _, m := range slices.Sorted(maps.Keys(found)) {
+		out = append(out, found[m])
+	}
+	return out
+}
+
+// lockPlace is a place in a member's chain of Locks.
+type lockPlace struct {
+	member council.MemberID
+	after  common.Hash
+}
+
+// commit looks what the words of all amount to: an end, a certificate, a lock.
+func (r *Rotation) commit() {
+	for _, h := range slices.SortedFunc(maps.Keys(r.refusals), common.Hash.Cmp) {
+		c := council.AbortCertificate{Subject: h, Refusals: r.refusalsOf(h)}
+		for _, f := range r.forks() {
+			if _, counts := r.refusals[h][f.First.Member]; !counts {
+				c.Forks = append(c.Forks, f)
+			}
+		}
+		if len(c.Refusals)+len(c.Forks) >= r.Holding.Roster.AbortQuorum() {
+			r.abort(c)
+		}
+	}
+	ids := slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp)
+	for _, id := range ids {
+		if c, ok := r.files[id].certificate(r.Holding.Roster); ok {
+			if r.commits(c); r.certificate != nil {
+				return
+			}
+		}
+	}
+	if !r.old {
+		return
+	}
+	if d := r.current(); d != nil && r.lockable(d) { // before any that it has not joined
+		r.lockFor(d)
+	}
+	for _, id := range ids {
+		if d := r.files[id]; r.lockable(d) {
+			r.lockFor(d)
+		}
+		if d := r.files[id]; r.mustRefuse(d) {
+			r.refuse(id, "this node works for another try")
+		}
+	}
+}
+
+// lockable reports whether this node locks for a try now: it has seen all Acks and
+// tests, has locked for no other, has given it up neither by joining a later one
+// nor by a refusal, and enough others may lock, too.
+func (r *Rotation) lockable(d *dossier) bool {
+	id := d.id
+	i := slices.Index(r.tries, id)
+	_, locked := r.Locked()
+	n := len(r.Holding.Roster.Members)
+	switch {
+	case locked, !d.complete(), r.ended(d), r.refuses(id), r.refuses(d.rotation.Succession):
+		return false
+	case i >= 0 && i < len(r.tries)-1:
+		return false
+	case r.now.Before(unixTime(d.succession.Effective)):
+		return false
+	}
+	return n-len(r.unwilling(d)) >= r.Holding.Roster.LockQuorum() || r.four
+}
+
+// lockFor writes down what it locks for, then has the lock written.
+func (r *Rotation) lockFor(d *dossier) {
+	id := d.id
+	if !slices.Contains(r.tries, id) {
+		if d := r.current(); d != nil {
+			r.leave(d)
+		}
+		r.tries = append(r.tries, id)
+		d.opener = ""
+		r.do(Keep{RotationRecord{Try: &d.rotation}})
+	}
+	t, _ := d.acked()
+	grounds := Dossier{Rotation: d.rotation, Tests: d.word(nil).Tests}
+	for _, m := range d.succession.Roster.IDs() {
+		grounds.Acks = append(grounds.Acks, AckWord{t, d.acks[t][m]})
+	}
+	l := council.Lock{Member: r.Self, Ceremony: id, Acks: d.rotation.Ack(t).Set(d.succession.Roster), LastFour: r.four}
+	if n := len(r.locks); n > 0 {
+		l.After = r.locks[n-1].ID()
+	}
+	r.locking = id
+	r.do(Keep{RotationRecord{Grounds: &grounds}}, WriteLock{l})
+}
+
+func (r *Rotation) lockWritten(ev LockWritten) {
+	d := r.files[r.locking]
+	if d == nil {
+		return
+	}
+	r.locking = common.Hash{}
+	if ev.Err != nil {
+		r.do(Notify{What: "rotation", Text: fmt.Sprintf("write the lock: %v; this node signs nothing until it can", ev.Err)})
+		return
+	}
+	r.locks = append(r.locks, ev.Lock)
+	d.lock(r.Holding.Roster, ev.Lock)
+	r.soon()
+}
+
+// lastFourWanted has this node's lock say that the threshold alone may commit.
+func (r *Rotation) lastFourWanted() {
+	d := r.current()
+	if !r.old || r.certificate != nil || d == nil || !d.complete() || !r.active(d) || r.locking != (common.Hash{}) {
+		r.do(Notify{What: "rotation", Text: "last-four: there is nothing to lock for yet; wait until the status is locking"})
+		return
+	}
+	r.four = true
+	if _, locked := r.Locked(); locked && !d.locks[r.Self].LastFour {
+		r.lockFor(d)
+	}
+}
+
+// abort takes up an abort certificate; nothing else unlocks this node.
+func (r *Rotation) abort(c council.AbortCertificate) {
+	if _, have := r.aborts[c.Subject]; have {
+		return
+	}
+	if _, err := council.VerifyAbort(r.Holding.Roster, c); err != nil {
+		return
+	}
+	for _, x := range c.Refusals {
+		r.note(x)
+	}
+	r.do(Keep{RotationRecord{Abort: &c}})
+	r.aborts[c.Subject] = c
+	if d := r.current(); d != nil && r.ended(d) {
+		r.leave(d)
+	}
+	r.four = false
+	r.do(Send{Message: AbortMessage{c}}, Notify{What: "rotation-aborted", Text: fmt.Sprintf("%d members refuse", len(c.Refusals))})
+	r.soon()
+}
+
+// drop erases the shares of tries that are over. Those of tries that have only
+// failed stay: they may be committed yet.
+func (r *Rotation) drop() {
+	for _, id := range slices.SortedFunc(maps.Keys(r.staged), common.Hash.Cmp) {
+		if d := r.files[id]; d != nil && r.ended(d) {
+			delete(r.staged, id)
+			r.do(DropShare{id})
+		}
+	}
+}
+
+// commits takes up a certificate, whoever brings it.
+func (r *Rotation) commits(c council.Certificate) {
+	if r.certificate != nil {
+		return
+	}
+	s, err := council.VerifyCertificate(r.Holding, r.Profile, c)
+	if err != nil {
+		return
+	}
+	if d := r.current(); d != nil {
+		r.leave(d)
+	}
+	r.certificate, r.sw, r.locking = &c, s, common.Hash{}
+	r.do(Send{Message: CertificateMessage{c}})
+	r.reminded = time.Time{}
+}
+
+// finish switches, then erases, each until it is done.
+func (r *Rotation) finish() {
+	switch {
+	case !r.switched:
+		if !r.switching && r.every(&r.tried, r.Timing.Retry) {
+			r.switching = true
+			r.do(SwitchShare{Certificate: *r.certificate, Switch: r.sw})
+		}
+	case r.old && r.erasures[r.Self].Sig == nil:
+		if !r.erasing && r.every(&r.tried, r.Timing.Retry) {
+			r.erasing = true
+			r.do(EraseShare{Switch: r.sw})
+		}
+	}
+}
+
+func (r *Rotation) shareSwitched(ev ShareSwitched) {
+	r.switching = false
+	if ev.Err != nil {
+		r.do(Notify{What: "rotation", Text: fmt.Sprintf("make the new share current: %v; this node signs nothing until it can", ev.Err)})
+		return
+	}
+	r.switched, r.tried = true, time.Time{}
+	r.do(Notify{What: "rotation-committed", Text: fmt.Sprintf("roster %d holds the key, share epoch %d", r.sw.After().Roster.Version, r.sw.After().Epoch)})
+}
+
+func (r *Rotation) shareErased(ev ShareErased) {
+	r.erasing = false
+	if ev.Err != nil {
+		r.do(Notify{What: "rotation", Text: fmt.Sprintf("erase the old share: %v", ev.Err)})
+		return
+	}
+	r.erased(ev.Erasure)
+	r.do(Send{Message: ErasureMessage{ev.Erasure}})
+}
+
+// erased takes up a member's statement.
+func (r *Rotation) erased(e council.Erasure) {
+	if r.certificate != nil && r.erasures[e.Member].Sig == nil && e.Verify(r.sw) == nil {
+		r.erasures[e.Member] = e
+	}
+}

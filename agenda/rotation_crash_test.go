@@ -1,0 +1,151 @@
+package agenda_test
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/millicent-one/signer/agenda"
+)
+
+var matrix = flag.Bool("matrix", false, "a node dies at every step of a rotation, not only at some; takes minutes")
+
+// Each node dies at each step that it takes, and comes back: the rotation ends
+// committed for all. What was not synced is lost. The council signs on the way.
+func TestDeathAtEveryStepOfTheRotation(t *testing.T) {
+	every := 12
+	if *matrix {
+		every = 1
+	}
+	for i, victim := range newShift(t, 0).names {
+		t.Run(victim, func(t *testing.T) {
+			t.Parallel()
+			for point := 1 + i%every; ; point += every {
+				w := newShift(t, uint64(point))
+				at, count := "", 0
+				w.dies = func(name, step string) bool {
+					if name != victim || at != "" {
+						return false
+					}
+					if count++; count == point {
+						at = step
+					}
+					return count == point
+				}
+				w.start()
+				label := fmt.Sprintf("dies at step %d (%s)", point, at)
+				w.again()
+				if how := w.settle(label); how != "committed" {
+					t.Fatalf("%s: %s", label, how)
+				}
+				if at == "" {
+					if count < 20 {
+						t.Errorf("only %d steps", count)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
+// start lets the rotation go on for some seconds, while the council signs.
+func (w *shift) start() {
+	w.boot(w.names...)
+	if w.desks["core-2"].node != nil {
+		w.propose("core-2", w.plans[0])
+	}
+	for range 12 {
+		w.run(500*time.Millisecond, never)
+		w.sign()
+	}
+}
+
+// again has the operator of core-2 bring the succession once more, if the node has
+// died before it could keep it.
+func (w *shift) again() {
+	d := w.desks["core-2"]
+	if d.node == nil {
+		w.boot("core-2")
+	}
+	if len(d.disk.Successions) == 0 {
+		w.propose("core-2", w.plans[0])
+	}
+}
+
+// All nodes lose power at one moment, some before and some after the rotation is
+// decided.
+func TestPowerCutInTheRotation(t *testing.T) {
+	step := 61
+	if *matrix {
+		step = 3
+	}
+	for point := 3; ; point += step {
+		w := newShift(t, uint64(point))
+		w.dies = func(string, string) bool { return w.steps >= point }
+		w.start()
+		cut := w.steps >= point
+		for _, name := range w.names {
+			if w.desks[name].node != nil && cut {
+				w.kill(w.desks[name])
+			}
+		}
+		w.dies = func(string, string) bool { return false }
+		label := fmt.Sprint("power cut at step ", point)
+		w.again()
+		if how := w.settle(label); how != "committed" {
+			t.Fatalf("%s: %s", label, how)
+		}
+		if !cut {
+			break
+		}
+	}
+}
+
+var sides = map[string][]string{
+	"4|3": {"community-1", "community-2", "core-1", "core-2", "core-5"},
+	"3|4": {"community-1", "community-2", "core-1", "community-4"},
+	"5|2": {"community-1", "community-2", "community-3", "core-1", "core-2", "core-5"},
+}
+
+// The network is cut in two as the first, or the last, node comes to a stage, for
+// longer than a try may take, and is healed.
+func TestCutAtEveryStageOfTheRotation(t *testing.T) {
+	stages := []agenda.RotationStage{agenda.StageGathering, agenda.StageRunning, agenda.StageStaged, agenda.StageTesting, agenda.StageLocking, agenda.StageCommitted}
+	wants := []int{1, 9}
+	if *matrix {
+		wants = []int{1, 2, 3, 4, 5, 6, 7, 8, 9}
+	}
+	for name, side := range sides {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for i, stage := range stages {
+				for _, want := range wants {
+					w := newShift(t, uint64(100*want+i))
+					w.boot(w.names...)
+					w.propose("core-2", w.plans[0])
+					reached := func() bool {
+						n := 0
+						for _, name := range w.names {
+							if w.stage(name, stage) {
+								n++
+							}
+						}
+						return n >= want
+					}
+					w.run(20*time.Second, reached) // some stages are never all nodes' at once
+					w.split(side...)
+					for range 4 {
+						w.run(20*time.Second, never)
+						w.sign()
+					}
+					label := fmt.Sprintf("cut as %d are %s", want, stage)
+					if how := w.settle(label); how != "committed" {
+						t.Fatalf("%s: %s", label, how)
+					}
+				}
+			}
+		})
+	}
+}

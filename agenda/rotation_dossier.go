@@ -1,0 +1,196 @@
+package agenda
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// dossier is what this node knows of a try. Only what has been verified is in it.
+type dossier struct {
+	id         common.Hash // of the rotation
+	rotation   council.Rotation
+	succession council.Succession
+	opener     council.MemberID // who told of it; empty for one that this node has joined
+	// acks are kept by transcript: a member that signs two must not keep the one
+	// that the others sign out.
+	acks  map[common.Hash]map[council.MemberID]council.NodeSignature
+	tests map[int][]byte // by index of TestSubsets
+	locks map[council.MemberID]council.Lock
+
+	parts      []common.Hash // the leader's: it repeats its RotationBegin
+	transcript common.Hash   // as this node heard it
+
+	began     time.Time
+	running   bool // the engine makes the shares
+	staging   bool
+	proving   bool
+	restarted bool // joined by an earlier process: its sessions are gone
+	failed    string
+	timedOut  bool
+}
+
+// open gives the dossier of a try; nil when the succession is unknown, the try is
+// not one at it, or too many are open.
+func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
+	id := t.ID()
+	if d, ok := r.files[id]; ok {
+		return d
+	}
+	s, ok := r.agreed[t.Succession]
+	if !ok || t.Check(r.Holding, s) != nil {
+		return nil
+	}
+	if opener != "" {
+		var theirs []common.Hash
+		for x, d := range r.files {
+			if d.opener == opener && len(d.locks) == 0 && !slices.Contains(r.tries, x) {
+				theirs = append(theirs, x)
+			}
+		}
+		if len(theirs) >= MaxDossiers {
+			slices.SortFunc(theirs, common.Hash.Cmp)
+			delete(r.files, theirs[0])
+		}
+	}
+	d := &dossier{
+		id: id, rotation: t, succession: s, opener: opener, acks: map[common.Hash]map[council.MemberID]council.NodeSignature{},
+		tests: map[int][]byte{}, locks: map[council.MemberID]council.Lock{},
+	}
+	r.files[id] = d
+	return d
+}
+
+// merge takes up what a dossier says beyond what is known.
+func (r *Rotation) merge(m Dossier, from council.MemberID) {
+	if len(m.Acks) > 2*council.MaxMembers || len(m.Tests) > council.MaxMembers || len(m.Locks) > council.MaxMembers || len(m.Refusals) > 2*council.MaxMembers {
+		return
+	}
+	d := r.open(m.Rotation, from)
+	if d == nil {
+		return
+	}
+	news := false
+	for _, w := range m.Acks {
+		news = d.ack(w) || news
+	}
+	for _, t := range m.Tests {
+		news = d.test(t) || news
+	}
+	for _, l := range m.Locks {
+		news = d.lock(r.Holding.Roster, l) || news
+	}
+	for _, x := range m.Refusals {
+		news = r.refusal(x) || news
+	}
+	if news {
+		r.soon()
+	}
+}
+
+// ack takes up an Ack, and reports whether it was new. A member can bring in one
+// transcript of its own; one that another member has signed, too, is always taken.
+func (d *dossier) ack(w AckWord) bool {
+	if _, ok := d.acks[w.Transcript][w.Signature.Member]; ok {
+		return false
+	}
+	if d.acks[w.Transcript] == nil {
+		for _, by := range d.acks {
+			if _, ok := by[w.Signature.Member]; ok {
+				return false
+			}
+		}
+	}
+	if d.rotation.Ack(w.Transcript).VerifySignature(d.succession.Roster, w.Signature) != nil {
+		return false
+	}
+	if d.acks[w.Transcript] == nil {
+		d.acks[w.Transcript] = map[council.MemberID]council.NodeSignature{}
+	}
+	d.acks[w.Transcript][w.Signature.Member] = w.Signature
+	return true
+}
+
+func (d *dossier) test(t council.TestSignature) bool {
+	for i, set := range d.succession.Roster.TestSubsets() {
+		if slices.Equal(set, t.Signers) && d.tests[i] == nil && t.Verify(d.rotation, d.succession.Roster) == nil {
+			d.tests[i] = slices.Clone(t.Signature)
+			return true
+		}
+	}
+	return false
+}
+
+// lock takes up a Lock. One that says last-four takes the place of one that does
+// not.
+func (d *dossier) lock(old council.Roster, l council.Lock) bool {
+	if have, ok := d.locks[l.Member]; ok && (have.LastFour || !l.LastFour) || l.Ceremony != d.id || l.Verify(old) != nil {
+		return false
+	}
+	d.locks[l.Member] = l
+	return true
+}
+
+// acked gives the transcript that all new members have signed.
+func (d *dossier) acked() (transcript common.Hash, ok bool) {
+	for t, by := range d.acks {
+		if len(by) == len(d.succession.Roster.Members) {
+			return t, true
+		}
+	}
+	return common.Hash{}, false
+}
+
+// complete reports whether the try may be locked for: all Acks, all tests.
+func (d *dossier) complete() bool {
+	_, ok := d.acked()
+	return ok && len(d.tests) == len(d.succession.Roster.TestSubsets())
+}
+
+// word is the dossier as it is sent.
+func (d *dossier) word(refusals []council.Refusal) Dossier {
+	out := Dossier{Rotation: d.rotation, Refusals: refusals}
+	for _, t := range slices.SortedFunc(maps.Keys(d.acks), common.Hash.Cmp) {
+		for _, m := range slices.Sorted(maps.Keys(d.acks[t])) {
+			out.Acks = append(out.Acks, AckWord{t, d.acks[t][m]})
+		}
+	}
+	sets := d.succession.Roster.TestSubsets()
+	for _, i := range slices.Sorted(maps.Keys(d.tests)) {
+		out.Tests = append(out.Tests, council.TestSignature{Signers: sets[i], Signature: d.tests[i]})
+	}
+	for _, m := range slices.Sorted(maps.Keys(d.locks)) {
+		out.Locks = append(out.Locks, d.locks[m])
+	}
+	return out
+}
+
+// certificate makes the certificate, if enough have locked. The last four commit
+// only if all of their Locks say so and there are no others.
+func (d *dossier) certificate(old council.Roster) (council.Certificate, bool) {
+	t, ok := d.acked()
+	if !ok || !d.complete() {
+		return council.Certificate{}, false
+	}
+	c := council.Certificate{Succession: d.succession, Rotation: d.rotation, Transcript: t}
+	for _, m := range d.succession.Roster.IDs() {
+		c.Acks = append(c.Acks, d.acks[t][m])
+	}
+	w := d.word(nil)
+	c.Tests = w.Tests
+	set := d.rotation.Ack(t).Set(d.succession.Roster)
+	for _, l := range w.Locks {
+		if l.Acks == set {
+			c.Locks = append(c.Locks, l)
+		}
+	}
+	if len(c.Locks) >= old.LockQuorum() {
+		return c, true
+	}
+	plain := slices.ContainsFunc(c.Locks, func(l council.Lock) bool { return !l.LastFour })
+	return c, len(c.Locks) == old.Threshold && !plain
+}

@@ -1,0 +1,155 @@
+package agenda
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// Events of a rotation. PeerUp, PeerDown, Said, ParamsMade, Signed, Failed and
+// Tick are those of the agenda.
+
+// SuccessionAgreed reports a succession that this node's operator has brought.
+type SuccessionAgreed struct{ Succession council.Succession }
+
+// Reshared reports that this node's part of a reshare is over and audited: a new
+// node has a share in memory that makes Key.
+type Reshared struct {
+	Session    council.SessionID
+	Key        common.Address
+	Transcript common.Hash
+}
+
+// ShareStaged answers StageShare: the share is durable, and this node's Ack.
+type ShareStaged struct {
+	Ceremony  common.Hash
+	Signature council.NodeSignature
+	Err       error
+}
+
+// LockWritten answers WriteLock: the lock, with the rows of this node's ledger and
+// its signature, is durable.
+type LockWritten struct {
+	Lock council.Lock
+	Err  error
+}
+
+// RefusalWritten answers WriteRefusal.
+type RefusalWritten struct {
+	Refusal council.Refusal
+	Err     error
+}
+
+// ShareSwitched answers SwitchShare.
+type ShareSwitched struct{ Err error }
+
+// ShareErased answers EraseShare, with this node's statement.
+type ShareErased struct {
+	Erasure council.Erasure
+	Err     error
+}
+
+// AbortWanted reports that the operator wants a succession not to happen.
+type AbortWanted struct{ Reason string }
+
+// LastFourWanted reports that the operator wants to commit with the threshold
+// alone, and has been told what that assumes.
+type LastFourWanted struct{}
+
+func (SuccessionAgreed) event() {}
+func (Reshared) event()         {}
+func (ShareStaged) event()      {}
+func (LockWritten) event()      {}
+func (RefusalWritten) event()   {}
+func (ShareSwitched) event()    {}
+func (ShareErased) event()      {}
+func (AbortWanted) event()      {}
+func (LastFourWanted) event()   {}
+
+// Effects of a rotation. MakeParams, Prove, Abort, Send and Notify are those of
+// the agenda. Keep is durable BEFORE any effect after it in the list is carried
+// out; if it can't be written, nothing after it is done, and the node loads the
+// rotation anew from what its disk has.
+
+// Keep writes a record of the rotation, durably.
+type Keep struct{ Record RotationRecord }
+
+// Reshare starts the engine session that makes the new shares, with what this
+// node is in it: dealer, receiver or both. Answered by Reshared or Failed.
+type Reshare struct {
+	Rotation council.Rotation
+	Roster   council.Roster // the new one
+}
+
+// StageShare writes the new share, sealed and durable, next to those of other
+// tries: any of them may be committed yet. Then it signs the Ack. Answered by
+// ShareStaged.
+type StageShare struct {
+	Rotation   council.Rotation
+	Transcript common.Hash
+}
+
+// DropShare erases the staged share of a try that an abort certificate has ended:
+// enough of them make the key, too. It can be repeated.
+type DropShare struct{ Ceremony common.Hash }
+
+// WriteLock has the node sign nothing more under its old share: it ends all
+// sessions of that epoch and destroys the slots. Then it fills in the open rows
+// of the ledger, signs the lock and writes it, durably. Answered by LockWritten.
+type WriteLock struct{ Lock council.Lock } // without rows and signature
+
+// WriteRefusal signs a refusal and writes it, durably; answered by
+// RefusalWritten.
+type WriteRefusal struct{ Refusal council.Refusal } // without signature
+
+// SwitchShare makes the staged share of the rotation current, with roster, ledger
+// and certificate, in one atomic write that can be repeated; a node that only
+// leaves writes the certificate. The shares of other tries go. Answered by
+// ShareSwitched.
+type SwitchShare struct {
+	Certificate council.Certificate
+	Switch      council.Switch
+}
+
+// EraseShare erases the old share and signs a statement of it, durably. Answered
+// by ShareErased.
+type EraseShare struct{ Switch council.Switch }
+
+func (Keep) effect()         {}
+func (Reshare) effect()      {}
+func (StageShare) effect()   {}
+func (DropShare) effect()    {}
+func (WriteLock) effect()    {}
+func (WriteRefusal) effect() {}
+func (SwitchShare) effect()  {}
+func (EraseShare) effect()   {}
+
+// RotationRecord is what Keep writes: of its fields, one is set.
+type RotationRecord struct {
+	Succession *council.Succession
+	Try        *council.Rotation // this node has joined it, and none before it counts for it any more
+	Grounds    *Dossier          // all Acks and tests that a lock rests on
+	Abort      *council.AbortCertificate
+}
+
+// RotationPast is what a restarted node knows. Keep adds to the first four; the
+// others are what StageShare, WriteLock, WriteRefusal, SwitchShare and EraseShare
+// have written.
+type RotationPast struct {
+	Successions []council.Succession
+	Tries       []council.Rotation // in order
+	Grounds     []Dossier
+	Aborts      []council.AbortCertificate
+	Staged      []StagedShare
+	Locks       []council.Lock // in order
+	Refusals    []council.Refusal
+	Certificate *council.Certificate // of the switch
+	Erasure     *council.Erasure
+}
+
+// StagedShare is a share of a try that this node has on disk, and its Ack.
+type StagedShare struct {
+	Ceremony   common.Hash
+	Transcript common.Hash
+	Signature  council.NodeSignature
+}

@@ -1,0 +1,132 @@
+package agenda
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// refuses reports whether this node has said, or is about to say, that it will
+// never lock for a try or a succession.
+func (r *Rotation) refuses(subject common.Hash) bool {
+	_, said := r.refusals[subject][r.Self]
+	return r.old && said || r.refusing[subject]
+}
+
+// ended reports whether an abort certificate ends a try.
+func (r *Rotation) ended(d *dossier) bool { return r.over(d.id) || r.over(d.rotation.Succession) }
+
+// over reports whether an abort certificate ends a try, or all of a succession.
+func (r *Rotation) over(subject common.Hash) bool {
+	_, ok := r.aborts[subject]
+	return ok
+}
+
+// refusal takes up a refusal of something that is known here.
+func (r *Rotation) refusal(x council.Refusal) bool {
+	_, succession := r.agreed[x.Subject]
+	_, try := r.files[x.Subject]
+	if _, have := r.refusals[x.Subject][x.Member]; have || !succession && !try || x.Verify(r.Holding.Roster) != nil {
+		return false
+	}
+	r.note(x)
+	return true
+}
+
+func (r *Rotation) note(x council.Refusal) {
+	if r.refusals[x.Subject] == nil {
+		r.refusals[x.Subject] = map[council.MemberID]council.Refusal{}
+	}
+	r.refusals[x.Subject][x.Member] = x
+}
+
+// refusalsOf lists what was refused under these names, in order.
+func (r *Rotation) refusalsOf(subjects ...common.Hash) []council.Refusal {
+	var out []council.Refusal
+	for _, s := range subjects {
+		for _, m := range slices.Sorted(maps.Keys(r.refusals[s])) {
+			out = append(out, r.refusals[s][m])
+		}
+	}
+	return out
+}
+
+// unwilling are the old members that will not lock for a try any more.
+func (r *Rotation) unwilling(d *dossier) map[council.MemberID]bool {
+	out := map[council.MemberID]bool{}
+	for _, x := range r.refusalsOf(d.id, d.rotation.Succession) {
+		out[x.Member] = true
+	}
+	return out
+}
+
+// mustRefuse reports whether others have locked for a try that this node will
+// never lock for: it has locked for another, has joined a later one, or its
+// operator does not want the succession. Its word lets them unlock.
+func (r *Rotation) mustRefuse(d *dossier) bool {
+	id := d.id
+	own := slices.ContainsFunc(r.locks, func(l council.Lock) bool { return l.Ceremony == id })
+	if len(d.locks) == 0 || own || r.locking == id || r.ended(d) || r.refuses(id) {
+		return false
+	}
+	i := slices.Index(r.tries, id)
+	_, locked := r.Locked()
+	return locked || i >= 0 && i < len(r.tries)-1 || r.refuses(d.rotation.Succession)
+}
+
+func (r *Rotation) refuse(subject common.Hash, why string) {
+	r.refusing[subject] = true
+	r.do(WriteRefusal{council.Refusal{Member: r.Self, Subject: subject, Reason: why}})
+}
+
+func (r *Rotation) refusalWritten(ev RefusalWritten) {
+	delete(r.refusing, ev.Refusal.Subject)
+	if ev.Err != nil {
+		r.do(Notify{What: "rotation", Text: fmt.Sprintf("write the refusal: %v", ev.Err)})
+		return
+	}
+	r.refusal(ev.Refusal)
+	r.soon()
+}
+
+// abortWanted refuses the succession, if that can still have an effect.
+func (r *Rotation) abortWanted(ev AbortWanted) {
+	digest, s, ok := r.chosen()
+	locks := map[council.MemberID]bool{}
+	for _, d := range r.files {
+		if d.rotation.Succession == digest && !r.ended(d) {
+			for m := range d.locks {
+				locks[m] = true
+			}
+		}
+	}
+	_, locked := r.Locked()
+	n := len(r.Holding.Roster.Members)
+	why := ""
+	switch {
+	case r.certificate != nil:
+		why = "it is committed"
+	case !ok:
+		why = "there is nothing to abort"
+	case !r.old:
+		why = "only members who hold a share of the key can refuse"
+	case locked:
+		why = fmt.Sprintf("this node has locked: only refusals of %d others unlock it", r.Holding.Roster.AbortQuorum())
+	case n-len(locks) < r.Holding.Roster.AbortQuorum():
+		why = fmt.Sprintf("%d members have locked, so an abort can't come about any more: let this node lock, too", len(locks))
+	}
+	if why != "" {
+		r.do(Notify{What: "rotation", Text: "abort: " + why})
+		return
+	}
+	if d := r.current(); d != nil && d.rotation.Succession == digest {
+		r.leave(d)
+		d.failed = "the operator of this node wants it to end"
+	}
+	r.do(Notify{What: "rotation", Text: fmt.Sprintf("refuses roster %d: %s", s.Roster.Version, ev.Reason)})
+	r.refuse(digest, ev.Reason)
+}

@@ -1,0 +1,163 @@
+package agenda
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// hear takes up a message. From is authenticated; all that counts for more than
+// this moment proves itself.
+func (r *Rotation) hear(from council.MemberID, m Message) {
+	if r.certificate != nil {
+		switch m := m.(type) {
+		case ErasureMessage:
+			r.erased(m.Erasure)
+		case Herald, RotationReady, RotationBegin, RotationFailed, Dossier, AbortMessage:
+			r.reply(from, Send{To: from, Message: CertificateMessage{*r.certificate}})
+		}
+		return
+	}
+	switch m := m.(type) {
+	case Herald:
+		r.overAlready(from, r.herald(m.Succession))
+	case RotationReady:
+		r.ready[readyKey{from, m.Old}] = m
+		if m.New {
+			r.ready[readyKey{from, false}] = m
+		}
+		r.overAlready(from, m.Succession)
+	case RotationBegin:
+		r.overAlready(from, m.Rotation.ID(), m.Rotation.Succession)
+		r.begin(from, m)
+	case RotationFailed:
+		r.othersFailed(from, m)
+	case Dossier:
+		r.overAlready(from, m.Rotation.ID(), m.Rotation.Succession)
+		r.merge(m, from)
+	case CertificateMessage:
+		r.commits(m.Certificate)
+	case AbortMessage:
+		if len(m.Abort.Refusals) > council.MaxMembers {
+			return
+		}
+		if len(m.Abort.Refusals)+len(m.Abort.Forks) < r.Holding.Roster.AbortQuorum() {
+			r.overAlready(from, m.Abort.Subject)
+		}
+		_, succession := r.agreed[m.Abort.Subject]
+		if _, try := r.files[m.Abort.Subject]; succession || try {
+			r.abort(m.Abort) // if it is whole
+		}
+		for _, x := range m.Abort.Refusals {
+			if x.Subject == m.Abort.Subject && r.refusal(x) {
+				r.soon()
+			}
+		}
+	}
+}
+
+// overAlready answers a node that works for what is over.
+func (r *Rotation) overAlready(to council.MemberID, subjects ...common.Hash) {
+	for _, s := range subjects {
+		if c, ok := r.aborts[s]; ok {
+			r.reply(to, Send{To: to, Message: AbortMessage{c}})
+			return
+		}
+	}
+}
+
+// reply answers a member, not more often than everybody repeats itself.
+func (r *Rotation) reply(to council.MemberID, s Send) {
+	if at, ok := r.replied[to]; ok && r.now.Before(at.Add(r.Timing.Retry/2)) {
+		return
+	}
+	r.replied[to] = r.now
+	r.do(s)
+}
+
+// met says to a node that has just come what it may have missed.
+func (r *Rotation) met(m council.MemberID) {
+	if r.certificate == nil {
+		r.soon()
+		for _, h := range slices.SortedFunc(maps.Keys(r.aborts), common.Hash.Cmp) {
+			if s, ok := r.agreed[h]; ok { // what it speaks of goes first
+				r.do(Send{To: m, Message: Herald{s}}, Send{To: m, Message: AbortMessage{r.aborts[h]}})
+			}
+		}
+		return
+	}
+	r.do(Send{To: m, Message: CertificateMessage{*r.certificate}})
+	if e := r.erasures[r.Self]; e.Sig != nil {
+		r.do(Send{To: m, Message: ErasureMessage{e}})
+	}
+}
+
+// talk says again, to all, what others may have missed.
+func (r *Rotation) talk() {
+	if r.certificate != nil {
+		if len(r.erasures) < len(r.Holding.Roster.Members) && r.every(&r.passedOn, r.Timing.Remind) {
+			r.do(Send{Message: CertificateMessage{*r.certificate}})
+			if e := r.erasures[r.Self]; e.Sig != nil {
+				r.do(Send{Message: ErasureMessage{e}})
+			}
+		}
+		return
+	}
+	if len(r.agreed) == 0 || !r.due(r.said, r.pause) {
+		return
+	}
+	if !r.said.IsZero() {
+		r.pause = min(2*r.pause, max(r.Timing.Retry, r.Timing.Remind))
+	}
+	r.said = r.now
+	r.due(r.said, r.pause)
+	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
+		if !r.over(h) {
+			r.do(Send{Message: Herald{r.agreed[h]}})
+		}
+	}
+	for _, h := range slices.SortedFunc(maps.Keys(r.refusals), common.Hash.Cmp) {
+		if !r.over(h) {
+			r.do(Send{Message: AbortMessage{council.AbortCertificate{Subject: h, Refusals: r.refusalsOf(h)}}})
+		}
+	}
+	d := r.current()
+	for _, id := range slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp) {
+		f := r.files[id]
+		if !r.ended(f) && (f == d && r.active(d) || f.complete() && len(f.locks) > 0) {
+			r.do(Send{Message: f.word(r.refusalsOf(id))})
+		}
+	}
+	if d != nil && r.active(d) {
+		if d.parts != nil && !d.complete() {
+			r.do(Send{Message: RotationBegin{Rotation: d.rotation, Parts: d.parts}})
+		}
+		return
+	}
+	if digest, s, ok := r.chosen(); ok && !r.committing() {
+		old, receives := r.roles(s)
+		if m, ok := r.ready[readyKey{r.Self, old}]; ok && (old || receives) && m.Succession == digest {
+			r.do(Send{Message: m})
+		}
+	}
+}
+
+// reconcile looks at the whole state and does what is missing.
+func (r *Rotation) reconcile() {
+	if r.certificate == nil {
+		r.overdue()
+		r.commit()
+	}
+	if r.certificate == nil {
+		r.drop()
+		r.prove()
+		r.gather()
+	} else {
+		r.finish()
+	}
+	r.talk()
+	r.tell()
+}

@@ -1,0 +1,193 @@
+package agenda_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
+)
+
+// A malicious member runs a node on each side of a cut 3|3, and approves of, and
+// locks for, another successor on each. No certificate comes about; and when the
+// cut heals, the two Locks convict it, and the six sign under the old epoch, though
+// it is silent from then on.
+func TestTraitorOnBothSides(t *testing.T) {
+	old := newShift(t, 0).holding.Roster
+	left, right := []council.MemberID{"community-1", "community-2", "core-2"}, []council.MemberID{"community-3", "core-3", "core-4"}
+	inLeft, inRight := []council.MemberID{"community-4", "core-5", "core-6"}, []council.MemberID{"community-5", "community-6", "core-7"}
+	one := plan(t, old, shiftDay, right, inLeft, append([]council.MemberID{"core-1"}, left...))
+	two := plan(t, old, shiftDay, left, inRight, append([]council.MemberID{"core-1"}, right...))
+	w := newShift(t, 7, one, two)
+	w.seat("core-1'", "core-1")
+	var side []string
+	for _, m := range slices.Concat(left, inLeft) {
+		side = append(side, string(m))
+	}
+	w.split(append(side, "core-1")...)
+	w.boot(w.names...)
+	w.propose("core-2", one)
+	w.propose("core-3", two)
+	w.run(2*time.Minute, never)
+	for _, name := range w.names {
+		d := w.desks[name]
+		_, held := old.Member(d.id)
+		if d.disk.Certificate != nil || held && len(d.disk.Locks) != 1 {
+			t.Fatalf("%s has certificate %v and %d locks", name, d.disk.Certificate != nil, len(d.disk.Locks))
+		}
+	}
+	if w.sign() {
+		t.Fatal("signs, with all locked")
+	}
+	for _, name := range []string{"core-1", "core-1'"} {
+		w.kill(w.desks[name])
+		w.desks[name].stays = true
+	}
+	w.heal()
+	w.run(3*time.Minute, never)
+	n := 0
+	for _, name := range w.names {
+		d := w.desks[name]
+		if d.disk.Certificate != nil {
+			t.Errorf("%s has a certificate", name)
+		}
+		if d.node != nil {
+			if epoch, ok := d.node.Signs(); ok && epoch == 1 {
+				n++
+			}
+		}
+	}
+	if n != 6 || !w.sign() {
+		t.Errorf("%d of six sign under the old epoch\n%s", n, w.where())
+	}
+}
+
+// The last signer of a test signature keeps it: the others don't lock, try again,
+// and what it has kept commits nothing that they would not.
+func TestLastSignerKeepsTheTest(t *testing.T) {
+	w := newShift(t, 8)
+	kept, silent := "core-5", true
+	w.veto = func(name string, e agenda.Effect) bool {
+		s, ok := e.(agenda.Send)
+		if d, dossier := s.Message.(agenda.Dossier); ok && dossier && silent && name == kept {
+			return len(d.Tests) > 0
+		}
+		return false
+	}
+	w.boot(w.names...)
+	w.propose("core-2", w.plans[0])
+	w.lone = func(name string, ev agenda.Event) bool { // only the traitor gets the second test
+		s, ok := ev.(agenda.Signed)
+		return ok && silent && name != kept && slices.Contains(w.signers(s.Session), council.MemberID(kept))
+	}
+	w.run(50*time.Second, never)
+	for _, name := range w.names {
+		if name != kept && len(w.desks[name].disk.Locks) > 0 {
+			t.Fatalf("%s has locked without the second test", name)
+		}
+	}
+	silent = false
+	if how := w.settle("the test comes out"); how != "committed" {
+		t.Fatal(how)
+	}
+}
+
+// Crashes, cuts, lost, late and doubled messages, and operators who want it to
+// end: whatever happens, it ends one way for all, and what must hold of each node
+// holds after each of its steps.
+func TestRandomFaultsInTheRotation(t *testing.T) {
+	seeds := 16
+	if *matrix {
+		seeds = 500
+	}
+	ends := [2]map[string]int{{}, {}}
+	t.Run("faults", func(t *testing.T) {
+		for half := range ends {
+			t.Run(fmt.Sprint(half), func(t *testing.T) {
+				t.Parallel()
+				for seed := half; seed < seeds; seed += len(ends) {
+					ends[half][faults(t, uint64(seed))]++
+				}
+			})
+		}
+	})
+	t.Log(ends)
+	if ends[0]["committed"]+ends[1]["committed"] == 0 || ends[0]["aborted"]+ends[1]["aborted"] == 0 {
+		t.Error("one of the two ends was never seen")
+	}
+}
+
+// A node whose own refusal is the last that it knows of, or that knows of nothing,
+// hears from the others that the rotation is over.
+func TestOwnRefusalIsNotTheLastWord(t *testing.T) {
+	for _, seed := range []uint64{128, 241, 376} { // found at random
+		if how := faults(t, seed); how != "aborted" {
+			t.Errorf("seed %d: %s", seed, how)
+		}
+	}
+}
+
+// faults plays one world to its end.
+func faults(t *testing.T, seed uint64) string {
+	w := newShift(t, seed)
+	w.loss, w.twice, w.slow = float64(w.rnd.IntN(4))/10, 0.2, time.Duration(10+w.rnd.IntN(3000))*time.Millisecond
+	deaths, often, aborts := w.rnd.IntN(7), 30+w.rnd.IntN(170), []int{0, 0, 1, 3, 4, 5, 7}[w.rnd.IntN(7)]
+	w.dies = func(string, string) bool {
+		if deaths == 0 || w.rnd.IntN(often) > 0 {
+			return false
+		}
+		deaths--
+		return true
+	}
+	w.start()
+	for i := range 12 {
+		switch w.rnd.IntN(4) {
+		case 0:
+			w.heal()
+			w.split(sides[[]string{"4|3", "3|4", "5|2"}[w.rnd.IntN(3)]]...)
+		case 1:
+			w.heal()
+		case 2:
+			w.boot(w.names...)
+		}
+		if d := w.desks[w.names[w.rnd.IntN(len(w.names))]]; aborts > 0 && i > 2 && d.node != nil {
+			aborts--
+			w.give(d, agenda.AbortWanted{Reason: "a test"})
+		}
+		w.run(time.Duration(w.rnd.IntN(15000))*time.Millisecond, never)
+		w.sign()
+	}
+	w.dies = func(string, string) bool { return false }
+	w.again()
+	w.heal()
+	w.boot(w.names...)
+	w.loss = 0
+	w.run(3*time.Minute, never)
+	if w.ended() == "" {
+		w.operators() // do what the status tells them
+	}
+	return w.settle(fmt.Sprint("seed ", seed))
+}
+
+// operators end a rotation that some have locked for and some refuse: with four
+// locked by last-four, else by an abort.
+func (w *shift) operators() {
+	locked := 0
+	for _, name := range w.names {
+		if _, ok := w.desks[name].node.Locked(); ok {
+			locked++
+		}
+	}
+	for _, name := range w.names {
+		d := w.desks[name]
+		switch _, ok := d.node.Locked(); {
+		case ok && locked == w.holding.Roster.Threshold:
+			w.give(d, agenda.LastFourWanted{})
+		case !ok && locked != w.holding.Roster.Threshold:
+			w.give(d, agenda.AbortWanted{Reason: "a test"})
+		}
+		w.run(time.Second, never)
+	}
+}

@@ -1,0 +1,232 @@
+package agenda
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/policy"
+)
+
+// begin takes up a try that the leader of a succession opens.
+func (r *Rotation) begin(from council.MemberID, m RotationBegin) {
+	id := m.Rotation.ID()
+	s, ok := r.agreed[m.Rotation.Succession]
+	if !ok || from != leader(s) || slices.Contains(r.tries, id) || m.Rotation.Check(r.Holding, s) != nil {
+		return
+	}
+	n := len(s.Roster.Members)
+	if len(m.Parts) != n+len(m.Rotation.Dealers) || mix(m.Parts) != m.Rotation.Random {
+		return
+	}
+	why := r.unable(m, s)
+	if why != "" {
+		r.do(Send{To: from, Message: RotationFailed{Ceremony: id, Reason: why}})
+		return
+	}
+	r.join(m.Rotation)
+}
+
+// unable says why this node does not join a try, or "".
+func (r *Rotation) unable(m RotationBegin, s council.Succession) string {
+	old, receives := r.roles(s)
+	d, n := r.current(), len(s.Roster.Members)
+	i, j := slices.Index(s.Roster.IDs(), r.Self), slices.Index(m.Rotation.Dealers, r.Self)
+	switch {
+	case !old && !receives:
+		return "has no part in it"
+	case r.refuses(m.Rotation.ID()), r.refuses(m.Rotation.Succession), r.over(m.Rotation.ID()), r.over(m.Rotation.Succession):
+		return "refuses it, or knows that enough others do"
+	case r.committing():
+		return "somebody has locked for another try"
+	case d != nil && r.active(d) && (d.complete() || d.rotation.Succession != m.Rotation.Succession):
+		return "is in another try"
+	case r.now.Before(unixTime(s.Effective)):
+		return "by its clock the new roster may not take over yet"
+	case len(r.tries) >= MaxTries:
+		return "has been in too many tries"
+	// A party's own part is in it, so nobody can have this node run a try again.
+	case receives && (m.Parts[i] != r.random || !r.prepared), old && j >= 0 && m.Parts[n+j] != r.random:
+		return "was started anew, or is not prepared"
+	}
+	return ""
+}
+
+// join gives up the try before, durably, and starts this node's part in a new one.
+func (r *Rotation) join(t council.Rotation) *dossier {
+	if d := r.current(); d != nil {
+		r.leave(d)
+	}
+	d := r.open(t, "")
+	if d == nil {
+		return nil
+	}
+	clear(r.ready)
+	r.tries = append(r.tries, t.ID())
+	d.opener, d.began = "", r.now
+	r.do(Keep{RotationRecord{Try: &t}})
+	_, receives := r.roles(d.succession)
+	if receives || r.old && slices.Contains(t.Dealers, r.Self) {
+		d.running = true
+		r.refresh()
+		r.prepared = r.prepared && !receives
+		r.do(Reshare{Rotation: t, Roster: d.succession.Roster})
+	}
+	r.soon()
+	return d
+}
+
+// leave ends the sessions of a try. Its dossier and its share stay: it may be
+// committed without this node.
+func (r *Rotation) leave(d *dossier) {
+	if d.running {
+		r.do(Abort{Session: d.rotation.Session()})
+	}
+	if d.proving {
+		for _, set := range d.succession.Roster.TestSubsets() {
+			if slices.Contains(set, r.Self) {
+				r.do(Abort{Session: d.permit(set).Session()})
+			}
+		}
+	}
+	d.running, d.proving = false, false
+}
+
+func (d *dossier) permit(set []council.MemberID) policy.CeremonyPermit {
+	return policy.NewCeremonyPermit(d.rotation.ToEpoch, d.rotation.To, set, d.id)
+}
+
+func (r *Rotation) reshared(ev Reshared) {
+	d := r.current()
+	if d == nil || !d.running || d.rotation.Session() != ev.Session {
+		return
+	}
+	d.running = false
+	if ev.Key != r.Holding.Key {
+		r.giveUp(d, nil, fmt.Sprintf("the new shares make the key %s, not the council's %s", ev.Key.Hex(), r.Holding.Key.Hex()))
+		return
+	}
+	if _, receives := r.roles(d.succession); receives {
+		d.staging = true
+		d.transcript = ev.Transcript
+		r.do(StageShare{Rotation: d.rotation, Transcript: ev.Transcript})
+	}
+}
+
+func (r *Rotation) shareStaged(ev ShareStaged) {
+	d := r.files[ev.Ceremony]
+	if d == nil || !d.staging {
+		return
+	}
+	d.staging = false
+	if ev.Err != nil {
+		r.giveUp(d, nil, fmt.Sprintf("stage the share: %v", ev.Err))
+		return
+	}
+	r.staged[ev.Ceremony] = StagedShare{ev.Ceremony, d.transcript, ev.Signature}
+	d.ack(AckWord{d.transcript, ev.Signature})
+	r.soon()
+}
+
+// prove starts the test signatures, once all have said that their share is staged.
+func (r *Rotation) prove() {
+	d := r.current()
+	if d == nil || d.proving || d.restarted || d.failed != "" || !r.active(d) || d.complete() {
+		return
+	}
+	t, ok := d.acked()
+	if mine, have := r.staged[d.id]; !ok || !have || mine.Transcript != t {
+		return
+	}
+	d.proving = true
+	for _, set := range d.succession.Roster.TestSubsets() {
+		if slices.Contains(set, r.Self) {
+			r.do(Prove{Permit: d.permit(set), Signers: set})
+		}
+	}
+}
+
+func (r *Rotation) tested(ev Signed) {
+	for _, d := range r.files {
+		for _, set := range d.succession.Roster.TestSubsets() {
+			if d.proving && d.permit(set).Session() == ev.Session && d.test(council.TestSignature{Signers: set, Signature: bytes.Clone(ev.Signature)}) {
+				r.soon()
+				return
+			}
+		}
+	}
+}
+
+// failed takes up the end of a session without a result.
+func (r *Rotation) failed(ev Failed) {
+	d := r.current()
+	if d == nil {
+		return
+	}
+	if d.running && d.rotation.Session() == ev.Session {
+		r.giveUp(d, ev.Suspects, fmt.Sprintf("reshare: %v%s", ev.Err, blame(ev)))
+		return
+	}
+	for i, set := range d.succession.Roster.TestSubsets() {
+		if d.proving && d.tests[i] == nil && d.permit(set).Session() == ev.Session {
+			r.giveUp(d, ev.Suspects, fmt.Sprintf("test signature of %s: %v%s", council.Names(set), ev.Err, blame(ev)))
+		}
+	}
+}
+
+// giveUp ends a try at this node, unless it can be locked for by now.
+func (r *Rotation) giveUp(d *dossier, suspects []council.MemberID, why string) {
+	if d.failed != "" || d.complete() {
+		return
+	}
+	r.leave(d)
+	d.failed = why
+	for _, m := range suspects {
+		r.suspects[m]++
+	}
+	clear(r.ready)
+	r.do(Send{Message: RotationFailed{Ceremony: d.id, Suspects: suspects, Reason: why}}, Notify{What: "rotation-failed", Text: why, Waiting: suspects})
+	r.soon()
+}
+
+// othersFailed takes up that a try has failed for one that it needs.
+func (r *Rotation) othersFailed(from council.MemberID, m RotationFailed) {
+	d := r.current()
+	if d == nil || d.id != m.Ceremony || d.failed != "" || d.complete() || len(m.Suspects) > council.MaxMembers {
+		return
+	}
+	if _, ok := d.succession.Roster.Member(from); !ok && !slices.Contains(d.rotation.Dealers, from) {
+		return
+	}
+	r.leave(d)
+	d.failed = fmt.Sprintf("it failed at %s", from)
+	for _, x := range m.Suspects {
+		if _, ok := r.Holding.Roster.Member(x); ok {
+			r.suspects[x]++
+		}
+	}
+	clear(r.ready)
+	r.soon()
+}
+
+// overdue ends a try that takes too long, and one whose sessions have gone with an
+// earlier process before this node had its share on disk.
+func (r *Rotation) overdue() {
+	d := r.current()
+	if d == nil || d.failed != "" || !r.active(d) || d.complete() {
+		return
+	}
+	_, receives := r.roles(d.succession)
+	if _, have := r.staged[d.id]; d.restarted && receives && !have {
+		r.giveUp(d, nil, fmt.Sprintf("the node of %s was started anew and has no share of this try", r.Self))
+		return
+	}
+	if d.began.IsZero() {
+		d.began = r.now
+	}
+	if r.due(d.began, r.Timing.Ceremony) {
+		d.timedOut = true
+		r.giveUp(d, nil, "it took longer than its time limit")
+	}
+}

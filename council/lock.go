@@ -1,0 +1,229 @@
+package council
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// LockQuorum is how many Locks of old members commit a rotation, of n members
+// with threshold t: the greater of n-t+2 and (n+3)/2, rounded up; five of seven
+// with threshold four. Both bounds are counts of who can be on two sides:
+//
+//   - q Locks and t refusals share q+t-n members. With one malicious member that
+//     must be two, so that an honest one had to do both: q >= n-t+2. The same
+//     bound leaves n-q+1 <= t-1 who may still sign with old shares, the malicious
+//     one among them: after the certificate nothing is signed under the old epoch,
+//     and whatever was signed before has passed a node whose Lock is in it.
+//   - two sets of q Locks share 2q-n. With two malicious members that must be
+//     three: q >= (n+3)/2.
+//
+// In a roster that is too small for that, all must lock.
+func LockQuorum(n, t int) int { return min(n, max(n-t+2, (n+4)/2)) }
+
+// LockQuorum is how many Locks commit a rotation away from this roster.
+func (r Roster) LockQuorum() int { return LockQuorum(len(r.Members), r.Threshold) }
+
+// AbortQuorum is how many refusals end a rotation: as many as can sign again
+// under the old epoch.
+func (r Roster) AbortQuorum() int { return r.Threshold }
+
+// OpenState is the state of a row of the sign ledger that is still open.
+type OpenState uint8
+
+// The open states. What is consumed or displaced is on a chain for all to see.
+const (
+	OpenReserved OpenState = 1 // no part of the signature has left this node
+	OpenRevealed OpenState = 2 // a signature may exist
+)
+
+func (s OpenState) String() string {
+	switch s {
+	case OpenReserved:
+		return "reserved"
+	case OpenRevealed:
+		return "revealed"
+	}
+	return fmt.Sprintf("state %d", uint8(s))
+}
+
+// Place is what the ledger gives to one proposal: a nonce of the council's
+// address on a chain, or the digest of a message, whose nonce is zero.
+type Place struct {
+	Chain  uint64      `json:"chain"`
+	Nonce  uint64      `json:"nonce"`
+	Digest common.Hash `json:"digest"` // zero for a transaction
+}
+
+func (p Place) compare(o Place) int {
+	return cmp.Or(cmp.Compare(p.Chain, o.Chain), cmp.Compare(p.Nonce, o.Nonce), bytes.Compare(p.Digest[:], o.Digest[:]))
+}
+
+func (p Place) String() string {
+	if p.Digest != (common.Hash{}) {
+		return "digest " + p.Digest.Hex()
+	}
+	return fmt.Sprintf("nonce %d on chain %d", p.Nonce, p.Chain)
+}
+
+// OpenRow is an open row of a node's sign ledger.
+type OpenRow struct {
+	Place    Place      `json:"place"`
+	Proposal ProposalID `json:"proposal"`
+	State    OpenState  `json:"state"`
+}
+
+// Lock is the word of an old node that it signs nothing more under the old share
+// epoch, for this rotation and with these Acks; it locks for no other, and only
+// an abort certificate undoes it. It carries the node's open ledger rows: from
+// them the new epoch knows what may have been signed.
+type Lock struct {
+	Member   MemberID    `json:"member"`
+	Ceremony common.Hash `json:"ceremony"`
+	Acks     common.Hash `json:"acks"` // Ack.Set
+	// After is the ID of the Lock that this member has given before; zero for its
+	// first. Who locks again after an abort names it, so that two Locks which
+	// follow the same one, for two rotations, convict: see Fork.
+	After common.Hash `json:"after"`
+	// LastFour says that the member's operator has been told what it assumes to
+	// commit with the threshold alone, and wants it.
+	LastFour bool      `json:"lastFour"`
+	Rows     []OpenRow `json:"rows"` // sorted by place; one for each place and each proposal
+	Sig      []byte    `json:"sig"`
+}
+
+// ID is the hash that is signed.
+func (l Lock) ID() common.Hash {
+	l.Sig = nil
+	return hashRLP("millicent/lock/1", l)
+}
+
+// Sign signs the lock with the node key of its member.
+func (l Lock) Sign(key NodeSigner) (Lock, error) {
+	if err := l.valid(); err != nil {
+		return Lock{}, err
+	}
+	id := l.ID()
+	sig, err := key.SignNode(PurposeLock, id[:])
+	if err != nil {
+		return Lock{}, fmt.Errorf("sign lock: %w", err)
+	}
+	l.Sig = sig
+	return l, nil
+}
+
+// valid checks the rows: what an honest ledger can't hold is refused, so that a
+// member that makes rows up can do so for one proposal at a place.
+func (l Lock) valid() error {
+	if len(l.Rows) > MaxOpenRows {
+		return WithHint(fmt.Errorf("lock: %d open ledger rows; at most %d", len(l.Rows), MaxOpenRows), "let the open transactions be mined, or replace them, before the rotation")
+	}
+	seen := map[ProposalID]bool{}
+	for i, r := range l.Rows {
+		switch {
+		case i > 0 && l.Rows[i-1].Place.compare(r.Place) >= 0:
+			return fmt.Errorf("lock: rows are not sorted by place, one for each: %s", r.Place)
+		case r.Proposal == (ProposalID{}):
+			return fmt.Errorf("lock: %s is given to no proposal", r.Place)
+		case seen[r.Proposal]:
+			return fmt.Errorf("lock: proposal %s has two places", r.Proposal.Short())
+		case r.State != OpenReserved && r.State != OpenRevealed:
+			return fmt.Errorf("lock: %s: %s is no open state", r.Place, r.State)
+		case r.Place.Digest != (common.Hash{}) && r.Place.Nonce != 0:
+			return fmt.Errorf("lock: %s is a nonce and a digest", r.Place)
+		}
+		seen[r.Proposal] = true
+	}
+	return nil
+}
+
+// Verify checks that the lock is its member's; old is the roster that holds the
+// key.
+func (l Lock) Verify(old Roster) error {
+	m, ok := old.Member(l.Member)
+	if !ok {
+		return fmt.Errorf("lock: %s is not in the old roster", l.Member)
+	}
+	if err := l.valid(); err != nil {
+		return fmt.Errorf("%s: %w", l.Member, err)
+	}
+	id := l.ID()
+	if err := VerifyNode(m.Peer, PurposeLock, id[:], l.Sig); err != nil {
+		return fmt.Errorf("lock: %s: %w", l.Member, err)
+	}
+	return nil
+}
+
+// Fork is two Locks of one member for two tries, of which neither names the other:
+// no honest node signs both. It counts as a refusal of everything, so that a
+// member that locks on both sides of a cut does not keep all others locked.
+type Fork struct {
+	First  Lock `json:"first"`
+	Second Lock `json:"second"`
+}
+
+// Verify checks that the two convict their member; old is the roster that holds
+// the key.
+func (f Fork) Verify(old Roster) error {
+	switch {
+	case f.First.Member != f.Second.Member:
+		return errors.New("fork: the locks are of two members")
+	case f.First.Ceremony == f.Second.Ceremony:
+		return errors.New("fork: both locks are for one try")
+	case f.First.After != f.Second.After:
+		return errors.New("fork: the locks don't follow the same one")
+	}
+	return errors.Join(f.First.Verify(old), f.Second.Verify(old))
+}
+
+// Refusal is the word of an old node that it will never lock for what it names:
+// one try, which may be followed by another, or, when its operator wants the
+// succession not to happen, all tries at it.
+type Refusal struct {
+	Member  MemberID    `json:"member"`
+	Subject common.Hash `json:"subject"` // Rotation.ID, or Rotation.Succession for all tries
+	Reason  string      `json:"reason"`  // for people
+	Sig     []byte      `json:"sig"`
+}
+
+// ID is the hash that is signed.
+func (r Refusal) ID() common.Hash {
+	r.Sig = nil
+	return hashRLP("millicent/refusal/1", r)
+}
+
+// Sign signs the refusal with the node key of its member.
+func (r Refusal) Sign(key NodeSigner) (Refusal, error) {
+	if len(r.Reason) > MaxReason {
+		return Refusal{}, fmt.Errorf("refusal: the reason has %d bytes; at most %d", len(r.Reason), MaxReason)
+	}
+	id := r.ID()
+	sig, err := key.SignNode(PurposeRefusal, id[:])
+	if err != nil {
+		return Refusal{}, fmt.Errorf("sign refusal: %w", err)
+	}
+	r.Sig = sig
+	return r, nil
+}
+
+// Verify checks that the refusal is its member's; old is the roster that holds
+// the key.
+func (r Refusal) Verify(old Roster) error {
+	m, ok := old.Member(r.Member)
+	switch {
+	case !ok:
+		return fmt.Errorf("refusal: %s is not in the old roster", r.Member)
+	case r.Subject == (common.Hash{}):
+		return errors.New("refusal: of no rotation")
+	case len(r.Reason) > MaxReason:
+		return fmt.Errorf("refusal: %s: the reason has %d bytes; at most %d", r.Member, len(r.Reason), MaxReason)
+	}
+	id := r.ID()
+	if err := VerifyNode(m.Peer, PurposeRefusal, id[:], r.Sig); err != nil {
+		return fmt.Errorf("refusal: %s: %w", r.Member, err)
+	}
+	return nil
+}
