@@ -1,7 +1,6 @@
 package agenda
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -80,21 +79,10 @@ func (a *Agenda) ceremonyStage() (string, []council.MemberID) {
 		return "staging", nil
 	case len(c.confirms) < len(a.roster.Members):
 		return "confirming", missing(func(m council.MemberID) bool { _, ok := c.confirms[m]; return ok })
-	case len(c.proofs) < len(a.subsets()):
+	case len(c.proofs) < len(a.roster.TestSubsets()):
 		return "proving", nil
 	}
 	return "committing", nil
-}
-
-// subsets covers all members with groups of signers, for test signatures.
-func (a *Agenda) subsets() [][]council.MemberID {
-	ids, t := a.roster.IDs(), a.roster.Threshold
-	var out [][]council.MemberID
-	for i := 0; i < len(ids); i += t {
-		start := min(i, len(ids)-t)
-		out = append(out, ids[start:start+t])
-	}
-	return out
 }
 
 func (a *Agenda) ceremonyEvent(ev Event) {
@@ -193,13 +181,13 @@ func (a *Agenda) ceremonyStep() {
 	}
 	if c.staged && !c.proving && len(c.confirms) == len(a.roster.Members) {
 		c.proving = true
-		for _, set := range a.subsets() {
+		for _, set := range a.roster.TestSubsets() {
 			if slices.Contains(set, a.self) {
 				a.do(Prove{Permit: policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id), Signers: set})
 			}
 		}
 	}
-	if c.proving && !c.commit && len(c.proofs) == len(a.subsets()) {
+	if c.proving && !c.commit && len(c.proofs) == len(a.roster.TestSubsets()) {
 		c.commit = true
 		g := c.genesis
 		for _, m := range a.roster.IDs() {
@@ -240,7 +228,7 @@ func (a *Agenda) ceremonyTell() {
 	if sig, ok := c.confirms[a.self]; ok {
 		a.do(Send{Message: ConfirmMessage{Ceremony: c.id, Genesis: c.genesis, Signature: sig}})
 	}
-	for i, set := range a.subsets() {
+	for i, set := range a.roster.TestSubsets() {
 		if sig, ok := c.proofs[i]; ok && slices.Contains(set, a.self) {
 			a.do(Send{Message: Proof{Ceremony: c.id, Signers: set, Signature: sig}})
 		}
@@ -326,38 +314,6 @@ func (a *Agenda) once(c *ceremony, what string, who council.MemberID) bool {
 	return true
 }
 
-func (a *Agenda) confirm(from council.MemberID, m ConfirmMessage) {
-	c := a.ceremony
-	if m.Genesis.ID() != c.genesis.ID() {
-		a.ceremonyEnd(fmt.Sprintf("%s computed another birth record: key %s, transcript %s; here it is key %s, transcript %s",
-			from, m.Genesis.Key.Hex(), m.Genesis.Transcript.Hex(), c.genesis.Key.Hex(), c.genesis.Transcript.Hex()))
-		return
-	}
-	if m.Signature.Member != from {
-		return
-	}
-	if err := c.genesis.VerifySignature(a.roster, m.Signature); err != nil {
-		return
-	}
-	c.confirms[from] = m.Signature
-}
-
-// proof takes up a test signature from anyone: it proves itself.
-func (a *Agenda) proof(m Proof) {
-	c := a.ceremony
-	for i, set := range a.subsets() {
-		if !slices.Equal(set, m.Signers) || c.proofs[i] != nil {
-			continue
-		}
-		digest := policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id).Digest()
-		if who, err := council.Recover(digest, m.Signature); err == nil && who == c.genesis.Key {
-			c.proofs[i] = bytes.Clone(m.Signature)
-			// In words that anyone can check: the digest, and what recovers to the key.
-			a.do(Notify{What: "share-proof", Text: fmt.Sprintf("%s signed %s: 0x%x", names(set), digest.Hex(), m.Signature)})
-		}
-	}
-}
-
 func names(ids []council.MemberID) string {
 	out := make([]string, len(ids))
 	for i, m := range ids {
@@ -371,7 +327,7 @@ func (a *Agenda) ceremonySigned(ev Signed) bool {
 	if c == nil || !c.proving {
 		return false
 	}
-	for _, set := range a.subsets() {
+	for _, set := range a.roster.TestSubsets() {
 		permit := policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id)
 		if permit.Session() == ev.Session {
 			a.proof(Proof{Ceremony: c.id, Signers: set, Signature: ev.Signature})
@@ -391,7 +347,7 @@ func (a *Agenda) ceremonyFailed(ev Failed) bool {
 		a.ceremonyEnd(fmt.Sprintf("key generation: %v%s", ev.Err, blame(ev)))
 		return true
 	}
-	for _, set := range a.subsets() {
+	for _, set := range a.roster.TestSubsets() {
 		if policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id).Session() == ev.Session {
 			a.ceremonyEnd(fmt.Sprintf("test signature of %s: %v%s", council.Names(set), ev.Err, blame(ev)))
 			return true
@@ -444,61 +400,9 @@ func (a *Agenda) ceremonyEnd(why string) {
 	a.ceremony = nil
 	if c.id != (common.Hash{}) {
 		a.do(Abort{Session: c.session})
-		for _, set := range a.subsets() {
+		for _, set := range a.roster.TestSubsets() {
 			a.do(Abort{Session: policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id).Session()})
 		}
 	}
 	a.do(Notify{What: "ceremony-failed", Text: why})
-}
-
-// keyMade takes up a birth record from anyone's feed: the signatures of all
-// nodes prove it. A node whose share is still staged makes it current now.
-func (a *Agenda) keyMade(g council.Genesis) {
-	if a.genesis != nil || g.Verify(a.roster) != nil {
-		return
-	}
-	if a.staged != nil && a.staged.ID() == g.ID() {
-		if c := a.ceremony; c == nil || !c.commit {
-			if c != nil {
-				c.commit = true
-			}
-			a.do(Commit{Epoch: g.ShareEpoch, Genesis: g})
-		}
-		return
-	}
-	a.genesis = &g
-	a.watching = "this node holds no share of the council's key"
-}
-
-func (a *Agenda) committed(ev Committed) {
-	c := a.ceremony
-	if ev.Err != nil {
-		a.halfMade = fmt.Sprintf("make the share current: %v", ev.Err)
-		if c != nil {
-			a.ceremonyEnd(a.halfMade)
-		}
-		return
-	}
-	if a.genesis != nil {
-		return
-	}
-	g := ev.Genesis
-	a.genesis = &g
-	a.staged = nil
-	a.ceremony = nil
-	a.halfMade = ""
-	a.announced = true
-	a.do(Append{council.WordKeyMade, council.KeyMade{Genesis: g}},
-		Notify{What: "key-made", Text: g.Key.Hex()})
-}
-
-// announce tells of a key that this node's feed lacks: the process died after
-// it had made its share current. It may be the only one that has the record with
-// all signatures, and the others can finish only with that.
-func (a *Agenda) announce() {
-	if a.genesis == nil || a.announced || a.watching != "" {
-		return
-	}
-	a.announced = true
-	a.do(Append{council.WordKeyMade, council.KeyMade{Genesis: *a.genesis}})
 }

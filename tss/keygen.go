@@ -39,12 +39,7 @@ func newKeygen(c KeygenConfig) (s *Session, err error) {
 	if c.Threshold < 2 || c.Threshold > len(c.Members) {
 		return nil, fmt.Errorf("threshold %d of %d members", c.Threshold, len(c.Members))
 	}
-	if c.Params != nil && c.Params.preParams != nil && complete(&c.Params.data) {
-		if c.Params.Served(c.Seen) {
-			return nil, council.WithHint(fmt.Errorf("pre-parameters served an earlier attempt"), "make new ones")
-		}
-	}
-	pre, err := c.Params.take()
+	pre, err := c.Params.take(c.Seen)
 	if err != nil {
 		return nil, err
 	}

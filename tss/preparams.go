@@ -202,13 +202,16 @@ func (p *PreParams) Served(seen Seen) bool {
 	return seen.has(n) || seen.has(tilde)
 }
 
-// take hands out the numbers, once.
-func (p *PreParams) take() (keygen.LocalPreParams, error) {
+// take hands out the numbers, once, and not if they served an earlier attempt.
+func (p *PreParams) take(seen Seen) (keygen.LocalPreParams, error) {
 	if p == nil || p.preParams == nil {
 		return keygen.LocalPreParams{}, errors.New("pre-parameters are missing")
 	}
 	if err := checkPreParams(&p.data); err != nil {
 		return keygen.LocalPreParams{}, err
+	}
+	if p.Served(seen) {
+		return keygen.LocalPreParams{}, council.WithHint(errors.New("pre-parameters served an earlier attempt"), "make new ones")
 	}
 	if p.used.Swap(true) {
 		return keygen.LocalPreParams{}, council.WithHint(errors.New("pre-parameters have been used"),

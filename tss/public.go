@@ -128,7 +128,6 @@ func readPublic(b []byte) (*Public, error) {
 	if p.data, err = readPeers(ids, v.Peers, v.KeyX, v.KeyY); err != nil {
 		return nil, err
 	}
-	// The engine's list of coordinates is the sorted one, and is not told.
 	if err := checkThreshold(p.threshold, len(p.members)); err != nil {
 		return nil, err
 	}

@@ -58,11 +58,8 @@ func newReshare(c ReshareConfig) (*Session, error) {
 	heir := slices.Contains(c.Members, c.Self)
 	var pre keygen.LocalPreParams
 	if heir {
-		if c.Params != nil && c.Params.preParams != nil && complete(&c.Params.data) && c.Params.Served(seen) {
-			return nil, council.WithHint(fmt.Errorf("pre-parameters served an earlier attempt"), "make new ones")
-		}
 		var err error
-		if pre, err = c.Params.take(); err != nil {
+		if pre, err = c.Params.take(seen); err != nil {
 			return nil, err
 		}
 	}

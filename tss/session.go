@@ -402,7 +402,9 @@ func (s *Session) Done() bool { return s.done }
 func (s *Session) missing(r Round) []council.MemberID {
 	var out []council.MemberID
 	for i, m := range s.members {
-		if i != s.self && s.awaits(r, i) && !s.given[slot{r, i}] {
+		at := slot{r, i}
+		// What is held was said: it waits here, for another's message of the step.
+		if _, held := s.held[at]; i != s.self && s.awaits(r, i) && !s.given[at] && !held {
 			out = append(out, m)
 		}
 	}

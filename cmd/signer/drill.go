@@ -89,30 +89,34 @@ type drillReport struct {
 	State    api.State          `json:"state"`
 	Have     int                `json:"have"`
 	Want     int                `json:"want"`
-	Members  []drillMember      `json:"members"` // in roster order of those who answered; then the others
+	Members  []drillMember      `json:"members"` // in roster order: those who have answered, then the others
 	Quorum   int64              `json:"quorumMillis,omitempty"`
 	Signing  int64              `json:"signingMillis,omitempty"` // from the quorum to the signature
-	Attempts int                `json:"attempts"`
+	Attempts uint64             `json:"attempts"`
 }
 
-// drillMember is one member's part; a nil time means that nothing came.
+// drillMember is one member's part. Times are in milliseconds after the call; nil
+// means that nothing came.
 type drillMember struct {
 	Member   council.MemberID `json:"member"`
-	Judged   *time.Duration   `json:"judged,omitempty"` // ns after the call
+	Judged   *int64           `json:"judgedMillis,omitempty"`
 	Allow    bool             `json:"allow"`
-	Answered *time.Duration   `json:"answered,omitempty"` // ns after the call
+	Answered *int64           `json:"answeredMillis,omitempty"`
 	Word     council.Choice   `json:"word,omitempty"`
 }
 
 func reportDrill(p api.Proposal) drillReport {
 	d := drillReport{ID: p.ID, Called: p.Proposed, By: p.Proposer, State: p.State, Have: p.Have, Want: p.Want,
-		Quorum: p.Timing.Approved, Signing: p.Timing.Signed, Attempts: len(p.Attempts)}
-	after := func(t time.Time) *time.Duration {
+		Quorum: p.Timing.Approved, Signing: p.Timing.Signed}
+	for _, a := range p.Attempts { // an attempt may have been begun twice
+		d.Attempts = max(d.Attempts, a.Number)
+	}
+	after := func(t time.Time) *int64 {
 		if t.IsZero() {
 			return nil
 		}
-		d := max(0, t.Sub(p.Proposed))
-		return &d
+		ms := max(0, t.Sub(p.Proposed).Milliseconds())
+		return &ms
 	}
 	judged := map[council.MemberID]api.Verdict{}
 	for _, v := range p.Verdicts {
@@ -157,9 +161,9 @@ func (d drillReport) write(w io.Writer) {
 	table(w, rows)
 	fmt.Fprintln(w)
 	if d.Quorum > 0 {
-		fmt.Fprintf(w, "Enough approvals after %s", waited(time.Duration(d.Quorum)*time.Millisecond))
+		fmt.Fprintf(w, "Enough approvals after %s", waited(d.Quorum))
 		if d.Signing > 0 {
-			fmt.Fprintf(w, "; the signature %s later, in %s", waited(time.Duration(d.Signing)*time.Millisecond), plural(d.Attempts, "attempt", "attempts"))
+			fmt.Fprintf(w, "; the signature %s later, in %s", waited(d.Signing), plural(int(d.Attempts), "attempt", "attempts"))
 		}
 		fmt.Fprintln(w, ".")
 	}
@@ -171,8 +175,9 @@ func (d drillReport) write(w io.Writer) {
 	}
 }
 
-// waited is a time that a person waited, without digits that nobody reads.
-func waited(d time.Duration) string {
+// waited is a time in milliseconds, without digits that nobody reads.
+func waited(millis int64) string {
+	d := time.Duration(millis) * time.Millisecond
 	if d >= time.Minute {
 		return d.Round(time.Second).String()
 	}

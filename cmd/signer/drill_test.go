@@ -13,7 +13,8 @@ import (
 func TestDrillReport(t *testing.T) {
 	called := time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
 	p := api.Proposal{
-		Proposer: "core-1", Proposed: called, State: api.Signed, Have: 4, Want: 4, Attempts: make([]api.Attempt, 1),
+		Proposer: "core-1", Proposed: called, State: api.Signed, Have: 4, Want: 4,
+		Attempts: []api.Attempt{{Number: 1, Coordinator: "core-1"}, {Number: 1, Coordinator: "core-2"}}, // one, begun twice
 		Verdicts: []api.Verdict{{Member: "core-1", Allow: true, At: called.Add(40 * time.Millisecond)}, {Member: "core-2", At: called.Add(time.Second)},
 			{Member: "core-3", Allow: true, At: called.Add(-time.Second)}},
 		Approvals: []api.Word{{Member: "core-1", Decision: council.Approve, At: called.Add(3 * time.Minute)},

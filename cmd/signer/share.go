@@ -73,7 +73,7 @@ func (a *app) auditShare(ctx context.Context, c *configs.Loaded) error {
 	}
 	if err := b.Check(now); err != nil {
 		return council.WithHint(fmt.Errorf("this node's own share: %w", err),
-			"stop the daemon, keep the keystore as it is, and restore the last backup with 'signer backup restore'; the other members can sign without this one")
+			"see that signer.yaml, roster.json and the data directory are those of one node; if they are, stop the daemon, keep the keystore as it is, and restore the last backup with 'signer backup restore': the others can sign without this node")
 	}
 	share, err := tss.UnmarshalShare(b.Share)
 	if err != nil {
