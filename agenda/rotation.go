@@ -55,6 +55,8 @@ type Rotation struct {
 
 	locks    []council.Lock // this node's own, in order
 	locking  common.Hash    // a lock for this try is being written
+	asked    council.Lock   // ... this one
+	denied   time.Time      // ... and the disk has not taken it
 	four     bool           // ... which says last-four
 	refusals map[common.Hash]map[council.MemberID]council.Refusal
 	refusing map[common.Hash]bool // own refusals that are being written

@@ -42,6 +42,7 @@ type lockPlace struct {
 
 // commit looks what the words of all amount to: an end, a certificate, a lock.
 func (r *Rotation) commit() {
+	r.lockAgain()
 	for _, h := range slices.SortedFunc(maps.Keys(r.refusals), common.Hash.Cmp) {
 		c := council.AbortCertificate{Subject: h, Refusals: r.refusalsOf(h)}
 		for _, f := range r.forks() {
@@ -116,8 +117,23 @@ func (r *Rotation) lockFor(d *dossier) {
 	if n := len(r.locks); n > 0 {
 		l.After = r.locks[n-1].ID()
 	}
-	r.locking = id
+	r.locking, r.asked = id, l
 	r.do(Keep{RotationRecord{Grounds: &grounds}}, WriteLock{l})
+}
+
+// lockAgain has a lock written that the disk has not taken. It may have it all the
+// same, with the ledger rows of then, and show it after a restart: so until it is
+// written, or its try is over, this node stays locked.
+func (r *Rotation) lockAgain() {
+	d := r.files[r.locking]
+	switch {
+	case r.denied.IsZero():
+	case d == nil || r.ended(d):
+		r.locking, r.denied = common.Hash{}, time.Time{}
+	case r.due(r.denied, r.Timing.Retry):
+		r.denied = time.Time{}
+		r.do(WriteLock{r.asked})
+	}
 }
 
 func (r *Rotation) lockWritten(ev LockWritten) {
@@ -125,11 +141,12 @@ func (r *Rotation) lockWritten(ev LockWritten) {
 	if d == nil {
 		return
 	}
-	r.locking = common.Hash{}
 	if ev.Err != nil {
+		r.denied = r.now
 		r.do(Notify{What: "rotation", Text: fmt.Sprintf("write the lock: %v; this node signs nothing until it can", ev.Err)})
 		return
 	}
+	r.locking = common.Hash{}
 	r.locks = append(r.locks, ev.Lock)
 	d.lock(r.Holding.Roster, ev.Lock)
 	r.soon()
@@ -192,7 +209,7 @@ func (r *Rotation) commits(c council.Certificate) {
 	if d := r.current(); d != nil {
 		r.leave(d)
 	}
-	r.certificate, r.sw, r.locking = &c, s, common.Hash{}
+	r.certificate, r.sw, r.locking, r.denied = &c, s, common.Hash{}, time.Time{}
 	r.do(Send{Message: CertificateMessage{c}})
 	r.reminded = time.Time{}
 }

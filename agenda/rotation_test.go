@@ -1,6 +1,7 @@
 package agenda_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -140,6 +141,48 @@ func lockedBy(t *testing.T, w *shift, names ...string) {
 		if n += len(d.disk.Locks); d.disk.Certificate != nil {
 			t.Fatalf("%s has a certificate", name)
 		}
+	}
+}
+
+// A disk that is full when it is to take the locks leaves every old node locked:
+// the lock may lie there all the same. They ask again, not faster than they may,
+// and no operator talks them into a refusal.
+func TestDiskFullWhileLocking(t *testing.T) {
+	w := newShift(t, 6)
+	w.boot(w.names...)
+	full, asked := true, map[string]int{}
+	w.veto = func(name string, e agenda.Effect) bool {
+		l, ok := e.(agenda.WriteLock)
+		if !ok || !full {
+			return false
+		}
+		asked[name]++
+		w.later(0, w.desks[name], agenda.LockWritten{Lock: l.Lock, Err: errors.New("no space left on device")})
+		return true
+	}
+	w.propose("core-2", w.plans[0])
+	w.run(2*time.Minute, func() bool { return len(asked) == 7 })
+	for range 30 {
+		w.run(time.Second, never)
+		for name := range asked {
+			d := w.desks[name]
+			if _, ok := d.node.Signs(); ok {
+				t.Fatalf("%s signs though its lock may be on the disk", name)
+			}
+			w.give(d, agenda.AbortWanted{Reason: "the disks are full"})
+			if len(d.disk.Refusals) > 0 {
+				t.Fatalf("%s has refused what it may have locked for", name)
+			}
+		}
+	}
+	for name, n := range asked {
+		if most := 2 + int(40*time.Second/agenda.Defaults().Retry); n < 2 || n > most {
+			t.Errorf("%s asked its disk %d times in half a minute; want 2 to %d", name, n, most)
+		}
+	}
+	full = false
+	if how := w.settle("full"); how != "committed" {
+		t.Fatal(how)
 	}
 }
 
