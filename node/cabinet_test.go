@@ -44,7 +44,10 @@ type cabinet struct {
 	sets    [][]byte // of pre-parameters, one for each member
 	plan    council.Succession
 	change  map[council.MemberID]func(*node.Config)
+	ends    chan council.MemberID // nodes whose owner has ended, for whatever reason
 }
+
+var errDied = errors.New("died in the middle of a step")
 
 const joiner = council.MemberID("member-04")
 
@@ -52,7 +55,7 @@ func newCabinet(t *testing.T) *cabinet {
 	t.Helper()
 	c := &cabinet{
 		size: testcouncil.Size{Threshold: 2, Members: 3}, profile: council.Profile{Name: "cabinet", Seats: map[council.Seat]int{council.Core: 3}, Threshold: 2},
-		change: map[council.MemberID]func(*node.Config){},
+		change: map[council.MemberID]func(*node.Config){}, ends: make(chan council.MemberID, 64),
 	}
 	c.t, c.dir, c.rooms, c.shares = t, t.TempDir(), map[council.MemberID]*room{}, map[council.MemberID][]byte{}
 	c.first = council.Roster{Version: 1, Threshold: 2}
@@ -198,7 +201,7 @@ func (c *cabinet) open(m council.MemberID) *room {
 	c.t.Helper()
 	pass := c.path(m, "passphrase")
 	unlock := keystore.PassphraseFile(pass).WorkFactor(10)
-	r := &room{done: make(chan error, 1)}
+	r := &room{done: make(chan error, 1), cancel: func() {}}
 	_, err := os.Stat(c.path(m, ""))
 	fresh := errors.Is(err, os.ErrNotExist)
 	if fresh {
@@ -286,37 +289,63 @@ func (c *cabinet) make(m council.MemberID, r *room) {
 	if f := c.change[m]; f != nil {
 		f(&cfg)
 	}
-	if r.Node, err = node.New(cfg); err != nil {
-		c.t.Fatal(err)
+	made := make(chan error, 1)
+	go func() { // it may die while it takes up what is on its disk
+		err := errDied
+		defer func() { made <- err }()
+		r.Node, err = node.New(cfg)
+	}()
+	if err := <-made; errors.Is(err, errDied) {
+		r.done <- errDied
+		c.ends <- m
+		return
+	} else if err != nil {
+		c.t.Fatalf("%s: %v", m, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	run := r.Node
 	go func() {
-		var err error
-		defer func() { r.done <- err }() // also when the owner dies in the middle of a step
+		err := errDied
+		defer func() { // also when the owner dies in the middle of a step
+			r.done <- err
+			c.ends <- m
+		}()
 		err = run.Run(ctx, nil)
 	}()
 }
 
-// switched waits until a node has ended because it has another roster, and makes
-// it anew.
-func (c *cabinet) switched(m council.MemberID) {
+// again starts a node that has ended: one that has died on its disk alone, one
+// that has another roster as its owner does.
+func (c *cabinet) again(m council.MemberID) {
 	c.t.Helper()
 	r := c.rooms[m]
-	select {
-	case err := <-r.done:
-		if !errors.Is(err, node.ErrSwitched) {
-			c.t.Fatalf("%s ended: %v", m, err)
-		}
-	case <-time.After(5 * time.Minute):
-		c.dump(m)
-		s, err := r.Rotation(c.t.Context())
-		c.t.Fatalf("%s has not switched: %v, %v", m, s, err)
+	err := <-r.done
+	if err != nil && !errors.Is(err, errDied) && !errors.Is(err, node.ErrSwitched) {
+		c.t.Fatalf("%s ended: %v", m, err)
 	}
 	r.cancel()
-	r.tr.Close()
-	next := &room{done: make(chan error, 1), book: r.book, keys: r.keys}
-	c.make(m, next)
-	c.rooms[m] = next
+	if err := errors.Join(r.tr.Close(), r.book.Close(), r.keys.Close()); err != nil {
+		c.t.Fatal(err)
+	}
+	c.start(m)
+}
+
+// until starts nodes again that have ended, until something is so.
+func (c *cabinet) until(what string, done func() bool) {
+	c.t.Helper()
+	late := time.After(5 * minute)
+	for !done() {
+		select {
+		case m := <-c.ends:
+			c.again(m)
+		case <-time.After(50 * time.Millisecond):
+		case <-late:
+			for m := range c.rooms {
+				s, err := c.rooms[m].Rotation(c.t.Context())
+				c.t.Logf("%s: %v %v", m, s, err)
+			}
+			c.t.Fatalf("waited for %s", what)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"runtime"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/accounts"
@@ -9,6 +10,7 @@ import (
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
+	"github.com/millicent-one/signer/node"
 )
 
 // stage waits until a node says that the rotation is at a stage.
@@ -47,6 +49,35 @@ func (c *cabinet) vote(at, who council.MemberID, id council.ProposalID) {
 	}
 }
 
+// settled reports whether all nodes are where the rotation ends: the new members
+// under the new epoch, the old shares erased.
+func (c *cabinet) settled() bool {
+	for m, r := range c.rooms {
+		if r.Node == nil {
+			return false
+		}
+		s, err := r.Rotation(c.t.Context())
+		if err != nil {
+			return false
+		}
+		want := agenda.StageErased
+		if m == joiner {
+			want = agenda.StageCommitted
+		}
+		if s.Stage != want || len(s.Missing) > 0 {
+			return false
+		}
+		v, err := r.Status(c.t.Context())
+		if err != nil || v.Council == nil {
+			return false
+		}
+		if _, in := c.plan.Roster.Member(m); in && v.Council.ShareEpoch != 2 {
+			return false
+		}
+	}
+	return true
+}
+
 // One member leaves and one joins. The address is the same before and after, the
 // leaver's share is gone, and the joiner signs with another.
 func TestRotation(t *testing.T) {
@@ -64,16 +95,84 @@ func TestRotation(t *testing.T) {
 	if err := c.rooms["member-02"].Succeed(t.Context(), c.plan); err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range c.plan.Roster.IDs() {
-		c.switched(m)
-	}
-	c.stage("member-01", agenda.StageErased)
+	c.until("the new roster everywhere", c.settled)
 	if epochs, err := c.rooms["member-01"].keys.Epochs(); err != nil || len(epochs) > 0 {
 		t.Errorf("the leaver still has %v, %v", epochs, err)
 	}
 	c.stop("member-02") // so the joiner has to sign
 	after := c.speak("after", joiner, "member-03", joiner)
 	if who := recovered(t, accounts.TextHash([]byte("after")), after.Signature); who != c.genesis.Key {
+		t.Fatalf("signed by %s", who)
+	}
+}
+
+// dying has a node die at each of these steps, once, in this order.
+func (c *cabinet) dying(m council.MemberID, steps ...string) {
+	c.change[m] = func(cfg *node.Config) {
+		cfg.Between(func(at string) {
+			if len(steps) > 0 && steps[0] == at {
+				steps = steps[1:]
+				runtime.Goexit()
+			}
+		})
+	}
+}
+
+// Every node dies between the steps in which it locks, switches and erases, and
+// goes on from its disk. Nobody has to be asked again.
+func TestRotationOfDyingNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real resharing")
+	}
+	c := newCabinet(t)
+	c.dying("member-01", "barred", "lock written", "certificate written", "old share erased")
+	c.dying("member-02", "lock written", "certificate written", "new share staged", "new share current")
+	c.dying("member-03", "barred", "certificate written", "new share current", "old share erased")
+	c.dying(joiner, "certificate written", "new share staged", "new share current")
+	for _, m := range append(c.size.IDs(), joiner) {
+		c.start(m)
+	}
+	if err := c.rooms["member-03"].Succeed(t.Context(), c.plan); err != nil {
+		t.Fatal(err)
+	}
+	c.until("the new roster everywhere", c.settled)
+	c.stop("member-02")
+	after := c.speak("after", joiner, "member-03", joiner)
+	if who := recovered(t, accounts.TextHash([]byte("after")), after.Signature); who != c.genesis.Key {
+		t.Fatalf("signed by %s", who)
+	}
+}
+
+// A rotation that as many refuse as sign together is over for all, and the council
+// signs on under its old shares; so it does after all have been started anew.
+func TestRefusedRotation(t *testing.T) {
+	c := newCabinet(t)
+	for _, m := range c.size.IDs() {
+		c.start(m)
+	}
+	if err := c.rooms["member-01"].Succeed(t.Context(), c.plan); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range c.size.IDs() {
+		c.stage(m, agenda.StageGathering)
+	}
+	for _, m := range c.size.IDs()[:2] {
+		if err := c.rooms[m].RefuseRotation(t.Context(), "a test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range c.size.IDs() {
+		c.stage(m, agenda.StageAborted)
+	}
+	for _, m := range c.size.IDs() {
+		c.stop(m)
+	}
+	for _, m := range c.size.IDs() {
+		c.start(m)
+		c.stage(m, agenda.StageAborted)
+	}
+	p := c.speak("after", "member-02", "member-01", "member-02")
+	if who := recovered(t, accounts.TextHash([]byte("after")), p.Signature); who != c.genesis.Key {
 		t.Fatalf("signed by %s", who)
 	}
 }
