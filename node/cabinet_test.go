@@ -44,7 +44,12 @@ type cabinet struct {
 	sets    [][]byte // of pre-parameters, one for each member
 	plan    council.Succession
 	change  map[council.MemberID]func(*node.Config)
-	ends    chan council.MemberID // nodes whose owner has ended, for whatever reason
+	ends    chan ending // nodes whose owner has ended, for whatever reason
+}
+
+type ending struct {
+	member council.MemberID
+	room   *room
 }
 
 var errDied = errors.New("died in the middle of a step")
@@ -55,7 +60,7 @@ func newCabinet(t *testing.T) *cabinet {
 	t.Helper()
 	c := &cabinet{
 		size: testcouncil.Size{Threshold: 2, Members: 3}, profile: council.Profile{Name: "cabinet", Seats: map[council.Seat]int{council.Core: 3}, Threshold: 2},
-		change: map[council.MemberID]func(*node.Config){}, ends: make(chan council.MemberID, 64),
+		change: map[council.MemberID]func(*node.Config){}, ends: make(chan ending, 64),
 	}
 	c.t, c.dir, c.rooms, c.shares = t, t.TempDir(), map[council.MemberID]*room{}, map[council.MemberID][]byte{}
 	c.first = council.Roster{Version: 1, Threshold: 2}
@@ -297,7 +302,7 @@ func (c *cabinet) make(m council.MemberID, r *room) {
 	}()
 	if err := <-made; errors.Is(err, errDied) {
 		r.done <- errDied
-		c.ends <- m
+		c.ends <- ending{m, r}
 		return
 	} else if err != nil {
 		c.t.Fatalf("%s: %v", m, err)
@@ -309,7 +314,7 @@ func (c *cabinet) make(m council.MemberID, r *room) {
 		err := errDied
 		defer func() { // also when the owner dies in the middle of a step
 			r.done <- err
-			c.ends <- m
+			c.ends <- ending{m, r}
 		}()
 		err = run.Run(ctx, nil)
 	}()
@@ -337,8 +342,10 @@ func (c *cabinet) until(what string, done func() bool) {
 	late := time.After(5 * minute)
 	for !done() {
 		select {
-		case m := <-c.ends:
-			c.again(m)
+		case e := <-c.ends:
+			if c.rooms[e.member] == e.room { // else the test has stopped it
+				c.again(e.member)
+			}
 		case <-time.After(50 * time.Millisecond):
 		case <-late:
 			for m := range c.rooms {

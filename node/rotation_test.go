@@ -2,6 +2,8 @@ package node_test
 
 import (
 	"runtime"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/accounts"
@@ -174,5 +176,73 @@ func TestRefusedRotation(t *testing.T) {
 	p := c.speak("after", "member-02", "member-01", "member-02")
 	if who := recovered(t, accounts.TextHash([]byte("after")), p.Signature); who != c.genesis.Key {
 		t.Fatalf("signed by %s", who)
+	}
+}
+
+// What is approved when two of three have locked is signed by nobody, before the
+// certificate and after it: those who have locked sign nothing, also when they are
+// started anew, and the approvals were given to another roster.
+func TestNothingIsSignedAfterTheLock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real resharing")
+	}
+	c := newCabinet(t)
+	release := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(letGo)
+	c.change["member-03"] = func(cfg *node.Config) {
+		cfg.Between(func(at string) {
+			if at == "barred" {
+				<-release
+			}
+		})
+	}
+	for _, m := range append(c.size.IDs(), joiner) {
+		c.start(m)
+	}
+	for _, m := range c.size.IDs() {
+		c.ready(m)
+	}
+	p, err := c.rooms["member-01"].Propose(t.Context(), api.ProposeRequest{Statement: "late", Reason: "a test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.await("member-02", "the proposal", minute, func(r *room) bool { return r.proposal(t, p.ID).ID == p.ID })
+	if err := c.rooms["member-02"].Succeed(t.Context(), c.plan); err != nil {
+		t.Fatal(err)
+	}
+	locked := func(m council.MemberID) {
+		c.await(m, "its lock", 5*minute, func(r *room) bool {
+			s, err := r.Status(t.Context())
+			return err == nil && strings.Contains(s.Detail, "has locked")
+		})
+	}
+	locked("member-01")
+	locked("member-02")
+	c.vote("member-01", "member-01", p.ID)
+	c.vote("member-02", "member-02", p.ID)
+	c.await("member-01", "both approvals", minute, func(r *room) bool { return r.proposal(t, p.ID).Have == 2 })
+	c.stop("member-01")
+	c.start("member-01")
+	locked("member-01")
+	for _, m := range []council.MemberID{"member-01", "member-02"} {
+		if x := c.rooms[m].proposal(t, p.ID); len(x.Attempts) > 0 || x.Done() {
+			t.Errorf("%s, which has locked, works for it: %s %+v", m, x.State, x.Attempts)
+		}
+	}
+	letGo()
+	c.until("the new roster everywhere", c.settled)
+	c.await(joiner, "the proposal", minute, func(r *room) bool { return r.proposal(t, p.ID).ID == p.ID })
+	if x := c.rooms[joiner].proposal(t, p.ID); x.Have != 0 || x.Done() {
+		t.Errorf("approvals of another roster count: %d, %s", x.Have, x.State)
+	}
+	for _, m := range []council.MemberID{"member-02", "member-03"} { // those who stay approve again
+		c.await(m, "the proposal", minute, func(r *room) bool { return r.proposal(t, p.ID).ID == p.ID })
+		c.ready(m)
+		c.vote(m, m, p.ID)
+	}
+	c.await("member-03", "the signature", minute, inState(t, p.ID, api.Signed))
+	if who := recovered(t, accounts.TextHash([]byte("late")), c.rooms["member-03"].proposal(t, p.ID).Signature); who != c.genesis.Key {
+		t.Errorf("signed by %s", who)
 	}
 }
