@@ -85,3 +85,12 @@ func (n *Node) Turn(ctx context.Context, f func(*journal.Journal) error, then, i
 		})
 	})
 }
+
+// Bar is what stands before an old share.
+type Bar = bar
+
+// Pass does what must not happen after the bar is down.
+func (b *bar) Pass(f func() error) error { return b.pass(f) }
+
+// Down puts the bar down.
+func (b *bar) Down() { b.set(true) }
