@@ -91,7 +91,11 @@ func (n *Node) enlist(e agenda.Enlist) []agenda.Event {
 	}
 	events := append(displaced, n.row(b.Chain, b.Nonce, b.Proposal)...)
 	if begun != nil {
-		n.sendRecord("", recordEntry, *begun)
+		if e.Slot == (council.SessionID{}) {
+			n.publish(*begun)
+		} else {
+			n.postpone(*begun)
+		}
 		if ev, err := recorded(*begun); err == nil {
 			n.tellEntry(ev)
 			events = append(events, ev)

@@ -85,3 +85,20 @@ func (n *Node) Turn(ctx context.Context, f func(*journal.Journal) error, then, i
 		})
 	})
 }
+
+// Append writes an entry of the own feed, and sends it at once or postpones it.
+func (n *Node) Append(ctx context.Context, word council.Word, body any, postpone bool) error {
+	return n.call(ctx, func() error {
+		if !postpone {
+			_, err := n.append(word, body)
+			return err
+		}
+		return n.together(func() error {
+			e, err := appendTo(n.book(), word, body, n.now())
+			if err == nil {
+				n.postpone(e)
+			}
+			return err
+		})
+	})
+}
