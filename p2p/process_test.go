@@ -102,7 +102,7 @@ func spawn(t *testing.T, c child) *exec.Cmd {
 
 // maxTries is how often something is measured that takes too long while this
 // process was held up.
-const maxTries = 20
+const maxTries = 40
 
 // TestKilledProcess kills a node as the kernel would, over each transport, and
 // starts it again.
