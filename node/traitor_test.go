@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,8 @@ type traitor struct {
 	tr    p2p.Transport
 	book  *journal.Journal
 	share *tss.Share
+
+	shouted atomic.Int64 // frames of a flood
 
 	mu        sync.Mutex
 	news      chan struct{} // closed when anything below has changed
