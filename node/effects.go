@@ -156,6 +156,8 @@ func (n *Node) notify(e agenda.Notify) {
 		level = slog.LevelDebug
 	}
 	n.log.Log(n.ctx, level, e.What, "proposal", e.Proposal.Short(), "text", e.Text, "waiting", e.Waiting)
-	n.then(func() { n.tell(e.What, e.Proposal, "", text) }, nil)
-	n.hook(e)
+	n.then(func() {
+		n.tell(e.What, e.Proposal, "", text)
+		n.hook(e)
+	}, nil)
 }

@@ -49,6 +49,9 @@ func (n *Node) LoseSlots(ctx context.Context) error {
 	return n.call(ctx, func() error { n.shed(); return nil })
 }
 
+// AtWork reports whether the node is computing a step of a slot just now.
+func (n *Node) AtWork() bool { return len(n.governor.turn) == 0 }
+
 // ShownFrames is what members show each other.
 type ShownFrames = shownFrames
 

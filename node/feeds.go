@@ -148,7 +148,7 @@ func (n *Node) merged(x received) {
 		return
 	case errors.As(x.err, &fork):
 		n.log.Error("forked feed", "author", e.Author, "err", x.err)
-		n.tell("fork", council.ProposalID{}, e.Author, x.err.Error())
+		n.then(func() { n.tell("fork", council.ProposalID{}, e.Author, x.err.Error()) }, nil)
 		n.file(evidence.Forked(n.court.roster, n.journal.Network(), fork.Fork))
 		return
 	case x.err != nil:
