@@ -14,6 +14,15 @@ import (
 type Config struct {
 	Self   council.MemberID
 	Roster council.Roster
+	// First is the roster that the key was made under; the zero one stands for
+	// Roster. Epoch is the share epoch in force; zero stands for that of the birth.
+	First council.Roster
+	Epoch uint64
+	// Former are members of earlier rosters: what they proposed and what was signed
+	// in their time goes on, their words about it count no more.
+	Former []council.Member
+	// Guest lets a node that is not in the roster yet follow what happens.
+	Guest  bool
 	Policy *policy.Policy
 	Timing Timing
 	// Standby of depth 0 signs everything from the start.
@@ -26,6 +35,10 @@ type Agenda struct {
 	self    council.MemberID
 	roster  council.Roster
 	hash    common.Hash // of the roster
+	first   council.Roster
+	inForce uint64 // share epoch; zero: that of the birth
+	former  []council.Member
+	guest   bool
 	policy  *policy.Policy
 	timing  Timing
 	genesis *council.Genesis
@@ -62,14 +75,17 @@ func New(c Config) (*Agenda, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := c.Roster.Member(c.Self); !ok {
+	if _, ok := c.Roster.Member(c.Self); ok == c.Guest {
 		return nil, council.WithHint(fmt.Errorf("agenda: %s is not in the roster", c.Self), "check member: in signer.yaml against the roster")
 	}
 	if c.Timing == (Timing{}) {
 		c.Timing = Defaults()
 	}
+	if len(c.First.Members) == 0 {
+		c.First = c.Roster
+	}
 	return &Agenda{
-		self: c.Self, roster: c.Roster, hash: hash, policy: c.Policy, timing: c.Timing,
+		self: c.Self, roster: c.Roster, hash: hash, first: c.First, inForce: c.Epoch, former: c.Former, guest: c.Guest, policy: c.Policy, timing: c.Timing,
 		online:    map[council.MemberID]bool{c.Self: true},
 		convicted: map[council.MemberID]bool{},
 		proposals: map[council.ProposalID]*Proposal{},
@@ -166,6 +182,21 @@ func (a *Agenda) Wake() time.Time { return a.wake }
 
 // Genesis is the birth record of the key in force, or nil.
 func (a *Agenda) Genesis() *council.Genesis { return a.genesis }
+
+// Holding is who holds the key, as far as there is one.
+func (a *Agenda) Holding() council.Holding {
+	h := a.genesis.Holding(a.roster)
+	h.Epoch = a.epoch()
+	return h
+}
+
+// epoch is the share epoch in force.
+func (a *Agenda) epoch() uint64 {
+	if a.inForce != 0 {
+		return a.inForce
+	}
+	return a.genesis.ShareEpoch
+}
 
 // Watch keeps this node from signing, for a reason that people can read; empty
 // lets it sign again.

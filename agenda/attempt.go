@@ -60,7 +60,7 @@ func (a *Agenda) planned(ev Planned) {
 func (a *Agenda) open(l *lane, c choice, fees council.Fees) {
 	p := c.proposal
 	b := council.Begin{
-		Council: a.genesis.ID(), Epoch: a.genesis.ShareEpoch, Roster: a.hash,
+		Council: a.genesis.ID(), Epoch: a.epoch(), Roster: a.hash,
 		Proposal: p.ID, Chain: l.chain, Nonce: c.nonce, Attempt: c.attempt, Fees: fees,
 		Coordinator: a.self, Signers: council.Sorted(c.set), Approvals: a.approvals(p),
 	}
@@ -127,7 +127,7 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 		a.refuse(l, b, "watching", a.watching)
 		return
 	}
-	if err := b.Check(*a.genesis, a.roster, p.Intent); err != nil {
+	if err := b.Check(a.Holding(), p.Intent); err != nil {
 		a.refuse(l, b, "begin", err.Error())
 		return
 	}

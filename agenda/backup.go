@@ -23,7 +23,7 @@ func (a *Agenda) backedUp(e Recorded, b council.BackedUp) {
 // secures reports whether a backup is one of the shares in force.
 func (a *Agenda) secures(b council.BackedUp) bool {
 	g := a.genesis
-	return g != nil && b.Key == g.Key && b.Epoch == g.ShareEpoch
+	return g != nil && b.Key == g.Key && b.Epoch == a.epoch()
 }
 
 // Backup is a member's backup of the share in force; ok is false when there is

@@ -47,7 +47,7 @@ func (a *Agenda) proof(m Proof) {
 // keyMade takes up a birth record from anyone's feed: the signatures of all
 // nodes prove it. A node whose share is still staged makes it current now.
 func (a *Agenda) keyMade(g council.Genesis) {
-	if a.genesis != nil || g.Verify(a.roster) != nil {
+	if a.genesis != nil || g.Verify(a.first) != nil {
 		return
 	}
 	if a.staged != nil && a.staged.ID() == g.ID() {
@@ -89,7 +89,7 @@ func (a *Agenda) committed(ev Committed) {
 // it had made its share current. It may be the only one that has the record with
 // all signatures, and the others can finish only with that.
 func (a *Agenda) announce() {
-	if a.genesis == nil || a.announced || a.watching != "" {
+	if a.genesis == nil || a.announced || a.watching != "" || a.epoch() != a.genesis.ShareEpoch {
 		return
 	}
 	a.announced = true

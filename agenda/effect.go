@@ -140,8 +140,9 @@ type Confirm struct{ Genesis council.Genesis }
 // Prove starts a test signature with the staged share; answered by Signed or
 // Failed.
 type Prove struct {
-	Permit  policy.CeremonyPermit
-	Signers []council.MemberID
+	Permit   policy.CeremonyPermit
+	Signers  []council.MemberID
+	Ceremony common.Hash // of a rotation: which of the staged shares; zero for a birth
 }
 
 // Commit makes the staged share current; answered by Committed.

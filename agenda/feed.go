@@ -14,7 +14,7 @@ import (
 // record folds one entry of a member's feed into the state. An entry that makes
 // no sense is left out; it stays in its author's feed, for all to see.
 func (a *Agenda) record(e Recorded) {
-	if _, ok := a.roster.Member(e.Author); !ok {
+	if _, ok := a.roster.Member(e.Author); !ok && !a.bygone(e) {
 		return
 	}
 	if made, ok := e.Body.(council.KeyMade); ok {
@@ -77,6 +77,29 @@ func (a *Agenda) record(e Recorded) {
 	}
 }
 
+// bygone reports whether an entry is one of a member of an earlier roster that
+// goes on without it: what it proposed, and what it saw signed or made.
+func (a *Agenda) bygone(e Recorded) bool {
+	switch e.Body.(type) {
+	case council.KeyMade, council.Proposed, council.Signed:
+		return a.author(e.Author).ID != ""
+	}
+	return false
+}
+
+// author is a member of this roster, or else of an earlier one.
+func (a *Agenda) author(id council.MemberID) council.Member {
+	if m, ok := a.roster.Member(id); ok {
+		return m
+	}
+	for _, m := range slices.Backward(a.former) {
+		if m.ID == id {
+			return m
+		}
+	}
+	return council.Member{}
+}
+
 // known finds the proposal, or keeps the entry until the proposal arrives: the
 // feeds of different members reach us in any order.
 func (a *Agenda) known(id council.ProposalID, e Recorded) *Proposal {
@@ -102,7 +125,7 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	if err != nil || a.proposals[id] != nil {
 		return
 	}
-	if m, _ := a.roster.Member(e.Author); !m.Term.Holds(e.At) { // by its own clock: who dates back gains an agenda item, no approval
+	if m := a.author(e.Author); !m.Term.Holds(e.At) { // by its own clock: who dates back gains an agenda item, no approval
 		return
 	}
 	if e.Author != a.self && a.openBy(e.Author) >= MaxOpenPerMember {

@@ -22,8 +22,7 @@ type RotationConfig struct {
 }
 
 // Rotation moves the shares of the key from one roster to the next, as one node
-// sees it. It is a machine like the Agenda, which is to own it, and no part of the
-// node runs it yet.
+// sees it. It is a machine like the Agenda; the node's owner steps both.
 //
 // A try goes through these steps. The first new member, by id, leads it: all new
 // ones have to be there anyway. The order is the safety:

@@ -142,7 +142,7 @@ func (r *Rotation) prove() {
 	d.proving = true
 	for _, set := range d.succession.Roster.TestSubsets() {
 		if slices.Contains(set, r.Self) {
-			r.do(Prove{Permit: d.permit(set), Signers: set})
+			r.do(Prove{Permit: d.permit(set), Signers: set, Ceremony: d.id})
 		}
 	}
 }

@@ -48,20 +48,21 @@ func (b Begin) Envelope(deed Transaction) Envelope {
 
 // Check compares the Begin with what this node knows, all but the quorum and a
 // transaction's nonce, which need more than values.
-func (b Begin) Check(g Genesis, r Roster, in Intent) error {
+func (b Begin) Check(h Holding, in Intent) error {
+	r := h.Roster
 	roster, err := r.Hash()
 	if err != nil {
 		return err
 	}
-	id, err := Propose(g.ID(), in)
+	id, err := Propose(h.Council, in)
 	if err != nil {
 		return err
 	}
 	switch {
-	case b.Council != g.ID():
+	case b.Council != h.Council:
 		return errors.New("begin: for another council")
-	case b.Epoch != g.ShareEpoch:
-		return fmt.Errorf("begin: for share epoch %d; in force is %d", b.Epoch, g.ShareEpoch)
+	case b.Epoch != h.Epoch:
+		return fmt.Errorf("begin: for share epoch %d; in force is %d", b.Epoch, h.Epoch)
 	case b.Roster != roster:
 		return errors.New("begin: for another roster")
 	case b.Proposal != id:

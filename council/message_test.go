@@ -259,12 +259,12 @@ func TestBeginOfAMessage(t *testing.T) {
 		d, _ := in.Digest()
 		good := council.Begin{Council: g.ID(), Epoch: 1, Roster: roster, Proposal: id, Chain: in.ChainID(), Attempt: 1, Digest: d,
 			Coordinator: "core-1", Signers: []council.MemberID{"community-1", "core-1", "core-2", "core-3"}}
-		if err := good.Check(g, c.Roster, in); err != nil {
+		if err := good.Check(g.Holding(c.Roster), in); err != nil {
 			t.Fatal(err)
 		}
 		back := good
 		back.Fees = council.Fees{MaxFeePerGas: new(big.Int), MaxTipPerGas: new(big.Int)} // as RLP gives nothing
-		if err := back.Check(g, c.Roster, in); err != nil || back.Hash() != good.Hash() {
+		if err := back.Check(g.Holding(c.Roster), in); err != nil || back.Hash() != good.Hash() {
 			t.Errorf("after decoding: %v", err)
 		}
 		for name, change := range map[string]func(*council.Begin){
@@ -279,7 +279,7 @@ func TestBeginOfAMessage(t *testing.T) {
 		} {
 			b := good
 			change(&b)
-			if b.Check(g, c.Roster, in) == nil {
+			if b.Check(g.Holding(c.Roster), in) == nil {
 				t.Errorf("%s: another %s was taken", in.Kind(), name)
 			}
 		}

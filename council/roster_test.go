@@ -132,7 +132,7 @@ func TestBeginIsCheckedFieldByField(t *testing.T) {
 		b.Digest = b.Envelope(d).Digest()
 		return b
 	}
-	if err := good().Check(g, c.Roster, d); err != nil {
+	if err := good().Check(g.Holding(c.Roster), d); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*council.Begin){
@@ -154,7 +154,7 @@ func TestBeginIsCheckedFieldByField(t *testing.T) {
 	} {
 		b := good()
 		change(&b)
-		if err := b.Check(g, c.Roster, d); err == nil {
+		if err := b.Check(g.Holding(c.Roster), d); err == nil {
 			t.Errorf("a Begin with another %s passes", name)
 		}
 	}

@@ -20,7 +20,7 @@ const (
 	MaxPeers      = 16        // node keys known for one author, over all rosters
 	MaxDigests    = 256       // digests recorded for one row of the ledger
 	MaxMetaName   = 64        // bytes
-	MaxMetaValue  = 64 << 10  // bytes
+	MaxMetaValue  = 4 << 20   // bytes: the certificate of a rotation, or what a lock rests on
 	MaxTime       = 1<<33 - 1 // unix seconds; year 2242. Later claims are garbage, not skew
 	MaxSkew       = 10 * 60   // seconds that Bounded lets a claim lie ahead of the own clock
 )

@@ -42,9 +42,9 @@ func (n *Node) NoteBackup(ctx context.Context, r api.BackupNote) (api.Backups, e
 			return v, api.Failf(api.Invalid, "each member verifies the own backup, at the own node", "it is the backup of %s; this node is %s's", r.Member, n.self)
 		case g == nil:
 			return v, api.Failf(api.NotReady, "every member runs 'signer keygen' first", "the council has no key yet")
-		case r.Key != g.Key || r.ShareEpoch != g.ShareEpoch:
+		case r.Key != g.Key || r.ShareEpoch != n.holding.Epoch:
 			return v, api.Failf(api.Conflict, "make a new backup with 'signer backup create'", "it is a backup of the key %s, share epoch %d; the council's is %s, epoch %d",
-				r.Key.Hex(), r.ShareEpoch, g.Key.Hex(), g.ShareEpoch)
+				r.Key.Hex(), r.ShareEpoch, g.Key.Hex(), n.holding.Epoch)
 		case n.restoring():
 			return v, api.Fail(api.NotReady, "", council.WithHint(errors.New(n.agenda.Watching()), "the backup is good; verify it again when 'signer status' says ready, so that the others hear of it"))
 		}

@@ -201,6 +201,7 @@ func (n *Node) commit(g council.Genesis) error {
 	if err := n.saveGenesis(metaGenesis, g); err != nil {
 		return err
 	}
+	n.born(g)
 	n.between("record signed")
 	if err := n.keepRecord(g); err != nil {
 		return err
@@ -213,7 +214,7 @@ func (n *Node) commit(g council.Genesis) error {
 		return err
 	}
 	n.refresh()
-	return nil
+	return n.openRotation()
 }
 
 // discard removes a share that is staged, and no other. When it fails the new

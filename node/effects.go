@@ -81,6 +81,9 @@ func (n *Node) enlist(e agenda.Enlist) []agenda.Event {
 	if n.share == nil {
 		return fail(fmt.Errorf("this node holds no share"))
 	}
+	if n.shift.barred {
+		return fail(errLocked())
+	}
 	if err := n.court.twice(b); err != nil {
 		return fail(err)
 	}
@@ -104,7 +107,7 @@ func (n *Node) enlist(e agenda.Enlist) []agenda.Event {
 	reveal := n.revealing(row)
 	s, err := n.session(e)
 	if err == nil {
-		err = n.start(e.Session, "proposal "+b.Proposal.Short(), s, func() error { return reveal(n.journal) })
+		err = n.start(e.Session, "proposal "+b.Proposal.Short(), s, func() error { return n.bar.pass(func() error { return reveal(n.journal) }) })
 	}
 	n.court.enlisted(e)
 	return append(events, agenda.Enlisted{Session: e.Session, Err: err})

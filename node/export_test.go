@@ -105,3 +105,12 @@ func (n *Node) Append(ctx context.Context, word council.Word, body any, postpone
 		})
 	})
 }
+
+// Bar is what stands before an old share.
+type Bar = bar
+
+// Pass does what must not happen after the bar is down.
+func (b *bar) Pass(f func() error) error { return b.pass(f) }
+
+// Down puts the bar down.
+func (b *bar) Down() { b.set(true) }

@@ -209,6 +209,12 @@ func (n *Node) syncFrame(f p2p.Frame) error {
 		return nil
 	case syncFrames:
 		return n.takeFrames(f.From, f.Payload)
+	case syncPublic:
+		var b []byte
+		if err := rlp.DecodeBytes(f.Payload, &b); err != nil {
+			return fmt.Errorf("decode public numbers: %w", err)
+		}
+		return n.takePublic(f.From, b)
 	case syncEvidence:
 		return n.takeEvidence(f)
 	}

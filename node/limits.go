@@ -26,6 +26,7 @@ const (
 	maxShelfBytes  = 32 << 20               // payloads in all of them
 	maxShelfSender = 1300 << 10             // payloads of one member in one session: its largest frame, and a key generation's others
 	maxShown       = 1024                   // frames of one session that one member may show
+	maxPublic      = 256 << 10              // bytes of an epoch's public numbers
 	maxBegins      = 32                     // Begins of one coordinator that are kept
 	maxBeginBytes  = 64 << 10               // payload of each of those
 	showWait       = 2 * time.Second        // for a culprit to come out, after members heard different things

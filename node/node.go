@@ -28,7 +28,10 @@ import (
 // chains stay the caller's: it closes them after Run has returned.
 type Config struct {
 	Self      council.MemberID
-	Roster    council.Roster
+	Roster    council.Roster  // in force; a node that is to join is not in it
+	First     council.Roster  // that the key was made under; the zero one: Roster
+	Profile   council.Profile // of the council; without seats nothing is rotated
+	Peer      string          // of a node that is to join: its key. Of others the roster tells
 	Charter   *policy.Charter
 	Policy    *policy.Policy
 	Transport p2p.Transport
@@ -62,6 +65,9 @@ type GasMoney struct {
 type Node struct {
 	self      council.MemberID
 	roster    council.Roster
+	first     council.Roster
+	profile   council.Profile
+	peerID    string
 	charter   *policy.Charter
 	policy    *policy.Policy
 	transport p2p.Transport
@@ -85,23 +91,29 @@ type Node struct {
 	rehearseEvery time.Duration
 
 	// Owned by the goroutine of Run.
-	agenda  *agenda.Agenda
-	share   *tss.Share
-	birth   birth
-	spare   spare
-	peers   map[council.MemberID]*peer
-	runners map[council.SessionID]*runner
-	armed   map[council.SessionID]*tss.Armed
-	fired   uint64
-	ended   map[council.SessionID]bool
-	early   early
-	court   court
-	restore *quarantine
-	rounds  uint64 // comparisons of feeds, to take turns
-	unsent  []journal.Entry
+	agenda *agenda.Agenda
+	share  *tss.Share
+	birth  birth
+	// Who holds the key, and how it has come there; holding is what this node works
+	// under, which stays the one before for who leaves.
+	standing Standing
+	holding  council.Holding
+	shift    shift
+	spare    spare
+	peers    map[council.MemberID]*peer
+	runners  map[council.SessionID]*runner
+	armed    map[council.SessionID]*tss.Armed
+	fired    uint64
+	ended    map[council.SessionID]bool
+	early    early
+	court    court
+	restore  *quarantine
+	rounds   uint64 // comparisons of feeds, to take turns
+	unsent   []journal.Entry
 
 	rehearsals []rehearsal
 
+	bar      bar                            // before what an old share could give away
 	address  atomic.Pointer[common.Address] // of the council's key, for the chains' goroutines
 	ctx      context.Context                // the node's life: from New until Run returns
 	cancel   context.CancelCauseFunc
@@ -145,12 +157,30 @@ func New(c Config) (*Node, error) {
 	if c.Timing == (agenda.Timing{}) {
 		c.Timing = agenda.Defaults()
 	}
-	a, err := agenda.New(agenda.Config{Self: c.Self, Roster: c.Roster, Policy: c.Policy, Timing: c.Timing, Standby: standbyOf(c.Standby)})
+	if len(c.First.Members) == 0 {
+		c.First = c.Roster
+	}
+	standing, err := Stand(c.Journal, c.First, c.Profile)
+	if err != nil {
+		return nil, err
+	}
+	holding, err := standing.under(c.Roster)
+	if err != nil {
+		return nil, err
+	}
+	me, member := c.Roster.Member(c.Self)
+	if member {
+		c.Peer = me.Peer
+	}
+	a, err := agenda.New(agenda.Config{Self: c.Self, Roster: c.Roster, First: c.First, Epoch: holding.Epoch, Former: standing.former(),
+		Guest: !member && len(c.Profile.Seats) > 0, Policy: c.Policy, Timing: c.Timing, Standby: standbyOf(c.Standby)})
 	if err != nil {
 		return nil, err
 	}
 	n := &Node{
-		self: c.Self, roster: c.Roster, charter: c.Charter, policy: c.Policy, transport: c.Transport,
+		self: c.Self, roster: c.Roster, first: c.First, profile: c.Profile, peerID: c.Peer, standing: standing, holding: holding,
+		shift:   shift{sessions: map[council.SessionID]bool{}, shares: map[common.Hash]*tss.Share{}},
+		charter: c.Charter, policy: c.Policy, transport: c.Transport,
 		journal: c.Journal, keystore: c.Keystore, chains: map[uint64]*chainWork{},
 		hooks: c.Hooks, hookSlots: make(chan struct{}, maxHooks), timing: c.Timing, gas: c.Gas, warnings: c.Warnings,
 		version: c.Version, signer: c.Key, log: c.Log.With("member", string(c.Self)), now: c.Now, started: c.Now(), life: rand.Uint64() | 1,
@@ -187,7 +217,7 @@ func (n *Node) load() error {
 			n.log.Warn("unreadable entry", "author", e.Author, "seq", e.Seq, "err", err)
 			return nil
 		}
-		if k, ok := ev.Body.(council.KeyMade); ok && made == nil && k.Genesis.Verify(n.roster) == nil {
+		if k, ok := ev.Body.(council.KeyMade); ok && made == nil && k.Genesis.Verify(n.first) == nil {
 			made = &k.Genesis
 		}
 		n.court.joined(ev, n.self)
@@ -207,7 +237,7 @@ func (n *Node) load() error {
 		}
 	}
 	if made != nil {
-		if err := made.Verify(n.roster); err != nil {
+		if err := made.Verify(n.first); err != nil {
 			return council.WithHint(err, "the roster file is not the one that this node's key was made under")
 		}
 		if staged != nil && staged.ID() == made.ID() {
@@ -216,6 +246,15 @@ func (n *Node) load() error {
 				return err
 			}
 			staged = nil
+		}
+		if n.standing.Genesis == nil { // found in a feed, or beside the share
+			if err := n.saveGenesis(metaGenesis, *made); err != nil {
+				return err
+			}
+			n.born(*made)
+		}
+		if err := n.finishSwitch(); err != nil {
+			return err
 		}
 		if err := n.loadShare(*made); err != nil {
 			return err
@@ -242,6 +281,9 @@ func (n *Node) load() error {
 	n.agenda.Load(past)
 	if made != nil {
 		n.address.Store(&made.Key)
+	}
+	if err := n.openRotation(); err != nil {
+		return err
 	}
 	n.followPast()
 	if err := n.openCourt(); err != nil {
@@ -338,9 +380,9 @@ func (n *Node) loadShare(g council.Genesis) error {
 	if err != nil {
 		return err
 	}
-	if epoch != g.ShareEpoch || share.Address() != g.Key || share.Self() != n.self {
+	if epoch != n.holding.Epoch || share.Address() != g.Key || share.Self() != n.self {
 		return council.WithHint(fmt.Errorf("the share in the keystore is %s's of key %s, epoch %d; the council's key is %s, epoch %d",
-			share.Self(), share.Address().Hex(), epoch, g.Key.Hex(), g.ShareEpoch), "the data directory is mixed from two councils: restore it as a whole")
+			share.Self(), share.Address().Hex(), epoch, g.Key.Hex(), n.holding.Epoch), "the data directory is mixed from two councils: restore it as a whole")
 	}
 	if err := share.Audit(); err != nil {
 		return council.WithHint(fmt.Errorf("share of epoch %d: %w", epoch, err), "restore it from the backup of this epoch")

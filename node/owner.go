@@ -135,7 +135,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 		case <-timer.C:
 			n.step(agenda.Tick{})
 		}
-		if at := n.agenda.Wake(); !at.IsZero() {
+		if at := n.wake(); !at.IsZero() {
 			timer.Reset(max(at.Sub(n.now()), time.Millisecond))
 		}
 	}
@@ -165,5 +165,17 @@ func (n *Node) step(ev agenda.Event) {
 		}
 		queue = append(answers, queue...)
 	}
+	n.route(ev)
 	n.yieldSpare()
+}
+
+// wake is when the next Tick is due.
+func (n *Node) wake() time.Time {
+	at := n.agenda.Wake()
+	if r := n.shift.rotation; r != nil {
+		if w := r.Wake(); !w.IsZero() && (at.IsZero() || w.Before(at)) {
+			return w
+		}
+	}
+	return at
 }

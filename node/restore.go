@@ -84,8 +84,8 @@ func (n *Node) compared(from council.MemberID, lacking bool) {
 	n.restore = nil
 	n.log.Info("caught up", "with", len(q.caught))
 	n.tell("caught-up", council.ProposalID{}, n.self, "this node has caught up and takes part")
-	if n.share == nil {
-		n.agenda.Watch(noShare)
+	if why := n.idle(); why != "" {
+		n.agenda.Watch(why)
 		q.caughtUp()
 		return
 	}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/tss"
@@ -34,17 +36,24 @@ type run struct {
 	// reveal must have returned nil before a message that reveals this party's
 	// part of a signature is sent.
 	reveal func() error
+	// over, if there is one, gets what a resharing ends with, on the owner's
+	// goroutine; a party that only deals has no share.
+	over func(share *tss.Share, transcript common.Hash)
 	// background work waits while anything else is signed.
 	background bool
 }
 
 // start begins a session for which somebody waits.
 func (n *Node) start(id council.SessionID, what string, s *tss.Session, reveal func() error) error {
+	return n.startRun(id, what, s, run{reveal: reveal})
+}
+
+func (n *Node) startRun(id council.SessionID, what string, s *tss.Session, how run) error {
 	if live := n.live(); live >= maxSessions {
 		return council.WithHint(fmt.Errorf("%d sessions are running, which is the most", live), "wait until one has ended")
 	}
 	n.governor.begin()
-	err := n.begin(id, what, s, run{reveal: reveal})
+	err := n.begin(id, what, s, how)
 	if err != nil {
 		n.governor.end()
 	}
@@ -206,6 +215,13 @@ func (r *runner) handle(n *Node, s *tss.Session, ready tss.Ready, began time.Tim
 			n.armed[r.id] = armed
 			n.step(agenda.SlotArmed{Session: r.id})
 		})
+		return true, nil
+	case r.over != nil:
+		if !s.Done() {
+			return false, nil
+		}
+		share, transcript := ready.Share, s.Broadcasts()
+		n.calls.post(func() { r.over(share, transcript) })
 		return true, nil
 	case ready.Share != nil:
 		share, ev := ready.Share, agenda.KeyDrawn{Session: r.id, Key: ready.Share.Address(), Transcript: s.Broadcasts()}

@@ -158,7 +158,7 @@ func (n *Node) viewStatus() api.Status {
 	}
 	if g != nil {
 		s.Backups = n.viewBackups()
-		s.Council = &api.Council{ID: g.ID(), Address: g.Key, ShareEpoch: g.ShareEpoch, Transcript: g.Transcript}
+		s.Council = &api.Council{ID: g.ID(), Address: g.Key, ShareEpoch: n.holding.Epoch, Transcript: g.Transcript}
 	}
 	for _, m := range n.roster.Members {
 		if m.ID == n.self {

@@ -26,6 +26,7 @@ const (
 	syncEntries   = 2
 	syncFrames    = 3
 	syncEvidence  = 4
+	syncPublic    = 5
 )
 
 // hello is the first word to a peer.
@@ -204,6 +205,7 @@ func (n *Node) peerEvent(ev p2p.Event) {
 		}
 		n.sendRecord(ev.Member, recordHello, h)
 		n.sendHeads(ev.Member, false)
+		n.showPublic(ev.Member)
 		n.step(agenda.PeerUp{Member: ev.Member, RTT: ev.RTT})
 		n.resume(ev.Member)
 	case p2p.PeerDown:

@@ -31,7 +31,7 @@
 // On the wire of /millicent/{session,record,sync}/1 each frame is four bytes of
 // length, big-endian, and the frame's canonical RLP. A fourth protocol,
 // /millicent/pulse/1, greets and then beats: the greeting carries the hash of the
-// roster and a number drawn at start, so that members with different rosters
+// council's first roster and a number drawn at start, so that members of different councils
 // learn of it by name and a restarted node is known at once; the beat finds the
 // death that no kernel reports. TCP is dialed first: the kernel of a killed
 // process closes its connections at once, where QUIC has only silence to go by.

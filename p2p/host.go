@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -22,8 +23,14 @@ import (
 
 // HostConfig is what a Host is made from.
 type HostConfig struct {
-	Self    council.MemberID
-	Roster  council.Roster
+	Self   council.MemberID
+	Roster council.Roster
+	// Guests get a connection as members do: who is to join while a rotation of
+	// shares is under way, and who has left, until it has heard of it.
+	Guests []council.Member
+	// Network is what frames and greetings are bound to: the hash of the council's
+	// first roster. Zero stands for that of Roster.
+	Network common.Hash
 	Key     council.NodePrivate
 	Listen  []string                      // multiaddresses, TCP or QUIC; port 0 takes a free one
 	Peers   map[council.MemberID][]string // local addresses of members; they win over records
@@ -76,7 +83,7 @@ func NewHost(ctx context.Context, cfg HostConfig) (*Host, error) {
 }
 
 func newHost(ctx context.Context, cfg HostConfig, tune tuning) (*Host, error) {
-	s, err := newSeal(cfg.Self, cfg.Key, cfg.Roster)
+	s, err := door{cfg.Roster, cfg.Guests, cfg.Network}.seal(cfg.Self, cfg.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +102,7 @@ func newHost(ctx context.Context, cfg HostConfig, tune tuning) (*Host, error) {
 	}
 	rand.Read(h.instance[:])
 	for who, addrs := range cfg.Peers {
-		m, ok := cfg.Roster.Member(who)
+		m, ok := s.roster.Member(who)
 		if !ok {
 			return nil, council.WithHint(fmt.Errorf("addresses of %s: not in roster version %d", who, cfg.Roster.Version), "check the names under 'peers' in signer.yaml")
 		}
@@ -104,7 +111,7 @@ func newHost(ctx context.Context, cfg HostConfig, tune tuning) (*Host, error) {
 		}
 	}
 	for _, r := range cfg.Records {
-		if _, _, err := h.book.learn(cfg.Roster, r); err != nil {
+		if _, _, err := h.book.learn(s.roster, r); err != nil {
 			return nil, err
 		}
 	}
@@ -116,7 +123,7 @@ func newHost(ctx context.Context, cfg HostConfig, tune tuning) (*Host, error) {
 		}
 		listen = append(listen, m)
 	}
-	for _, m := range cfg.Roster.Members {
+	for _, m := range s.roster.Members {
 		if m.ID == cfg.Self {
 			continue
 		}

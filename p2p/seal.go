@@ -1,8 +1,10 @@
 package p2p
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -14,17 +16,45 @@ import (
 type seal struct {
 	self   council.MemberID
 	key    council.NodeSigner
-	roster council.Roster
-	hash   common.Hash
+	roster council.Roster // with the guests
+	hash   common.Hash    // of the network
+}
+
+// door says who is let in: the members of a roster, and guests.
+type door struct {
+	roster  council.Roster
+	guests  []council.Member
+	network common.Hash // zero: the hash of the roster
 }
 
 func newSeal(self council.MemberID, key council.NodeSigner, r council.Roster) (*seal, error) {
+	return door{roster: r}.seal(self, key)
+}
+
+// seal makes the seal of one node. Its network stays the same over all rosters of
+// a council, so that a node that was away still hears of the next one.
+func (d door) seal(self council.MemberID, key council.NodeSigner) (*seal, error) {
+	r := d.roster
 	if err := r.Valid(); err != nil {
 		return nil, err
 	}
-	h, err := r.Hash()
-	if err != nil {
-		return nil, err
+	h := d.network
+	if h == (common.Hash{}) {
+		var err error
+		if h, err = r.Hash(); err != nil {
+			return nil, err
+		}
+	}
+	r.Members = slices.Clone(r.Members)
+	for _, g := range d.guests {
+		if _, ok := r.Member(g.ID); ok {
+			return nil, council.WithHint(fmt.Errorf("guest %s is in roster version %d already", g.ID, r.Version), "a member that moves to another node leaves first, or another joins in its place")
+		}
+		r.Members = append(r.Members, g)
+	}
+	slices.SortFunc(r.Members, func(x, y council.Member) int { return cmp.Compare(x.ID, y.ID) })
+	if err := r.Valid(); err != nil { // of all together: no key twice, and not too many
+		return nil, fmt.Errorf("roster with guests: %w", err)
 	}
 	m, ok := r.Member(self)
 	if !ok {

@@ -1,0 +1,116 @@
+package node
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
+)
+
+// Standing is where a council stands as a journal knows it: the birth of its key,
+// and the rotations since. It proves itself from the first roster on.
+type Standing struct {
+	First    council.Roster
+	Genesis  *council.Genesis // nil before there is a key
+	Switches []council.Switch
+}
+
+// Stand reads a journal. First is the roster that the key was made under.
+func Stand(j *journal.Journal, first council.Roster, p council.Profile) (Standing, error) {
+	s := Standing{First: first}
+	b, ok, err := j.Meta(metaGenesis)
+	if err != nil || !ok {
+		return s, err
+	}
+	g := new(council.Genesis)
+	if err := rlp.DecodeBytes(b, g); err != nil {
+		return s, fmt.Errorf("read birth record: %w", err)
+	}
+	if err := g.Verify(first); err != nil {
+		return s, council.WithHint(err, "the first roster is not the one that the key of this journal was made under")
+	}
+	s.Genesis = g
+	for {
+		b, ok, err := j.Meta(metaSwitch(len(s.Switches)))
+		if err != nil || !ok {
+			return s, err
+		}
+		c, err := council.DecodeCertificate(b)
+		if err != nil {
+			return s, err
+		}
+		sw, err := council.VerifyCertificate(s.Holding(), p, c)
+		if err != nil {
+			return s, fmt.Errorf("rotation %d in the journal: %w", len(s.Switches)+1, err)
+		}
+		s.Switches = append(s.Switches, sw)
+	}
+}
+
+// metaSwitch names the certificate of one rotation.
+func metaSwitch(i int) string { return fmt.Sprintf("switch-%d", i) }
+
+// Holding is who holds the key now; the zero one before there is a key.
+func (s Standing) Holding() council.Holding {
+	switch n := len(s.Switches); {
+	case n > 0:
+		return s.Switches[n-1].After()
+	case s.Genesis != nil:
+		return s.Genesis.Holding(s.First)
+	}
+	return council.Holding{}
+}
+
+// Roster is the roster in force.
+func (s Standing) Roster() council.Roster {
+	if len(s.Switches) == 0 {
+		return s.First
+	}
+	return s.Holding().Roster
+}
+
+// former are the members of earlier rosters.
+func (s Standing) former() (out []council.Member) {
+	for _, sw := range s.Switches {
+		out = append(out, sw.Before().Roster.Members...)
+	}
+	return out
+}
+
+// seated reports whether a member's node, by its key, is in a roster.
+func seated(r council.Roster, m council.MemberID, peer string) bool {
+	who, ok := r.Member(m)
+	return ok && who.Peer == peer
+}
+
+// under is what a node works under with a roster: the one in force, or, for who
+// has left, the one before.
+func (s Standing) under(r council.Roster) (council.Holding, error) {
+	want, err := r.Hash()
+	if err != nil {
+		return council.Holding{}, err
+	}
+	h := s.Holding()
+	if s.Genesis == nil {
+		return h, nil
+	}
+	if have, err := h.Roster.Hash(); err != nil || have == want {
+		return h, err
+	}
+	if k := len(s.Switches); k > 0 {
+		before := s.Switches[k-1].Before()
+		if have, err := before.Roster.Hash(); err != nil || have == want {
+			return before, err
+		}
+	}
+	return h, council.WithHint(fmt.Errorf("the journal says that roster %d holds the key; this node was started under version %d", h.Roster.Version, r.Version),
+		"start it under the roster in force")
+}
+
+// born takes up the birth of the key.
+func (n *Node) born(g council.Genesis) {
+	n.standing.Genesis = &g
+	n.holding = n.standing.Holding()
+}

@@ -1,0 +1,302 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/tss"
+)
+
+// ErrSwitched ends Run: the next roster holds the key, and all that this node is
+// made from is another. Whoever owns it makes a new one from the same disk, which
+// is what happens after a crash as well.
+var ErrSwitched = errors.New("the roster has changed: the node starts anew under the next one")
+
+// shift is what a node holds during a rotation of shares, beside what the machine
+// knows. Owned by the goroutine of Run.
+type shift struct {
+	rotation *agenda.Rotation // nil before there is a key, and where the council has no profile
+	book     *rotationBook
+	params   *tss.PreParams
+	cancel   context.CancelFunc // of the search for pre-parameters
+	public   publicNumbers      // a joiner's
+	made     *freshShare        // by the session that ended last
+	shares   map[common.Hash]*tss.Share
+	sessions map[council.SessionID]bool // that the machine has started
+	barred   bool                       // as the bar and the agenda were told
+}
+
+// freshShare is a share that is in memory alone.
+type freshShare struct {
+	session council.SessionID
+	share   *tss.Share
+}
+
+// openRotation makes the machine from what is on disk, once there is a key. A
+// rotation that is committed is gone through to its end, erasure included, before
+// there can be another.
+func (n *Node) openRotation() error {
+	if n.shift.rotation != nil || len(n.profile.Seats) == 0 || n.standing.Genesis == nil {
+		return nil
+	}
+	h := n.standing.Holding()
+	if k := len(n.standing.Switches); k > 0 {
+		last := n.standing.Switches[k-1].Before()
+		book, err := openRotationBook(n.journal, last.Epoch)
+		if err != nil {
+			return err
+		}
+		next, err := openRotationBook(n.journal, h.Epoch)
+		if err != nil {
+			return err
+		}
+		if next.records == 0 { // nobody has brought the next succession
+			h, n.shift.book = last, book
+		}
+	}
+	return n.openRotationFrom(h)
+}
+
+func (n *Node) openRotationFrom(h council.Holding) (err error) {
+	s := &n.shift
+	if s.book == nil || s.book.epoch != h.Epoch {
+		if s.book, err = openRotationBook(n.journal, h.Epoch); err != nil {
+			return err
+		}
+	}
+	if err := n.loadStaged(); err != nil {
+		return err
+	}
+	var seed common.Hash
+	rand.Read(seed[:])
+	s.rotation, err = agenda.NewRotation(agenda.RotationConfig{
+		Self: n.self, Peer: n.peerID, Holding: h, Profile: n.profile, Timing: n.timing, Seed: seed,
+	}, s.book.past)
+	if err != nil {
+		s.rotation = nil
+		return err
+	}
+	n.gate()
+	return nil
+}
+
+// loadStaged opens the shares of the tries on disk. One whose record is there and
+// whose bytes are not would be a disk of two times.
+func (n *Node) loadStaged() error {
+	n.shift.shares = map[common.Hash]*tss.Share{}
+	if n.shift.book.past.Certificate != nil {
+		return nil // they have gone where the switch put them
+	}
+	for _, st := range n.shift.book.past.Staged {
+		share, err := n.stagedShare(st.Ceremony)
+		if err != nil {
+			return council.WithHint(fmt.Errorf("staged share of try %s: %w", st.Ceremony.Hex(), err), "the data directory is of two different times: restore it as a whole")
+		}
+		n.shift.shares[st.Ceremony] = share
+	}
+	return nil
+}
+
+func (n *Node) stagedShare(ceremony common.Hash) (*tss.Share, error) {
+	b, err := n.keystore.Get(stagedName(ceremony))
+	if err != nil {
+		return nil, err
+	}
+	defer clear(b)
+	return tss.UnmarshalShare(b)
+}
+
+// stagedName is under which name the keystore holds the share of a try.
+func stagedName(ceremony common.Hash) string { return fmt.Sprintf("staged-%x", ceremony[:16]) }
+
+// rotate gives the machine an event and does what it asks for. What can't be
+// written ends it: nothing after that is done, and this process signs nothing more.
+func (n *Node) rotate(ev agenda.Event) {
+	if n.open != nil { // it has durable steps of its own
+		n.calls.post(func() { n.rotate(ev) })
+		return
+	}
+	queue := []agenda.Event{ev}
+	for len(queue) > 0 && n.shift.rotation != nil {
+		effects := n.shift.rotation.Step(queue[0], n.now())
+		queue = queue[1:]
+		for _, e := range effects {
+			answers, err := n.carryOut(e)
+			if err != nil {
+				n.halt(err)
+				return
+			}
+			queue = append(queue, answers...)
+		}
+	}
+	n.gate()
+}
+
+// halt stops the rotation of this process. On disk it is as far as it is, and the
+// next process goes on from there.
+func (n *Node) halt(err error) {
+	n.log.Error("rotation", "err", err, "hint", council.Hint(err))
+	for id := range n.shift.sessions {
+		n.end(id)
+	}
+	n.shift.rotation = nil
+	n.bar.set(true)
+	n.watch("the rotation can't be written down: " + err.Error())
+}
+
+// gate lets this node sign or keeps it from it, as the rotation says, and ends its
+// run when it has another roster.
+func (n *Node) gate() {
+	r := n.shift.rotation
+	if r == nil {
+		return
+	}
+	if sw, ok := r.Switched(); ok && seated(sw.After().Roster, n.self, n.peerID) && n.holding.Epoch < sw.After().Epoch {
+		n.bar.set(true)
+		n.agenda.Watch(ErrSwitched.Error())
+		n.shed()
+		n.cancel(ErrSwitched)
+		return
+	}
+	epoch, may := r.Signs()
+	barred := !may || epoch != n.holding.Epoch
+	if !n.holds() { // nothing to keep from signing; but what is down stays down
+		barred = n.shift.barred
+	}
+	if barred == n.shift.barred {
+		return
+	}
+	n.shift.barred = barred
+	n.bar.set(barred)
+	if barred {
+		n.agenda.Watch(locked)
+		n.shed()
+		return
+	}
+	if !n.restoring() {
+		n.agenda.Watch(n.idle())
+		n.step(agenda.Tick{})
+	}
+}
+
+// adopt takes up a birth record that others' feeds have brought: a joiner has no
+// other way to know of the key.
+func (n *Node) adopt() {
+	g := n.agenda.Genesis()
+	if g == nil || n.standing.Genesis != nil || n.open != nil {
+		return
+	}
+	if err := n.saveGenesis(metaGenesis, *g); err != nil {
+		n.log.Error("write birth record", "err", err)
+		return
+	}
+	n.born(*g)
+	n.address.Store(&g.Key)
+	if err := n.openRotation(); err != nil {
+		n.halt(err)
+	}
+}
+
+// holds reports whether this node has a share of the epoch in force.
+func (n *Node) holds() bool { return n.share != nil }
+
+// idle says why this node signs nothing although it has caught up, or "".
+func (n *Node) idle() string {
+	switch {
+	case n.shift.barred:
+		return locked
+	case n.share == nil:
+		return noShare
+	}
+	return ""
+}
+
+// route gives the machine what it has to hear of the events of the agenda.
+func (n *Node) route(ev agenda.Event) {
+	n.adopt()
+	if n.shift.rotation == nil {
+		return
+	}
+	switch ev := ev.(type) {
+	case agenda.PeerUp, agenda.PeerDown:
+		n.rotate(ev)
+	case agenda.Tick:
+		if at := n.shift.rotation.Wake(); !at.IsZero() && !n.now().Before(at) {
+			n.rotate(ev)
+		}
+	case agenda.Said:
+		switch m := ev.Message.(type) {
+		case agenda.Herald:
+			n.nextRotation(m.Succession)
+			n.rotate(ev)
+		case agenda.RotationReady, agenda.RotationBegin, agenda.RotationFailed, agenda.Dossier, agenda.CertificateMessage, agenda.AbortMessage, agenda.ErasureMessage:
+			n.rotate(ev)
+		}
+	case agenda.Signed:
+		if n.shift.sessions[ev.Session] {
+			n.rotate(ev)
+		}
+	case agenda.Failed:
+		if n.shift.sessions[ev.Session] {
+			n.rotate(ev)
+		}
+	}
+}
+
+// nextRotation gives up a machine whose rotation is over for a succession that
+// follows it. Until the old share is erased there is none.
+func (n *Node) nextRotation(s council.Succession) {
+	sw, ok := n.shift.rotation.Switched()
+	if !ok || s.Roster.Version != sw.After().Roster.Version+1 || n.holding.Epoch != sw.After().Epoch || n.shift.book.past.Erasure == nil && seated(sw.Before().Roster, n.self, n.peerID) {
+		return
+	}
+	if s.Verify(n.holding.Roster, n.profile) != nil {
+		return
+	}
+	n.shift.rotation, n.shift.book = nil, nil
+	if err := n.openRotationFrom(n.holding); err != nil {
+		n.halt(err)
+	}
+}
+
+// Succeed takes up a succession that this node's operator brings.
+func (n *Node) Succeed(ctx context.Context, s council.Succession) error {
+	return n.call(ctx, func() error {
+		if n.shift.rotation == nil {
+			return api.Failf(api.NotReady, "the council makes its key first", "this node can't rotate shares yet")
+		}
+		if err := s.Verify(n.holding.Roster, n.profile); err != nil {
+			return api.Fail(api.Invalid, "", err)
+		}
+		n.nextRotation(s)
+		n.rotate(agenda.SuccessionAgreed{Succession: s})
+		return nil
+	})
+}
+
+// Rotation says where the rotation of shares stands at this node.
+func (n *Node) Rotation(ctx context.Context) (agenda.RotationStatus, error) {
+	return ask(ctx, n, func() (s agenda.RotationStatus, _ error) {
+		if n.shift.rotation != nil {
+			s = n.shift.rotation.Status()
+		}
+		return s, nil
+	})
+}
+
+// RefuseRotation has this node refuse the succession that it works for.
+func (n *Node) RefuseRotation(ctx context.Context, reason string) error {
+	return n.call(ctx, func() error { n.rotate(agenda.AbortWanted{Reason: reason}); return nil })
+}
+
+// LastFour has this node's lock say that the threshold alone may commit.
+func (n *Node) LastFour(ctx context.Context) error {
+	return n.call(ctx, func() error { n.rotate(agenda.LastFourWanted{}); return nil })
+}

@@ -1,0 +1,114 @@
+package node
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
+)
+
+// rotationBook is what a node has on disk of the rotation away from one share
+// epoch: a list of records that only grows. What a record says is said to others
+// after it is durable, never before.
+type rotationBook struct {
+	epoch   uint64
+	records uint64
+	past    agenda.RotationPast
+}
+
+// rotationRecord is one of them: of its fields, one has an element.
+type rotationRecord struct {
+	Successions []council.Succession
+	Tries       []council.Rotation
+	Grounds     []agenda.Dossier
+	Aborts      []council.AbortCertificate
+	Staged      []agenda.StagedShare
+	Dropped     []common.Hash // ceremonies whose staged share is to go
+	Locks       []council.Lock
+	Refusals    []council.Refusal
+	Certificate []council.Certificate
+	Erasures    []council.Erasure
+}
+
+func (b *rotationBook) name(i uint64) string { return fmt.Sprintf("rotation-%d-%d", b.epoch, i) }
+
+// openRotationBook reads what the journal has.
+func openRotationBook(j *journal.Journal, epoch uint64) (*rotationBook, error) {
+	b := &rotationBook{epoch: epoch}
+	for {
+		raw, ok, err := j.Meta(b.name(b.records))
+		if err != nil || !ok {
+			return b, err
+		}
+		var r rotationRecord
+		if err := rlp.DecodeBytes(raw, &r); err != nil {
+			return nil, fmt.Errorf("read record %d of the rotation from epoch %d: %w", b.records, epoch, err)
+		}
+		b.fold(r)
+	}
+}
+
+func (b *rotationBook) fold(r rotationRecord) {
+	p := &b.past
+	p.Successions = append(p.Successions, r.Successions...)
+	p.Tries = append(p.Tries, r.Tries...)
+	p.Grounds = append(p.Grounds, r.Grounds...)
+	p.Aborts = append(p.Aborts, r.Aborts...)
+	p.Staged = append(p.Staged, r.Staged...)
+	for _, id := range r.Dropped {
+		var left []agenda.StagedShare
+		for _, s := range p.Staged {
+			if s.Ceremony != id {
+				left = append(left, s)
+			}
+		}
+		p.Staged = left
+	}
+	p.Locks = append(p.Locks, r.Locks...)
+	p.Refusals = append(p.Refusals, r.Refusals...)
+	for _, c := range r.Certificate {
+		p.Certificate = &c
+	}
+	for _, e := range r.Erasures {
+		p.Erasure = &e
+	}
+	b.records++
+}
+
+// put writes a record as a part of j's step.
+func (b *rotationBook) put(j *journal.Journal, r rotationRecord) error {
+	raw, err := rlp.EncodeToBytes(r)
+	if err != nil {
+		return fmt.Errorf("encode a record of the rotation: %w", err)
+	}
+	return j.PutMeta(b.name(b.records), raw)
+}
+
+// keep writes a record, durably.
+func (n *Node) keep(r rotationRecord) error {
+	b := n.shift.book
+	if err := n.write(func(j *journal.Journal) error { return b.put(j, r) }); err != nil {
+		return err
+	}
+	b.fold(r)
+	return nil
+}
+
+// keepable is the record that the machine asks for.
+func keepable(r agenda.RotationRecord) (out rotationRecord) {
+	switch {
+	case r.Succession != nil:
+		out.Successions = []council.Succession{*r.Succession}
+	case r.Try != nil:
+		out.Tries = []council.Rotation{*r.Try}
+	case r.Grounds != nil:
+		out.Grounds = []agenda.Dossier{*r.Grounds}
+	case r.Abort != nil:
+		out.Aborts = []council.AbortCertificate{*r.Abort}
+	}
+	return out
+}
