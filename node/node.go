@@ -100,6 +100,7 @@ type Node struct {
 	rounds  uint64 // comparisons of feeds, to take turns
 
 	rehearsals []rehearsal
+	reminded   []agenda.Reminder // about terms that end
 
 	address  atomic.Pointer[common.Address] // of the council's key, for the chains' goroutines
 	ctx      context.Context                // the node's life: from New until Run returns
@@ -130,6 +131,7 @@ const (
 	metaGenesis   = "genesis"   // the birth record of the key in force
 	metaModuli    = "moduli"    // of key generations that this node took part in
 	metaStaged    = "staged"    // the birth record, unsigned yet, of a staged share
+	metaReminded  = "reminded"  // what was said about terms that end
 	metaRestoring = "restoring" // why this node watches until it has caught up with as many as sign together
 )
 
@@ -244,6 +246,9 @@ func (n *Node) load() error {
 	}
 	n.followPast()
 	if err := n.openCourt(); err != nil {
+		return err
+	}
+	if err := n.loadReminders(); err != nil {
 		return err
 	}
 	if n.spare.sealed, err = n.keystore.HasSpare(); err != nil {

@@ -108,6 +108,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 	defer compare.Stop()
 	frames, events := n.transport.Frames(), n.transport.Events()
 	n.tendSpare()
+	n.remind()
 	for {
 		select {
 		case <-ctx.Done():
@@ -132,6 +133,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 		case <-compare.C:
 			n.compareNext()
 			n.tendSpare()
+			n.remind()
 		case <-timer.C:
 			n.step(agenda.Tick{})
 		}
