@@ -41,6 +41,8 @@ type Status struct {
 	Standby  *Standby         `json:"standby,omitempty"` // nil: off
 	Traffic  *Traffic         `json:"traffic,omitempty"` // with the other members' nodes, since the start
 	Warnings []string         `json:"warnings"`
+
+	Heartbeats []Heartbeat `json:"heartbeats"` // the latest of each member, in roster order
 }
 
 // Roster is the composition in force.
@@ -100,6 +102,17 @@ type Peer struct {
 	Since      time.Time        `json:"since,omitzero"`       // of the present state; zero: never seen
 	RosterHash *common.Hash     `json:"rosterHash,omitempty"` // set when the peer holds ANOTHER roster than this node
 	Detail     string           `json:"detail,omitempty"`     // last error, version, or what differs
+}
+
+// Heartbeat is a node's signed word that it was alive.
+type Heartbeat struct {
+	Member     council.MemberID `json:"member"`
+	At         time.Time        `json:"at"` // by the member's clock
+	Version    string           `json:"version"`
+	ShareEpoch uint64           `json:"shareEpoch"` // 0: no key yet
+	Share      string           `json:"share"`      // none, sound, damaged
+	Signs      bool             `json:"signs"`      // it takes part in signatures
+	Record     hexutil.Bytes    `json:"record"`     // canonical, for others to check
 }
 
 // Chain is one chain as this node's own RPCs show it.

@@ -1,7 +1,6 @@
 package node_test
 
 import (
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -9,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/node"
 )
@@ -60,16 +58,7 @@ func TestEndingTermsAreToldOnce(t *testing.T) {
 		if _, err := r.Status(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		r.Tell("end", "of the list")
-		_ = r.Events(t.Context(), 0, func(e api.Event) error {
-			if e.Kind == "mandate" {
-				told++
-			}
-			if e.Kind == "end" {
-				return errors.New("enough")
-			}
-			return nil
-		})
+		told = len(h.spoken(m, "mandate"))
 		if told > 0 {
 			<-hooks // comes of itself, unless the node is stopped before
 		}

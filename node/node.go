@@ -101,6 +101,7 @@ type Node struct {
 
 	rehearsals []rehearsal
 	reminded   []agenda.Reminder // about terms that end
+	roll       *agenda.RollCall
 
 	address  atomic.Pointer[common.Address] // of the council's key, for the chains' goroutines
 	ctx      context.Context                // the node's life: from New until Run returns
@@ -128,9 +129,10 @@ type peer struct {
 
 // Names of the node's own notes in the journal.
 const (
-	metaGenesis   = "genesis"   // the birth record of the key in force
-	metaModuli    = "moduli"    // of key generations that this node took part in
-	metaStaged    = "staged"    // the birth record, unsigned yet, of a staged share
+	metaGenesis   = "genesis" // the birth record of the key in force
+	metaModuli    = "moduli"  // of key generations that this node took part in
+	metaStaged    = "staged"  // the birth record, unsigned yet, of a staged share
+	metaBeats     = "heartbeats"
 	metaReminded  = "reminded"  // what was said about terms that end
 	metaRestoring = "restoring" // why this node watches until it has caught up with as many as sign together
 )
@@ -248,7 +250,7 @@ func (n *Node) load() error {
 	if err := n.openCourt(); err != nil {
 		return err
 	}
-	if err := n.loadReminders(); err != nil {
+	if err := errors.Join(n.loadReminders(), n.loadBeats()); err != nil {
 		return err
 	}
 	if n.spare.sealed, err = n.keystore.HasSpare(); err != nil {

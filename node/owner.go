@@ -109,6 +109,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 	frames, events := n.transport.Frames(), n.transport.Events()
 	n.tendSpare()
 	n.remind()
+	n.beat()
 	for {
 		select {
 		case <-ctx.Done():
@@ -134,6 +135,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 			n.compareNext()
 			n.tendSpare()
 			n.remind()
+			n.beat()
 		case <-timer.C:
 			n.step(agenda.Tick{})
 		}

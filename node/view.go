@@ -185,6 +185,8 @@ func (n *Node) viewStatus() api.Status {
 	s.Warnings = append(s.Warnings, n.backupWarnings(s)...)
 	s.Warnings = append(s.Warnings, n.rehearsalWarnings()...)
 	s.Warnings = append(s.Warnings, n.termWarnings()...)
+	s.Warnings = append(s.Warnings, n.beatWarnings()...)
+	s.Heartbeats = n.viewBeats()
 	s.Ledger = n.viewLedger()
 	s.Standby = n.viewStandby()
 	if t, ok := n.transport.(interface{ Stats() p2p.Stats }); ok {

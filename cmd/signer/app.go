@@ -77,6 +77,9 @@ To practise:
 To work on the charter or your own policy:
   signer policy check, explain, test, diff, matrix, replay
 
+To see who is alive:
+  signer status, heartbeat, doctor
+
 When a member's node cheats:
   signer evidence list, show, verify
 
@@ -100,7 +103,7 @@ Exit codes: 0 done; 1 failed; 2 wrong use; 3 no daemon, or it is not ready;
 		return usage{council.WithHint(err, "see '"+c.CommandPath()+" --help'")}
 	})
 	cmd.AddCommand(a.initCmd(), a.idCmd(), a.rosterCmd(), a.termCmd(), a.keygenCmd(), a.backupCmd(), a.shareCmd(), a.runCmd(), a.statusCmd(), a.doctorCmd(),
-		a.proposeCmd(), a.listCmd(), a.showCmd(), a.approveCmd(), a.rejectCmd(), a.drillCmd(), a.evidenceCmd(), a.policyCmd(), a.configCmd(), a.versionCmd())
+		a.proposeCmd(), a.listCmd(), a.showCmd(), a.approveCmd(), a.rejectCmd(), a.drillCmd(), a.heartbeatCmd(), a.evidenceCmd(), a.policyCmd(), a.configCmd(), a.versionCmd())
 	return cmd
 }
 

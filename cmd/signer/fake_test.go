@@ -115,7 +115,25 @@ func (n *fakeNode) Status(context.Context) (api.Status, error) {
 	return api.Status{Member: "core-1", Phase: api.AwaitingKeygen, Council: n.council, Detail: "waiting for core-4", Started: time.Now(),
 		Peers:    []api.Peer{{Member: "core-2", Online: true}, {Member: "core-3", RosterHash: &common.Hash{0xab}}},
 		Chains:   []api.Chain{{ID: 1, Detail: "RPC 1 serves chain 5", Balance: api.NewWei(big.NewInt(1_500_000_000_000_000_000))}},
-		Warnings: []string{"the balance pays for no emergency"}}, nil
+		Warnings: []string{"the balance pays for no emergency"}, Heartbeats: n.heartbeats(),
+		Roster: &api.Roster{Version: 1, Threshold: 4, Members: n.roster.IDs()}}, nil
+}
+
+// heartbeats are one of core-2, as the made-up node has it.
+func (n *fakeNode) heartbeats() []api.Heartbeat {
+	hash, err := n.roster.Hash()
+	if err != nil {
+		n.t.Error(err)
+	}
+	h, err := council.Heartbeat{Member: "core-2", Roster: hash, Council: common.Hash{7}, Epoch: 1, Time: 1_800_000_000, Version: "v1.2", Share: council.ShareSound, Signs: true}.Sign(testcouncil.NodeKey("core-2"))
+	if err != nil {
+		n.t.Error(err)
+	}
+	b, err := council.EncodeHeartbeat(h)
+	if err != nil {
+		n.t.Error(err)
+	}
+	return []api.Heartbeat{{Member: h.Member, At: time.Unix(int64(h.Time), 0), Version: h.Version, ShareEpoch: h.Epoch, Share: h.Share.String(), Signs: h.Signs, Record: b}}
 }
 
 func (n *fakeNode) Doctor(context.Context) ([]api.Check, error) {
