@@ -47,7 +47,10 @@ type Agenda struct {
 	announced bool             // this node's feed tells of the key
 	halfMade  string           // why the share of a signed birth record is not current
 	backups   map[council.MemberID]Backup
-	watching  string // why this node only watches; empty when it may sign
+	freezes   map[council.MemberID]Freeze
+	freezing  map[council.MemberID]uint64 // the entry of each feed that spoke last about that
+	stopped   string                      // why this node was frozen; empty when it was not
+	watching  string                      // why this node only watches; empty when it may sign
 
 	out  []Effect
 	now  time.Time
@@ -72,6 +75,8 @@ func New(c Config) (*Agenda, error) {
 		self: c.Self, roster: c.Roster, hash: hash, policy: c.Policy, timing: c.Timing,
 		online:    map[council.MemberID]bool{c.Self: true},
 		convicted: map[council.MemberID]bool{},
+		freezes:   map[council.MemberID]Freeze{},
+		freezing:  map[council.MemberID]uint64{},
 		proposals: map[council.ProposalID]*Proposal{},
 		orphans:   map[council.ProposalID][]Recorded{},
 		orphaned:  map[council.MemberID]int{},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -19,6 +20,7 @@ const (
 	Keygen         Phase = "keygen"          // the ceremony is running
 	Watching       Phase = "watching"        // a key, but the feeds of the others are not in yet: signs nothing
 	Ready          Phase = "ready"           // judges, approves and signs
+	Frozen         Phase = "frozen"          // its operator has stopped it from signing; it does all else
 )
 
 // Status is one look at a node.
@@ -43,6 +45,30 @@ type Status struct {
 	Warnings []string         `json:"warnings"`
 
 	Heartbeats []Heartbeat `json:"heartbeats"` // the latest of each member, in roster order
+	Frozen     []Freeze    `json:"frozen"`     // nodes that sign nothing, by their operators' word
+}
+
+// Freeze is a member's word that its node signs nothing.
+type Freeze struct {
+	Member council.MemberID `json:"member"`
+	Since  time.Time        `json:"since"` // by the member's clock
+	Reason string           `json:"reason"`
+}
+
+// FreezeRequest freezes the node that is asked, and no other, or lifts that.
+type FreezeRequest struct {
+	Reason string `json:"reason"` // for all members to read
+}
+
+// Check refuses what says nothing, or too much.
+func (r FreezeRequest) Check() error {
+	switch {
+	case strings.TrimSpace(r.Reason) == "":
+		return Failf(Invalid, "all members read it: say what has happened", "no reason")
+	case len(r.Reason) > council.MaxReason:
+		return Failf(Invalid, "say it shorter", "the reason has %d bytes; at most %d", len(r.Reason), council.MaxReason)
+	}
+	return nil
 }
 
 // Roster is the composition in force.

@@ -81,6 +81,9 @@ func (n *Node) enlist(e agenda.Enlist) []agenda.Event {
 	if n.share == nil {
 		return fail(fmt.Errorf("this node holds no share"))
 	}
+	if why := n.agenda.Stopped(); why != "" { // the agenda would not ask; nothing else must
+		return fail(fmt.Errorf("this node is frozen: %s", why))
+	}
 	if err := n.court.twice(b); err != nil {
 		return fail(err)
 	}

@@ -102,6 +102,7 @@ type Node struct {
 	rehearsals []rehearsal
 	reminded   []agenda.Reminder // about terms that end
 	roll       *agenda.RollCall
+	frozen     freeze // by this node's operator; no reason: not
 
 	address  atomic.Pointer[common.Address] // of the council's key, for the chains' goroutines
 	ctx      context.Context                // the node's life: from New until Run returns
@@ -133,6 +134,7 @@ const (
 	metaModuli    = "moduli"  // of key generations that this node took part in
 	metaStaged    = "staged"  // the birth record, unsigned yet, of a staged share
 	metaBeats     = "heartbeats"
+	metaFrozen    = "frozen"    // why this node signs nothing
 	metaReminded  = "reminded"  // what was said about terms that end
 	metaRestoring = "restoring" // why this node watches until it has caught up with as many as sign together
 )
@@ -250,7 +252,7 @@ func (n *Node) load() error {
 	if err := n.openCourt(); err != nil {
 		return err
 	}
-	if err := errors.Join(n.loadReminders(), n.loadBeats()); err != nil {
+	if err := errors.Join(n.loadReminders(), n.loadBeats(), n.loadFreeze()); err != nil {
 		return err
 	}
 	if n.spare.sealed, err = n.keystore.HasSpare(); err != nil {

@@ -134,6 +134,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 		case <-compare.C:
 			n.compareNext()
 			n.tendSpare()
+			n.tellFreeze()
 			n.remind()
 			n.beat()
 		case <-timer.C:

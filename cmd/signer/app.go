@@ -71,6 +71,9 @@ To join a council:
 To act:
   signer propose, list, show, approve, reject
 
+When a key may be in other hands:
+  signer key compromised, thaw
+
 To practise:
   signer drill, drill report
 
@@ -102,7 +105,7 @@ Exit codes: 0 done; 1 failed; 2 wrong use; 3 no daemon, or it is not ready;
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage{council.WithHint(err, "see '"+c.CommandPath()+" --help'")}
 	})
-	cmd.AddCommand(a.initCmd(), a.idCmd(), a.rosterCmd(), a.termCmd(), a.keygenCmd(), a.backupCmd(), a.shareCmd(), a.runCmd(), a.statusCmd(), a.doctorCmd(),
+	cmd.AddCommand(a.initCmd(), a.idCmd(), a.rosterCmd(), a.termCmd(), a.keygenCmd(), a.backupCmd(), a.shareCmd(), a.keyCmd(), a.runCmd(), a.statusCmd(), a.doctorCmd(),
 		a.proposeCmd(), a.listCmd(), a.showCmd(), a.approveCmd(), a.rejectCmd(), a.drillCmd(), a.heartbeatCmd(), a.evidenceCmd(), a.policyCmd(), a.configCmd(), a.versionCmd())
 	return cmd
 }

@@ -31,7 +31,7 @@ func TestDrillReport(t *testing.T) {
 		"called by core-1 at 2026-11-28 03:00:00Z: signed, 4 of 4 approvals",
 		"core-1 40ms 3m0s approve never",
 		"core-2 1s (its policy denies) 2h0m0s reject",
-		"core-3 0s - never", // its clock is behind
+		"core-3 0s - never",               // its clock is behind
 		"core-4 - - 2026-11-28 02:00:00Z", // alive, and has judged nothing
 		"Enough approvals after 3m20s; the signature 40ms later, in 1 attempt.",
 		"No word from core-3, core-4:",

@@ -28,6 +28,7 @@ type fakeNode struct {
 	ballots map[council.ProposalID]council.Ballot
 	order   []council.ProposalID
 	votes   map[council.ProposalID][]council.Approval
+	frozen  string
 }
 
 func newFakeNode(t *testing.T) *fakeNode {
@@ -275,6 +276,26 @@ func (n *fakeNode) Keygen(_ context.Context, p func(api.Progress)) (council.Gene
 
 func (n *fakeNode) NoteBackup(_ context.Context, b api.BackupNote) (api.Backups, error) {
 	return api.Backups{Waiting: []council.MemberID{"core-2"}, Made: []api.Backup{{Member: b.Member, SHA256: b.SHA256}}}, nil
+}
+
+func (n *fakeNode) Freeze(_ context.Context, r api.FreezeRequest) ([]api.Freeze, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.frozen != "" {
+		return nil, api.Failf(api.Conflict, "'signer key thaw' lifts it", "this node is frozen already: %s", n.frozen)
+	}
+	n.frozen = r.Reason
+	return []api.Freeze{{Member: "core-1", Reason: r.Reason}}, nil
+}
+
+func (n *fakeNode) Thaw(context.Context, api.FreezeRequest) ([]api.Freeze, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.frozen == "" {
+		return nil, api.Failf(api.Conflict, "", "this node is not frozen")
+	}
+	n.frozen = ""
+	return nil, nil
 }
 
 func (n *fakeNode) Events(ctx context.Context, _ uint64, _ func(api.Event) error) error {
