@@ -392,7 +392,7 @@ type Timing struct {
 type Evidence struct {
 	ID       common.Hash      `json:"id"`
 	Short    string           `json:"short"`
-	Kind     string           `json:"kind"` // equivocation, forked-feed, two-begins, invalid-message
+	Kind     string           `json:"kind"` // equivocation, forked-feed, two-begins, invalid-message, forked-lock
 	Culprit  council.MemberID `json:"culprit"`
 	Session  string           `json:"session,omitempty"` // of a session's messages
 	Message  string           `json:"message,omitempty"` // their type: sign-5
