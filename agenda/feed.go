@@ -232,7 +232,7 @@ func (a *Agenda) running(p *Proposal, nonce uint64) bool {
 		}
 		patience := 2 * a.pace.grace(at.Signers)
 		if len(at.Joined) == len(at.Signers) {
-			patience = a.timing.Deadline
+			patience = a.pace.deadline(at.Number)
 		}
 		if !a.due(at.Heard, patience) {
 			return true

@@ -153,7 +153,7 @@ func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
 		switch r := l.rows[n]; {
 		case r.proposal != p.ID || r.state == RowDisplaced:
 			return 0, fmt.Errorf("proposal %s was displaced at nonce %d and is void", p.ID.Short(), n)
-		case r.state == RowConsumed || n < l.nonce:
+		case r.state == RowConsumed || n < l.nonce || p.done(): // what became of it may be known before the new head
 			return 0, fmt.Errorf("proposal %s has already run at nonce %d", p.ID.Short(), n)
 		}
 		return n, nil
@@ -310,7 +310,7 @@ func (a *Agenda) drive(l *lane) {
 		case l.known && l.try.begin.Nonce < l.nonce && a.due(l.moved, a.timing.Hold):
 			// By none of this attempt's signers, or one would have said so.
 			a.giveUp(l, nil, "the nonce has been used")
-		case a.due(l.try.since, a.timing.Deadline):
+		case a.due(l.try.since, a.pace.deadline(l.try.begin.Attempt)):
 			a.giveUp(l, l.try.begin.Signers, "no signature before the deadline")
 		}
 		return

@@ -29,7 +29,7 @@ const MaxRTT = 1500 * time.Millisecond
 // Timing holds the waits of the agenda. Zero fields take the defaults.
 type Timing struct {
 	Grace       time.Duration // how long the next in rank waits for the coordinator before it
-	Deadline    time.Duration // a whole signing attempt, at most: measurements shorten it
+	Deadline    time.Duration // a whole signing attempt, at most: measurements shorten it, failures double it
 	Silence     time.Duration // a round of one, at least, before its silence counts: measurements lengthen it
 	Hold        time.Duration // how long a Begin waits for the proposal it speaks of
 	Retry       time.Duration // until a failed fetch is tried again

@@ -55,7 +55,7 @@ func newPace(t Timing) *pace {
 
 // learn takes up how long a signature took, from when its attempt was heard of.
 func (p *pace) learn(took time.Duration) {
-	if took <= 0 || took > p.timing.Deadline {
+	if took <= 0 || took > p.timing.Deadline<<MaxPaceDoublings {
 		return // read with its beginning, or long after
 	}
 	p.took = append(p.took, took)
@@ -93,16 +93,23 @@ func (p *pace) hearsay(members []council.MemberID) time.Duration {
 // fail. Nobody can stretch it far: a round gets a third of the deadline at most, and
 // all together the deadline.
 func (p *pace) patience(members []council.MemberID, attempt uint64) Patience {
-	t := p.timing
+	t, deadline := p.timing, p.deadline(attempt)
 	round, whole := 2*t.Silence, t.Deadline
 	if len(p.took) > 0 {
 		slowest := slices.Max(p.took)
 		round, whole = max(slowest/2, t.Silence), 8*slowest
 	}
-	longer := min((max(attempt, 1)-1)/2, MaxPaceDoublings)
+	longer := doublings(attempt)
 	round = min((round+2*p.slowest(members))<<longer, t.Deadline/3)
-	return Patience{Join: 2 * p.grace(members), Round: round, More: round / 6, Whole: min(max(whole<<longer, 4*round), t.Deadline)}
+	return Patience{Join: 2 * p.grace(members), Round: round, More: round / 6, Whole: min(max(whole<<longer, 4*round), deadline)}
 }
+
+// deadline is how long an attempt may take as a whole. It grows with the attempts
+// that fail: else machines that are slow enough would never sign.
+func (p *pace) deadline(attempt uint64) time.Duration { return p.timing.Deadline << doublings(attempt) }
+
+// doublings is how often failures before this attempt have doubled what it gets.
+func doublings(attempt uint64) uint64 { return min((max(attempt, 1)-1)/2, MaxPaceDoublings) }
 
 // Patience is how long a session of this node waits for silent members.
 func (a *Agenda) Patience(id council.SessionID, members []council.MemberID) Patience {

@@ -86,6 +86,25 @@ func TestStalledSuspectsTheSilent(t *testing.T) {
 	}
 }
 
+// Machines on which a signature takes longer than the deadline sign all the
+// same: what attempts may take grows with those that fail.
+func TestSlowMachinesSign(t *testing.T) {
+	w := newWorld(t, 503)
+	w.work = 2 * agenda.Defaults().Deadline
+	id := w.propose("core-1", "pause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	w.approvedBy(everyone[:4], id)
+	if !w.run(15*time.Minute, w.minedBy(id)) {
+		w.fail(id)
+	}
+	p, _ := w.nodes["core-1"].agenda.Proposal(id)
+	for _, at := range p.Attempts {
+		if at.Number < 3 && at.Failed == "" {
+			t.Errorf("attempt %d took longer than the deadline, and was not given up", at.Number)
+		}
+	}
+}
+
 // A node whose RPC is a block behind is not suspected for it: it waits for the
 // block that the coordinator has seen.
 func TestLateBlockIsNoRefusal(t *testing.T) {

@@ -1,6 +1,7 @@
 package agenda_test
 
 import (
+	"cmp"
 	"container/heap"
 	"crypto/ecdsa"
 	"errors"
@@ -36,6 +37,7 @@ type world struct {
 	genesis council.Genesis
 	nodes   map[council.MemberID]*member
 
+	work     time.Duration                      // what a signature from the start takes; two seconds if 0
 	lag      map[council.MemberID]time.Duration // how far a node\'s RPC is behind
 	skew     map[council.MemberID]time.Duration // how far a node's clock is ahead
 	timing   agenda.Timing                      // zero: the defaults
@@ -493,7 +495,7 @@ func (w *world) enlist(n *member, e agenda.Enlist) []agenda.Event {
 	}
 	s.joined[n.id] = true
 	if len(s.joined) == len(e.Begin.Signers) {
-		took := 2 * time.Second
+		took := cmp.Or(w.work, 2*time.Second)
 		if e.Slot != (council.SessionID{}) {
 			took = 10 * time.Millisecond
 		}

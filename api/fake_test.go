@@ -172,7 +172,7 @@ func serve(t *testing.T, b api.Backend) (string, *client.Client, func()) {
 			if err != nil {
 				t.Errorf("serve: %v", err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("the server doesn't end")
 		}
 		c.Close()

@@ -94,7 +94,11 @@ func (n *Node) enlist(e agenda.Enlist) []agenda.Event {
 	}
 	events := append(displaced, n.row(b.Chain, b.Nonce, b.Proposal)...)
 	if begun != nil {
-		n.sendRecord("", recordEntry, *begun)
+		if e.Slot == (council.SessionID{}) {
+			n.publish(*begun)
+		} else {
+			n.postpone(*begun)
+		}
 		if ev, err := recorded(*begun); err == nil {
 			n.tellEntry(ev)
 			events = append(events, ev)
@@ -155,6 +159,8 @@ func (n *Node) notify(e agenda.Notify) {
 		level = slog.LevelDebug
 	}
 	n.log.Log(n.ctx, level, e.What, "proposal", e.Proposal.Short(), "text", e.Text, "waiting", e.Waiting)
-	n.then(func() { n.tell(e.What, e.Proposal, "", text) }, nil)
-	n.hook(e)
+	n.then(func() {
+		n.tell(e.What, e.Proposal, "", text)
+		n.hook(e)
+	}, nil)
 }

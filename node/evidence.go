@@ -131,13 +131,20 @@ func (n *Node) failed(id council.SessionID, err error) {
 		n.showBroadcasts(h, id, blame.Round)
 		h.pending = err
 		n.children.Go(func() {
-			t := time.NewTimer(showWait)
-			defer t.Stop()
-			select {
-			case <-n.ctx.Done():
-			case <-t.C:
-				n.calls.post(func() { n.unsolved(h, id) })
+			for range showWaits {
+				began := time.Now()
+				t := time.NewTimer(showWait)
+				select {
+				case <-n.ctx.Done():
+					t.Stop()
+					return
+				case <-t.C:
+				}
+				if time.Since(began) <= showWait+heldUp {
+					break
+				} // else this process stood still, and what the others show waits for it
 			}
+			n.calls.post(func() { n.unsolved(h, id) })
 		})
 		return
 	}
@@ -250,8 +257,10 @@ func (n *Node) admit(r evidence.Record, from council.MemberID) (added bool, _ er
 	}
 	n.log.Warn("evidence", "id", r.Short(), "kind", r.Kind, "culprit", r.Culprit, "proven", found.Proven, "what", found.What)
 	text := fmt.Sprintf("%s: %s ('signer evidence show %s')", r.Kind, found.What, r.Short())
-	n.tell("evidence", council.ProposalID{}, r.Culprit, text)
-	n.hook(agenda.Notify{What: "evidence", Text: text})
+	n.then(func() {
+		n.tell("evidence", council.ProposalID{}, r.Culprit, text)
+		n.hook(agenda.Notify{What: "evidence", Text: text})
+	}, nil)
 	if found.Proven {
 		n.shun(r.Culprit)
 		for _, m := range n.transport.Online() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -132,6 +133,7 @@ func TestEquivocationConvicts(t *testing.T) {
 		h.start(m)
 	}
 	id := h.propose("core-1", "pause")
+	h.judged(id, h.council.Roster.IDs()...)
 	for _, m := range approvers {
 		h.approve(m, m, id)
 	}
@@ -163,17 +165,11 @@ func TestEquivocationConvicts(t *testing.T) {
 // nevertheless.
 func TestCulpritWhoBlamesOthersIsNamed(t *testing.T) {
 	h := newHouse(t, true)
-	// What members show each other is on its way for a while.
-	shown := make(chan struct{}, 1)
-	h.net.Add(p2p.Fault{Channel: p2p.Sync, Delay: time.Second, Match: func(f p2p.Frame) bool {
-		if f.Type == 3 {
-			select {
-			case shown <- struct{}{}:
-			default:
-			}
-		}
-		return f.Type == 3 || f.Type == 4
-	}})
+	// What members show each other, and what follows from it, is on its way until
+	// all have heard the culprit's tale.
+	shown := newDam(func(f p2p.Frame) bool { return f.Channel == p2p.Sync && (f.Type == 3 || f.Type == 4) })
+	shown.shut()
+	t.Cleanup(shown.open)
 	cheat := func(to council.MemberID, f *p2p.Frame) {
 		if f.Channel == p2p.Session && tss.Round(f.Type) == tss.SignRound5 && to == "core-3" {
 			f.Payload[len(f.Payload)-1] ^= 1
@@ -181,21 +177,29 @@ func TestCulpritWhoBlamesOthersIsNamed(t *testing.T) {
 	}
 	for _, m := range h.council.Roster.IDs() {
 		if m == "core-2" {
-			h.start(m, lying(cheat))
+			h.start(m, lying(cheat), shown.across)
 			continue
 		}
-		h.start(m)
+		h.start(m, shown.across)
 	}
 	id := h.propose("core-1", "pause")
+	h.judged(id, h.council.Roster.IDs()...)
 	for _, m := range approvers {
 		h.approve(m, m, id)
 	}
 	select {
-	case <-shown:
+	case <-shown.kept:
 	case <-time.After(minute):
 		t.Fatal("nobody shows what it heard")
 	}
 	h.slander("core-2", "core-4")
+	for _, m := range []council.MemberID{"core-1", "core-3", "core-4"} {
+		h.await(m, "the tale", minute, func(r *room) bool {
+			p := r.proposal(t, id)
+			return len(p.Attempts) > 0 && slices.Contains(p.Attempts[0].Suspects, "core-4")
+		})
+	}
+	shown.open()
 	h.await("core-1", "both suspected", minute, func(r *room) bool {
 		p := r.proposal(t, id)
 		return len(p.Attempts) > 0 && slices.Equal(council.Sorted(p.Attempts[0].Suspects), []council.MemberID{"core-2", "core-4"})
@@ -257,13 +261,8 @@ func TestInvalidMessageConvicts(t *testing.T) {
 		}
 		h.start(m)
 	}
-	for _, m := range h.council.Roster.IDs() { // or one is suspected for having no connection yet
-		h.await(m, "everyone", minute, func(r *room) bool {
-			on := r.tr.Online()
-			return !slices.ContainsFunc(h.council.Roster.IDs(), func(o council.MemberID) bool { return o != m && !slices.Contains(on, o) })
-		})
-	}
 	id := h.propose("core-1", "pause")
+	h.judged(id, h.council.Roster.IDs()...)
 	for _, m := range approvers {
 		h.approve(m, m, id)
 	}
@@ -479,10 +478,28 @@ func TestForkIsInTheList(t *testing.T) {
 	h.start("core-1")
 	h.start("core-3")
 	liar := h.puppet("core-2")
+	h.ready("core-1")
+	kept := make(chan error, 1)
+	go func(r *room) { // who hears of it finds it in the list
+		told := errors.New("told")
+		kept <- r.Events(t.Context(), 0, func(e api.Event) error {
+			if e.Kind != "evidence" {
+				return nil
+			}
+			all, err := r.Evidence(t.Context())
+			if len(all) != 1 {
+				return fmt.Errorf("told of evidence when the list has %d records (%v)", len(all), err)
+			}
+			return told
+		})
+	}(h.rooms["core-1"])
 	for _, f := range h.fork("core-2") {
 		h.tell(liar, "core-1", f)
 	}
 	h.convicts(h.has("core-1", "core-2", "forked-feed"), "core-2")
+	if err := <-kept; err.Error() != "told" {
+		t.Error(err)
+	}
 	h.convicts(h.has("core-3", "core-2", "forked-feed"), "core-2")
 
 	// One that the journal has kept since before there was a list.

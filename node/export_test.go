@@ -49,6 +49,9 @@ func (n *Node) LoseSlots(ctx context.Context) error {
 	return n.call(ctx, func() error { n.shed(); return nil })
 }
 
+// AtWork reports whether the node is computing a step of a slot just now.
+func (n *Node) AtWork() bool { return len(n.governor.turn) == 0 }
+
 // ShownFrames is what members show each other.
 type ShownFrames = shownFrames
 
@@ -92,4 +95,21 @@ type Beats = beats
 // Beat has the node give a heartbeat if one is due.
 func (n *Node) Beat(ctx context.Context) error {
 	return n.call(ctx, func() error { n.beat(); return nil })
+}
+
+// Append writes an entry of the own feed, and sends it at once or postpones it.
+func (n *Node) Append(ctx context.Context, word council.Word, body any, postpone bool) error {
+	return n.call(ctx, func() error {
+		if !postpone {
+			_, err := n.append(word, body)
+			return err
+		}
+		return n.together(func() error {
+			e, err := appendTo(n.book(), word, body, n.now())
+			if err == nil {
+				n.postpone(e)
+			}
+			return err
+		})
+	})
 }

@@ -27,8 +27,37 @@ func (n *Node) append(word council.Word, body any) (agenda.Recorded, error) {
 	if err != nil {
 		return agenda.Recorded{}, err
 	}
-	n.sendRecord("", recordEntry, e)
+	n.publish(e)
 	return recorded(e)
+}
+
+// afterwards is how long an entry waits at most that is sent when a signature
+// from standby is made: some of those take less.
+const afterwards = 100 * time.Millisecond
+
+// postpone sends an entry of the own feed with the next one, or a moment later:
+// when nobody waits for it, and its sending, checking and writing at six others
+// would take the processor from a signature that is under way.
+func (n *Node) postpone(e journal.Entry) {
+	n.then(func() {
+		if n.unsent = append(n.unsent, e); len(n.unsent) == 1 {
+			time.AfterFunc(afterwards, func() { n.calls.post(n.publishRest) })
+		}
+	}, nil)
+}
+
+// publish sends an entry of the own feed to all, after those before it.
+func (n *Node) publish(e journal.Entry) {
+	n.then(n.publishRest, nil)
+	n.sendRecord("", recordEntry, e)
+}
+
+func (n *Node) publishRest() {
+	rest := n.unsent
+	n.unsent = nil
+	for _, e := range rest {
+		n.sendRecord("", recordEntry, e)
+	}
 }
 
 func errRestoring() error {
@@ -119,7 +148,7 @@ func (n *Node) merged(x received) {
 		return
 	case errors.As(x.err, &fork):
 		n.log.Error("forked feed", "author", e.Author, "err", x.err)
-		n.tell("fork", council.ProposalID{}, e.Author, x.err.Error())
+		n.then(func() { n.tell("fork", council.ProposalID{}, e.Author, x.err.Error()) }, nil)
 		n.file(evidence.Forked(n.court.roster, n.journal.Network(), fork.Fork))
 		return
 	case x.err != nil:

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -50,6 +51,7 @@ type house struct {
 	rooms   map[council.MemberID]*room
 	silence time.Duration // that a traitor's house bears; zero: two seconds
 	slots   bool          // a traitor's house makes slots
+	last    *dam          // for the last round, in a traitor's house
 }
 
 type room struct {
@@ -326,25 +328,33 @@ func (h *house) stop(m council.MemberID) {
 	}
 }
 
-// await reads a node's events until done says that the state is reached.
+// await reads a node's events until done says that the state is reached. What has
+// no event of its own, as a first answer of an RPC, is looked at every second.
 func (h *house) await(m council.MemberID, what string, d time.Duration, done func(*room) bool) {
 	h.t.Helper()
 	r := h.rooms[m]
 	ctx, cancel := context.WithTimeout(h.t.Context(), d)
 	defer cancel()
-	reached := errors.New("reached")
-	if done(r) {
-		return
-	}
-	err := r.Events(ctx, 0, func(api.Event) error {
-		if done(r) {
-			return reached
+	reached, last := errors.New("reached"), uint64(0)
+	for !done(r) {
+		look, over := context.WithTimeout(ctx, time.Second)
+		err := r.Events(look, last, func(e api.Event) error {
+			if last = e.ID; done(r) {
+				return reached
+			}
+			return nil
+		})
+		over()
+		switch {
+		case errors.Is(err, reached):
+			return
+		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+			if done(r) { // the test itself was held up
+				return
+			}
+			h.dump(m)
+			h.t.Fatalf("%s: waited %s for %s (%v)", m, d, what, err)
 		}
-		return nil
-	})
-	if !errors.Is(err, reached) && !done(r) {
-		h.dump(m)
-		h.t.Fatalf("%s: waited %s for %s", m, d, what)
 	}
 }
 
@@ -389,11 +399,10 @@ func (h *house) ready(m council.MemberID) {
 }
 
 // connected gives each node's RPC the time for a first answer: a node that does
-// not know the nonce yet refuses an attempt, and has a part in no other then. A
-// node whose RPC never answers is not waited for long.
+// not know the nonce yet refuses an attempt, and has a part in no other then.
 func (h *house) connected() {
 	h.t.Helper()
-	late := time.After(5 * time.Second)
+	late := time.After(minute)
 	for _, r := range h.rooms {
 		for {
 			s, err := r.Status(h.t.Context())
@@ -402,7 +411,7 @@ func (h *house) connected() {
 			}
 			select {
 			case <-late:
-				return
+				h.t.Fatal("an RPC does not answer")
 			case <-time.After(20 * time.Millisecond):
 			}
 		}
@@ -426,7 +435,7 @@ func (h *house) approve(at, who council.MemberID, id council.ProposalID) {
 	h.t.Helper()
 	r := h.rooms[at]
 	h.ready(at)
-	h.await(at, "the proposal", 20*time.Second, func(r *room) bool { return r.proposal(h.t, id).ID == id })
+	h.await(at, "the proposal", minute, func(r *room) bool { return r.proposal(h.t, id).ID == id })
 	u, err := r.Ballot(h.t.Context(), api.BallotRequest{Proposal: id.Hex(), Decision: council.Approve, Member: who})
 	if err != nil {
 		h.t.Fatal(err)
@@ -434,6 +443,21 @@ func (h *house) approve(at, who council.MemberID, id council.ProposalID) {
 	u.Approval.Sig = testcouncil.Sign(h.t, u.Document, h.wallet(who))
 	if _, err := r.Vote(h.t.Context(), u.Approval); err != nil {
 		h.t.Fatal(err)
+	}
+}
+
+// judged waits until each node has the verdicts of all these members, and
+// connections to them: whom a coordinator has not heard of, it does not call.
+func (h *house) judged(id council.ProposalID, all ...council.MemberID) {
+	h.t.Helper()
+	for m := range h.rooms {
+		h.await(m, "all verdicts", minute, func(r *room) bool {
+			s, err := r.Status(h.t.Context())
+			if err != nil || len(r.proposal(h.t, id).Verdicts) != len(all) {
+				return false
+			}
+			return !slices.ContainsFunc(s.Peers, func(p api.Peer) bool { return !p.Online && slices.Contains(all, p.Member) })
+		})
 	}
 }
 

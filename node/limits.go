@@ -29,6 +29,7 @@ const (
 	maxBegins      = 32                     // Begins of one coordinator that are kept
 	maxBeginBytes  = 64 << 10               // payload of each of those
 	showWait       = 2 * time.Second        // for a culprit to come out, after members heard different things
+	showWaits      = 3                      // times that this is waited, when this process stood still meanwhile
 	talkRate       = 50                     // messages a second of one member beside feeds and sessions, sustained
 	talkBurst      = 512                    // and at once, as after a while in which this process stood still
 )

@@ -98,6 +98,7 @@ type Node struct {
 	court   court
 	restore *quarantine
 	rounds  uint64 // comparisons of feeds, to take turns
+	unsent  []journal.Entry
 
 	rehearsals []rehearsal
 	reminded   []agenda.Reminder // about terms that end

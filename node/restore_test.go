@@ -75,11 +75,24 @@ func TestFinalityReachesANodeThatIsAlone(t *testing.T) {
 	h := newHouse(t, true)
 	h.startAll()
 	id := h.propose("core-1", "pause")
+	release := h.chain.Hold() // no node lives to see the finality
+	defer release()
 	for _, m := range []council.MemberID{"core-1", "core-2", "core-3", "core-4"} {
 		h.approve(m, m, id)
 	}
-	h.await("core-1", "a transaction", minute, inState(t, id, api.Signed, api.Mined))
-	h.stop("core-1") // first: it must not live to see the finality
+	h.await("core-1", "a transaction on its way", minute, func(r *room) bool {
+		p := r.proposal(t, id)
+		if p.TxHash == nil {
+			return false
+		}
+		_, _, err := h.eth.TransactionByHash(t.Context(), *p.TxHash)
+		return err == nil
+	})
+	if _, err := h.chain.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	h.await("core-1", "a block", minute, inState(t, id, api.Mined))
+	h.stop("core-1")
 	for _, m := range h.council.Roster.IDs() {
 		if m != "core-1" {
 			h.stop(m)
@@ -93,6 +106,7 @@ func TestFinalityReachesANodeThatIsAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	release()
 	blocks(3)
 	alone := h.start("core-1")
 	blocks(3)
@@ -142,9 +156,7 @@ func TestKeystoreWithoutAJournal(t *testing.T) {
 	h.start("community-1")
 	h.ready(m)
 	r := h.rooms[m]
-	if s := r.proposal(t, id).State; s != api.Final {
-		t.Errorf("the past is %s", s)
-	}
+	h.await(m, "the past", minute, inState(t, id, api.Final)) // what the chain says comes when it has caught up
 	err := r.book.Reserve(journal.Row{Key: h.genesis.Key, Chain: h.chain.ID(), Nonce: 0, Proposal: council.ProposalID{9}, Attempt: 1, Digest: common.Hash{9}})
 	var taken *journal.ConflictError
 	if !errors.Is(err, journal.ErrFenced) && !errors.As(err, &taken) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,8 @@ type runner struct {
 	sent   []tss.Message                      // all of it; a protocol run is short
 	waits  agenda.Patience                    // with the others' silence
 	cancel context.CancelFunc
+
+	writing chan error // `revealed`, on its way to the disk; nil before
 }
 
 // run says how a session runs.
@@ -172,8 +175,11 @@ func (r *runner) fail(n *Node, s *tss.Session, err error) {
 
 // handle does what a step asks for, in the order that the ledger needs.
 func (r *runner) handle(n *Node, s *tss.Session, ready tss.Ready, began time.Time) (over bool, _ error) {
+	if slices.ContainsFunc(ready.Messages, func(m tss.Message) bool { return m.Round.Heralds() }) {
+		r.write(n)
+	}
 	if ready.Reveals {
-		if err := r.reveal(); err != nil {
+		if err := r.revealed(); err != nil {
 			return false, fmt.Errorf("write `revealed`: %w", err)
 		}
 	}
@@ -210,6 +216,26 @@ func (r *runner) handle(n *Node, s *tss.Session, ready tss.Ready, began time.Tim
 		return true, nil
 	}
 	return false, nil
+}
+
+// write begins to write `revealed` one message early, so that the disk works
+// while the others answer. Should the session end in between, the row says more
+// than has happened: the nonce then waits for this proposal, as it does when a
+// signer keeps the last message to itself.
+func (r *runner) write(n *Node) {
+	if r.writing == nil {
+		written := make(chan error, 1)
+		r.writing = written
+		n.children.Go(func() { written <- r.reveal() })
+	}
+}
+
+// revealed returns when the row is on the disk.
+func (r *runner) revealed() error {
+	if r.writing == nil {
+		return r.reveal()
+	}
+	return <-r.writing
 }
 
 // resend repeats, to a member that was away for a moment, what it may have

@@ -34,6 +34,10 @@ func set(t *testing.T) []byte {
 	return b
 }
 
+// primes is how long a test waits for a set of primes, which takes a minute of
+// processor time when it has no luck.
+const primes = 10 * time.Minute
+
 func withSpare(c *node.Config) { c.Spare = true }
 
 func spareIs(t *testing.T, want api.Spare) func(*room) bool {
@@ -47,7 +51,7 @@ func spareIs(t *testing.T, want api.Spare) func(*room) bool {
 // its pre-parameters are there.
 func (h *house) takesPart(r *room) {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), minute)
+	ctx, cancel := context.WithTimeout(h.t.Context(), primes)
 	defer cancel()
 	ready := false
 	_, err := r.Keygen(ctx, func(p api.Progress) {
@@ -84,7 +88,7 @@ func (h *house) told(r *room, kind, text string) bool {
 func TestSpareServesOneCeremony(t *testing.T) {
 	h := newHouse(t, false)
 	h.start("core-1", withSpare)
-	h.await("core-1", "a spare", minute, spareIs(t, api.SpareSealed))
+	h.await("core-1", "a spare", primes, spareIs(t, api.SpareSealed))
 	h.stop("core-1")
 	first, err := os.ReadFile(h.path("core-1", "keys/spare.json"))
 	if err != nil {
@@ -103,7 +107,7 @@ func TestSpareServesOneCeremony(t *testing.T) {
 	}
 	h.stop("core-1") // between the delete and the use
 	h.start("core-1", withSpare)
-	h.await("core-1", "another spare", minute, spareIs(t, api.SpareSealed))
+	h.await("core-1", "another spare", primes, spareIs(t, api.SpareSealed))
 	second, err := os.ReadFile(h.path("core-1", "keys/spare.json"))
 	if err != nil || string(second) == string(first) {
 		t.Errorf("the same file again (%v)", err)
@@ -192,7 +196,7 @@ func TestSpareWaitsForQuiet(t *testing.T) {
 	if err := r.TendSpare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	h.await("core-1", "a spare", minute, spareIs(t, api.SpareSealed))
+	h.await("core-1", "a spare", primes, spareIs(t, api.SpareSealed))
 }
 
 func hasCheck(checks []api.Check, name, text string) bool {
@@ -212,9 +216,9 @@ type numbers struct {
 	Body    rlp.RawValue
 }
 
-type primes struct{ PaillierP, PaillierQ, P, Q, H1, Alpha, Beta *big.Int }
+type setOfPrimes struct{ PaillierP, PaillierQ, P, Q, H1, Alpha, Beta *big.Int }
 
-func read(t *testing.T, b []byte) (n numbers, p primes) {
+func read(t *testing.T, b []byte) (n numbers, p setOfPrimes) {
 	t.Helper()
 	if err := errors.Join(rlp.DecodeBytes(b, &n), rlp.DecodeBytes(n.Body, &p)); err != nil {
 		t.Fatal(err)

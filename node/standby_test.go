@@ -20,8 +20,11 @@ func TestFourFireFromStandby(t *testing.T) {
 	h := newHouse(t, true)
 	four := h.council.Roster.IDs()[:4]
 	for _, m := range four {
-		// Nobody is silent here, however busy the machine is.
-		h.start(m, warm, func(c *node.Config) { c.Timing.Silence, c.Timing.Deadline = 10*time.Second, time.Minute })
+		// Nobody is silent here, however busy the machine is; and two coordinators at
+		// once would spend the slot on nothing.
+		h.start(m, warm, func(c *node.Config) {
+			c.Timing.Silence, c.Timing.Deadline, c.Timing.Grace = 30*time.Second, 2*time.Minute, 30*time.Second
+		})
 	}
 	ready := func() {
 		t.Helper()

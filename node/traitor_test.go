@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,8 @@ type traitor struct {
 	tr    p2p.Transport
 	book  *journal.Journal
 	share *tss.Share
+
+	shouted atomic.Int64 // frames of a flood
 
 	mu        sync.Mutex
 	news      chan struct{} // closed when anything below has changed
@@ -198,9 +201,11 @@ func (x *traitor) await(what string, d time.Duration, done func() bool) {
 				x.h.dump(m)
 				break
 			}
+			x.mu.Lock()
 			for _, r := range x.refusals {
 				x.t.Logf("%s refuses by rule %s: %s", r.from, r.Rule, r.Reason)
 			}
+			x.mu.Unlock()
 			x.t.Fatalf("the traitor waited %s for %s", d, what)
 		}
 	}
@@ -583,14 +588,21 @@ const patience = 10 * time.Minute
 // enduring lets an attempt last as long as the test wants, but for silence.
 func (h *house) enduring(c *node.Config) {
 	c.Timing.Deadline, c.Timing.Silence = patience, cmp.Or(h.silence, 2*time.Second)
+	if h.last != nil {
+		h.last.across(c)
+	}
 	if h.slots { // which two coordinators at once would spend on nothing
 		warm(c)
-		c.Timing.Grace = 10 * time.Second
+		c.Timing.Grace = 30 * time.Second
 	}
 }
 
-// unbroken bears any silence.
-func unbroken(h *house) { h.silence = patience }
+// unbroken bears any silence, and can keep back the honest members' last round.
+func unbroken(h *house) {
+	h.silence = patience
+	h.last = newDam(func(f p2p.Frame) bool { return f.Channel == p2p.Session && f.Type == uint8(tss.SignRound9) })
+	h.t.Cleanup(h.last.open)
+}
 
 // rank orders members for an attempt as the council does.
 func (h *house) rank(nonce, attempt uint64, of []council.MemberID) []council.MemberID {

@@ -188,6 +188,33 @@ func send(t testing.TB, tr Transport, to council.MemberID, f Frame) {
 
 func payload(n int) []byte { return bytes.Repeat([]byte{0x5a}, n) }
 
+// stoodStill watches this process until it is asked, once, whether the process has
+// stood still for a while: what was measured then says nothing about the code.
+func stoodStill() (asked func() bool) {
+	done, was := make(chan struct{}), make(chan bool)
+	go func() {
+		const tick = 20 * time.Millisecond
+		t := time.NewTicker(tick)
+		defer t.Stop()
+		long := false
+		for last := time.Now(); ; {
+			select {
+			case <-t.C:
+				now := time.Now()
+				long = long || now.Sub(last) > 10*tick
+				last = now
+			case <-done:
+				was <- long || time.Since(last) > 10*tick
+				return
+			}
+		}
+	}()
+	return func() bool {
+		close(done)
+		return <-was
+	}
+}
+
 // noGoroutines waits until none runs code of this package's network any more.
 func noGoroutines(t testing.TB) {
 	t.Helper()

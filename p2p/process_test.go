@@ -100,6 +100,10 @@ func spawn(t *testing.T, c child) *exec.Cmd {
 	return nil
 }
 
+// maxTries is how often something is measured that takes too long while this
+// process was held up.
+const maxTries = 40
+
 // TestKilledProcess kills a node as the kernel would, over each transport, and
 // starts it again.
 func TestKilledProcess(t *testing.T) {
@@ -117,7 +121,8 @@ func TestKilledProcess(t *testing.T) {
 			w.listen[alice] = []string{c.listen}
 			a := w.start(t, alice)
 			spec := child{Who: bob, Listen: []string{c.listen}, Peers: map[council.MemberID][]string{alice: a.ListenAddrs()}}
-			for range 2 {
+			measured := 0
+			for tries := 1; measured < 2; tries++ {
 				cmd := spawn(t, spec)
 				awaitUp(t, a, bob)
 				if addr := peerOf(a, bob).Addr; !strings.Contains(addr, map[string]string{"tcp": "/tcp/", "quic": "/quic-v1"}[name]) {
@@ -125,15 +130,21 @@ func TestKilledProcess(t *testing.T) {
 				}
 				send(t, a, bob, Frame{Channel: Session, Payload: []byte("echo")})
 				nextFrame(t, a)
+				disturbed := stoodStill()
 				killed := time.Now()
 				if err := cmd.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
 				d := awaitDown(t, a, bob)
-				if took := time.Since(killed); took > c.within {
-					t.Errorf("seen after %s; want %s", took, c.within)
-				} else {
+				took, still := time.Since(killed), disturbed()
+				switch {
+				case took <= c.within:
+					measured++
 					t.Logf("seen after %s: %v", took, d.Err)
+				case !still || tries == maxTries:
+					t.Fatalf("seen after %s; want %s", took, c.within)
+				default: // this process did not run all the time
+					t.Logf("seen after %s, and once more", took)
 				}
 			}
 		})
@@ -175,18 +186,23 @@ func TestFrozenProcess(t *testing.T) {
 	a := w.start(t, alice)
 	cmd := spawn(t, child{Who: bob, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Peers: map[council.MemberID][]string{alice: a.ListenAddrs()}})
 	awaitUp(t, a, bob)
-	frozen := time.Now()
-	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
+	for tries, measured := 1, false; !measured; tries++ {
+		disturbed := stoodStill()
+		frozen := time.Now()
+		if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		d := awaitDown(t, a, bob)
+		took, still := time.Since(frozen), disturbed()
+		measured = took <= 3*time.Second
+		if again := still && tries < maxTries; !measured && !again || !strings.Contains(d.Err.Error(), "no sign of life") {
+			t.Fatalf("seen after %s: %v", took, d.Err)
+		}
+		if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		awaitUp(t, a, bob)
 	}
-	d := awaitDown(t, a, bob)
-	if took := time.Since(frozen); took > 3*time.Second || !strings.Contains(d.Err.Error(), "no sign of life") {
-		t.Fatalf("seen after %s: %v", took, d.Err)
-	}
-	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	awaitUp(t, a, bob)
 }
 
 // TestFrozenProcessBlamesNobody freezes a node for longer than the silence that
@@ -198,19 +214,43 @@ func TestFrozenProcessBlamesNobody(t *testing.T) {
 	a := w.start(t, alice)
 	cmd := spawn(t, child{Who: bob, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Peers: map[council.MemberID][]string{alice: a.ListenAddrs()}, Lost: time.Second})
 	awaitUp(t, a, bob)
-	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
+	freeze := func() error {
+		if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			return err
+		}
+		<-time.After(2500 * time.Millisecond) // real time must pass for the frozen process
+		if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			return err
+		}
+		if err := a.Send(t.Context(), bob, Frame{Channel: Session}); err != nil {
+			return err
+		}
+		late := time.After(patience)
+		for answered, quiet := false, (<-chan time.Time)(nil); ; {
+			select {
+			case <-a.Frames():
+				answered, quiet = true, time.After(1500*time.Millisecond) // a beat and a silence more
+			case e := <-a.Events():
+				return fmt.Errorf("%#v", e)
+			case <-quiet:
+				return nil
+			case <-late:
+				return fmt.Errorf("waited %s: answered %v", patience, answered)
+			}
+		}
 	}
-	<-time.After(2500 * time.Millisecond) // real time must pass for the frozen process
-	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	send(t, a, bob, Frame{Channel: Session})
-	nextFrame(t, a)
-	select {
-	case e := <-a.Events():
-		t.Fatalf("%#v", e)
-	case <-time.After(1500 * time.Millisecond): // a beat and a silence more
+	for tries := 1; ; tries++ {
+		disturbed := stoodStill()
+		err := freeze()
+		if still := disturbed(); err == nil {
+			return
+		} else if !still || tries == maxTries {
+			t.Fatal(err)
+		}
+		// This process itself was silent for too long, and the other one right. It
+		// dials again by itself.
+		awaitUp(t, a, bob)
+		t.Logf("once more: %v", err)
 	}
 }
 

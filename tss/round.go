@@ -83,6 +83,10 @@ func (r Round) bare() bool {
 // signature. Until a party sends it, no signature with that party can exist.
 func (r Round) Reveals() bool { return r == SignRound9 }
 
+// Heralds reports whether the next message after this one reveals: whoever has
+// something to write down before that can begin now, while the others answer.
+func (r Round) Heralds() bool { return r == SignRound8 }
+
 func (r Round) String() string {
 	switch r {
 	case KeygenRound1:

@@ -46,6 +46,7 @@ type Chain struct {
 	mu     sync.Mutex // one block at a time
 	beacon *catalyst.SimulatedBeacon
 	closed bool
+	holds  int // the chain makes no blocks by itself while there are any
 
 	stop chan struct{}
 	done chan struct{}
@@ -147,6 +148,28 @@ func ethConfig(c Config) *ethconfig.Config {
 	return &cfg
 }
 
+// Hold keeps the chain from making blocks by itself until release is called.
+// Commit still makes one.
+func (c *Chain) Hold() (release func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holds++
+	return sync.OnceFunc(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.holds--
+	})
+}
+
+// tick is a block of the chain's own.
+func (c *Chain) tick() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.holds == 0 {
+		_, _ = c.seal() // a missed block is the next tick's; there is nobody to tell
+	}
+}
+
 // mine seals a block each period until Close.
 func (c *Chain) mine(period time.Duration) {
 	defer close(c.done)
@@ -160,8 +183,7 @@ func (c *Chain) mine(period time.Duration) {
 		case <-c.stop:
 			return
 		case <-t.C:
-			// A missed block is the next tick's; there is nobody to tell.
-			_, _ = c.Commit()
+			c.tick()
 		}
 	}
 }
