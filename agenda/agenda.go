@@ -60,7 +60,10 @@ type Agenda struct {
 	announced bool             // this node's feed tells of the key
 	halfMade  string           // why the share of a signed birth record is not current
 	backups   map[council.MemberID]Backup
-	watching  string // why this node only watches; empty when it may sign
+	freezes   map[council.MemberID]Freeze
+	freezing  map[council.MemberID]uint64 // the entry of each feed that spoke last about that
+	stopped   string                      // why this node was frozen; empty when it was not
+	watching  string                      // why this node only watches; empty when it may sign
 
 	out  []Effect
 	now  time.Time
@@ -88,6 +91,8 @@ func New(c Config) (*Agenda, error) {
 		self: c.Self, roster: c.Roster, hash: hash, first: c.First, inForce: c.Epoch, former: c.Former, guest: c.Guest, policy: c.Policy, timing: c.Timing,
 		online:    map[council.MemberID]bool{c.Self: true},
 		convicted: map[council.MemberID]bool{},
+		freezes:   map[council.MemberID]Freeze{},
+		freezing:  map[council.MemberID]uint64{},
 		proposals: map[council.ProposalID]*Proposal{},
 		orphans:   map[council.ProposalID][]Recorded{},
 		orphaned:  map[council.MemberID]int{},

@@ -127,6 +127,10 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 		a.refuse(l, b, "watching", a.watching)
 		return
 	}
+	if a.still(a.self) {
+		a.refuse(l, b, "frozen", a.Stopped())
+		return
+	}
 	if err := b.Check(a.Holding(), p.Intent); err != nil {
 		a.refuse(l, b, "begin", err.Error())
 		return

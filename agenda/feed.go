@@ -28,6 +28,14 @@ func (a *Agenda) record(e Recorded) {
 		a.backedUp(e, b) // feeds may bring it before the birth record
 		return
 	}
+	switch b := e.Body.(type) {
+	case council.Frozen:
+		a.froze(e, b)
+		return
+	case council.Thawed:
+		a.thawed(e, b)
+		return
+	}
 	if a.genesis == nil {
 		return
 	}

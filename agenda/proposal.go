@@ -370,6 +370,20 @@ func (p *Proposal) once(word string) bool {
 	return true
 }
 
+// frozenToo names those who sign nothing, beside those who can't be reached.
+func (a *Agenda) frozenToo() string {
+	var out []council.MemberID
+	for _, m := range a.roster.IDs() {
+		if a.still(m) {
+			out = append(out, m)
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "; frozen: " + council.Names(out)
+}
+
 // Blocked says what an approved proposal waits for.
 func (a *Agenda) Blocked(p *Proposal) string {
 	l := a.laneOf(p)
@@ -385,7 +399,7 @@ func (a *Agenda) Blocked(p *Proposal) string {
 	}
 	set, short := a.signers(p, nonce, l.last[nonce]+1)
 	if len(set) < a.roster.Threshold {
-		return fmt.Sprintf("%d of %d signers are ready; offline: %s", len(set), a.roster.Threshold, council.Names(short))
+		return fmt.Sprintf("%d of %d signers are ready; offline: %s%s", len(set), a.roster.Threshold, council.Names(short), a.frozenToo())
 	}
 	if p.lane != nil {
 		if q := a.ahead(p); q != nil {

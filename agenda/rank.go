@@ -22,7 +22,7 @@ func draw(id common.Hash, chain, nonce, attempt uint64, m council.MemberID) [32]
 }
 
 // signers computes who signs an attempt: of the members who are online, whose
-// node allows the proposal and who have not rejected it, those that have not
+// node allows the proposal and is not frozen and who have not rejected it, those that have not
 // failed with each other (see apart), are not convicted and the least suspected;
 // among those, approvers before assistants; among those, by the draw. The first
 // in the draw coordinates. It returns fewer than the threshold when there are no
@@ -40,7 +40,7 @@ func (a *Agenda) signers(p *Proposal, nonce, attempt uint64) (set []council.Memb
 		ballot, voted := p.Ballots[m.ID]
 		verdict, judged := p.Verdicts[m.ID]
 		switch {
-		case voted && ballot.Decision == council.Reject, !judged || !verdict.Allow, !m.Term.Holds(unix(a.now)):
+		case voted && ballot.Decision == council.Reject, !judged || !verdict.Allow, !m.Term.Holds(unix(a.now)), a.still(m.ID):
 			continue
 		case !a.online[m.ID]:
 			short = append(short, m.ID)

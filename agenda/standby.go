@@ -149,7 +149,7 @@ func (a *Agenda) busy() bool {
 func (a *Agenda) allOnline(set []council.MemberID) bool {
 	for _, m := range set {
 		who, ok := a.roster.Member(m)
-		if !ok || !a.online[m] || a.convicted[m] || !who.Term.Holds(unix(a.now)) {
+		if !ok || !a.online[m] || a.convicted[m] || a.still(m) || !who.Term.Holds(unix(a.now)) {
 			return false
 		}
 	}

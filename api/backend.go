@@ -66,6 +66,16 @@ type Backend interface {
 	// NotReady (no key yet, or the node is catching up).
 	NoteBackup(ctx context.Context, r BackupNote) (Backups, error)
 
+	// Freeze stops the node that is asked from signing, durably, until Thaw,
+	// and tells all others; no other node is stopped by it. The answer lists
+	// all that are frozen. Errors: Invalid (no reason), Conflict (it is
+	// frozen already).
+	Freeze(ctx context.Context, r FreezeRequest) ([]Freeze, error)
+
+	// Thaw lifts it. Errors: Invalid (no reason), Conflict (it is not
+	// frozen), NotReady (the node is catching up, and can tell nobody).
+	Thaw(ctx context.Context, r FreezeRequest) ([]Freeze, error)
+
 	// Events calls each for every event with an ID above after, those that
 	// were first, and then as they happen. It returns when ctx ends (with
 	// its error) or each fails (with that error).

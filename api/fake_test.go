@@ -137,6 +137,12 @@ func (f *fake) NoteBackup(_ context.Context, n api.BackupNote) (api.Backups, err
 	return api.Backups{Waiting: []council.MemberID{"core-2"}, Made: []api.Backup{{Member: n.Member, SHA256: n.SHA256}}}, nil
 }
 
+func (f *fake) Freeze(_ context.Context, r api.FreezeRequest) ([]api.Freeze, error) {
+	return []api.Freeze{{Member: "core-1", Reason: r.Reason}}, nil
+}
+
+func (f *fake) Thaw(context.Context, api.FreezeRequest) ([]api.Freeze, error) { return nil, nil }
+
 func (f *fake) Events(ctx context.Context, after uint64, each func(api.Event) error) error {
 	return f.events(ctx, after, each)
 }

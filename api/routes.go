@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -25,6 +26,8 @@ func (s *Server) routes() []route {
 		{"GET /v1/evidence", func(r *http.Request) (any, error) { return list(s.back.Evidence(r.Context())) }},
 		{"GET /v1/evidence/{id}", s.evidence},
 		{"POST /v1/backups", s.noteBackup},
+		{"POST /v1/freeze", s.freeze(s.back.Freeze)},
+		{"POST /v1/thaw", s.freeze(s.back.Thaw)},
 	}
 }
 
@@ -96,6 +99,19 @@ func (s *Server) noteBackup(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return s.back.NoteBackup(r.Context(), b)
+}
+
+func (s *Server) freeze(do func(context.Context, FreezeRequest) ([]Freeze, error)) answer {
+	return func(r *http.Request) (any, error) {
+		var f FreezeRequest
+		if err := body(r, &f); err != nil {
+			return nil, err
+		}
+		if err := f.Check(); err != nil {
+			return nil, err
+		}
+		return list(do(r.Context(), f))
+	}
 }
 
 // CheckPrefix refuses what can't be the beginning of a proposal's id.

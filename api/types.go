@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -19,6 +20,7 @@ const (
 	Keygen         Phase = "keygen"          // the ceremony is running
 	Watching       Phase = "watching"        // a key, but the feeds of the others are not in yet: signs nothing
 	Ready          Phase = "ready"           // judges, approves and signs
+	Frozen         Phase = "frozen"          // its operator has stopped it from signing; it does all else
 )
 
 // Status is one look at a node.
@@ -41,6 +43,32 @@ type Status struct {
 	Standby  *Standby         `json:"standby,omitempty"` // nil: off
 	Traffic  *Traffic         `json:"traffic,omitempty"` // with the other members' nodes, since the start
 	Warnings []string         `json:"warnings"`
+
+	Heartbeats []Heartbeat `json:"heartbeats"` // the latest of each member, in roster order
+	Frozen     []Freeze    `json:"frozen"`     // nodes that sign nothing, by their operators' word
+}
+
+// Freeze is a member's word that its node signs nothing.
+type Freeze struct {
+	Member council.MemberID `json:"member"`
+	Since  time.Time        `json:"since"` // by the member's clock
+	Reason string           `json:"reason"`
+}
+
+// FreezeRequest freezes the node that is asked, and no other, or lifts that.
+type FreezeRequest struct {
+	Reason string `json:"reason"` // for all members to read
+}
+
+// Check refuses what says nothing, or too much.
+func (r FreezeRequest) Check() error {
+	switch {
+	case strings.TrimSpace(r.Reason) == "":
+		return Failf(Invalid, "all members read it: say what has happened", "no reason")
+	case len(r.Reason) > council.MaxReason:
+		return Failf(Invalid, "say it shorter", "the reason has %d bytes; at most %d", len(r.Reason), council.MaxReason)
+	}
+	return nil
 }
 
 // Roster is the composition in force.
@@ -100,6 +128,17 @@ type Peer struct {
 	Since      time.Time        `json:"since,omitzero"`       // of the present state; zero: never seen
 	RosterHash *common.Hash     `json:"rosterHash,omitempty"` // set when the peer holds ANOTHER roster than this node
 	Detail     string           `json:"detail,omitempty"`     // last error, version, or what differs
+}
+
+// Heartbeat is a node's signed word that it was alive.
+type Heartbeat struct {
+	Member     council.MemberID `json:"member"`
+	At         time.Time        `json:"at"` // by the member's clock
+	Version    string           `json:"version"`
+	ShareEpoch uint64           `json:"shareEpoch"` // 0: no key yet
+	Share      string           `json:"share"`      // none, sound, damaged
+	Signs      bool             `json:"signs"`      // it takes part in signatures
+	Record     hexutil.Bytes    `json:"record"`     // canonical, for others to check
 }
 
 // Chain is one chain as this node's own RPCs show it.
@@ -353,7 +392,7 @@ type Timing struct {
 type Evidence struct {
 	ID       common.Hash      `json:"id"`
 	Short    string           `json:"short"`
-	Kind     string           `json:"kind"` // equivocation, forked-feed, two-begins, invalid-message
+	Kind     string           `json:"kind"` // equivocation, forked-feed, two-begins, invalid-message, forked-lock
 	Culprit  council.MemberID `json:"culprit"`
 	Session  string           `json:"session,omitempty"` // of a session's messages
 	Message  string           `json:"message,omitempty"` // their type: sign-5
@@ -379,7 +418,7 @@ type Progress struct {
 type Event struct {
 	ID       uint64             `json:"id"` // from 1, without gaps while the process lives
 	Time     time.Time          `json:"time"`
-	Kind     string             `json:"kind"` // proposed, judged, approved, …, stuck, evidence, peer-up, peer-down, hook-failed
+	Kind     string             `json:"kind"` // proposed, judged, approved, …, stuck, evidence, mandate, peer-up, peer-down, hook-failed
 	Proposal council.ProposalID `json:"proposal,omitzero"`
 	Member   council.MemberID   `json:"member,omitempty"`
 	Text     string             `json:"text"` // one line for people

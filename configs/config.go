@@ -52,7 +52,7 @@ type Hook struct {
 }
 
 // HookEvents are the events that a hook can ask for.
-var HookEvents = []string{"proposed", "third-approval", "signed", "stuck", "evidence"}
+var HookEvents = []string{"proposed", "third-approval", "signed", "stuck", "evidence", "mandate", "frozen"}
 
 // Log says how the daemon logs.
 type Log struct {

@@ -30,6 +30,8 @@ const (
 	WordRosterSigned  Word = "roster-signed"  // RosterSigned
 	WordKeyMade       Word = "key-made"       // KeyMade
 	WordBackedUp      Word = "backed-up"      // BackedUp
+	WordFrozen        Word = "frozen"         // Frozen
+	WordThawed        Word = "thawed"         // Thawed
 )
 
 // Proposed opens a proposal: the canonical bytes of its intent, from which
@@ -145,6 +147,17 @@ type BackedUp struct {
 	File  common.Hash // SHA-256 of the sealed file, as sha256sum prints it
 }
 
+// Frozen reports that the member's operator has stopped its node from signing,
+// since a key of it may be in other hands.
+type Frozen struct {
+	Reason string
+}
+
+// Thawed reports that the operator has lifted that.
+type Thawed struct {
+	Reason string
+}
+
 // EncodeBody gives the RLP bytes of an event body.
 func EncodeBody(v any) ([]byte, error) {
 	b, err := rlp.EncodeToBytes(v)
@@ -180,6 +193,10 @@ func DecodeBody(w Word, b []byte) (any, error) {
 		return bodyAs[KeyMade](w, b)
 	case WordBackedUp:
 		return bodyAs[BackedUp](w, b)
+	case WordFrozen:
+		return bodyAs[Frozen](w, b)
+	case WordThawed:
+		return bodyAs[Thawed](w, b)
 	}
 	return nil, fmt.Errorf("unknown event %q", string(w))
 }

@@ -15,6 +15,8 @@ const (
 	MaxTypedValues  = 1024      // values in its message, at all depths
 	MaxTypedDepth   = 16        // structs and lists within each other
 	MaxAddresses    = 8         // network addresses announced by one node
+	MaxVersion      = 64        // bytes of a program's version in a heartbeat
+	MaxHeartbeat    = 512       // bytes of a heartbeat
 	MaxSteps        = 256       // successions in a lineage; at one a month, twenty years
 	MaxOpenRows     = 256       // rows that one Lock carries: one nonce a chain, a few messages, and what was revealed and never finished
 	MaxCertificate  = 1 << 20   // bytes of a certificate or an abort certificate

@@ -6,6 +6,11 @@ import "slices"
 // thirty days are time for a vote, fourteen for cards and approvals.
 const MandateNotice = 30 * 24 * 3600
 
+// ShortNotice is likewise for the day from which on too few mandates are left to
+// agree on anything: what has to be done before it takes a quarter of a year where
+// a constitution wants elections.
+const ShortNotice = 90 * 24 * 3600
+
 // Mandates is what lies ahead for the terms of a roster.
 type Mandates struct {
 	Ended  []Member // in order of their end
@@ -36,7 +41,7 @@ func (r Roster) Mandates(now uint64) Mandates {
 			out.Ended = append(out.Ended, m)
 		case m.Term.End-now <= MandateNotice:
 			out.Ending = append(out.Ending, m)
-		default:
+		case m.Term.End-now > ShortNotice:
 			continue
 		}
 		last := i+1 == len(members) || members[i+1].Term.End > m.Term.End

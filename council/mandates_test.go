@@ -23,7 +23,8 @@ func TestMandates(t *testing.T) {
 		"three are left":         {ends: []uint64{4 * day, 2 * day, 3 * day, day}, ending: 4, short: 4 * day, left: 3},
 		"two end at once":        {ends: []uint64{day, 2 * day, 3 * day, 4 * day, 4 * day}, ending: 5, short: 4 * day, left: 2},
 		"and one after":          {ends: []uint64{0, 2 * day, 3 * day, 4 * day, 5 * day}, ended: 1, ending: 4, short: 4 * day, left: 3},
-		"the fourth is far":      {ends: []uint64{day, 2 * day, 3 * day, 40 * day}, ending: 3},
+		"the fourth is later":    {ends: []uint64{day, 2 * day, 3 * day, 90 * day}, ending: 3, short: 90 * day, left: 3},
+		"the fourth is far":      {ends: []uint64{day, 2 * day, 3 * day, 91 * day}, ending: 3},
 	} {
 		r := testcouncil.New(t).Roster
 		for i, end := range x.ends {

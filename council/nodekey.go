@@ -55,6 +55,8 @@ const (
 	PurposeLock     Purpose = "lock"     // this node signs nothing more under the old share
 	PurposeRefusal  Purpose = "refusal"  // this node will never lock for a rotation
 	PurposeErasure  Purpose = "erasure"  // the old share is gone from this node
+
+	PurposeHeartbeat Purpose = "heartbeat" // this node is alive
 )
 
 // ErrNodeSignature is returned when a node's signature does not verify.

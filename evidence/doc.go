@@ -4,14 +4,16 @@
 //
 // A Record holds the culprit's own signed material: frames of package p2p, or
 // entries of its feed. So nobody has to believe the one who reports it; the
-// reporter's signature only says who saw it, and when. There are four kinds:
+// reporter's signature only says who saw it, and when. There are five kinds:
 //
 //   - Equivocation: two messages of one session and type, to all, that differ;
 //   - Invalid: a message of a session that the guard refuses whoever looks at it
 //     (tss.Recheck), alone or beside an earlier message of the same sender;
 //   - ForkedFeed: two entries for one place of a feed;
 //   - TwoBegins: two different Begins for one slot, or for one attempt at one
-//     nonce.
+//     nonce;
+//   - ForkedLock: two Locks for two rotations, of which neither names the other
+//     (council.Fork).
 //
 // Not everything that a session can prove to itself can be shown to others. A
 // message that carries a secret (tss.Round.Secret) is never kept, and of other

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
@@ -23,6 +24,7 @@ func TestEachKindConvicts(t *testing.T) {
 		"opening":      "beside its own sign-1: decommitment does not open the commitment of sign-1",
 		"fork":         "core-2 signed two different entries 3 of its feed",
 		"begins":       "core-2 signed two different Begins for slot",
+		"locks":        "core-2 signed two Locks, for rotations 010000",
 	} {
 		r := s.records()[name]
 		b, err := Encode(r)
@@ -232,6 +234,9 @@ func TestLyingReporter(t *testing.T) {
 	begins := func(b p2p.Frame) Record {
 		return Record{Version: Version, Kind: TwoBegins, Roster: s.hash, Culprit: culprit, Frames: []p2p.Frame{begin, b}}
 	}
+	locks := func(a, b council.Lock) Record { return LockedTwice(s.hash, council.Fork{First: a, Second: b}) }
+	forgedLock := s.lock(2, 0)
+	forgedLock.Rows = nil
 	blame := func(r Record, who council.MemberID) Record { r.Culprit = who; return r }
 	for name, r := range map[string]Record{
 		"one frame twice":              record(Equivocation, tss.SignRound5, one, one),
@@ -264,9 +269,19 @@ func TestLyingReporter(t *testing.T) {
 		"one Begin twice":          begins(begin),
 		"another attempt":          begins(s.begin(func(b *council.Begin) { b.Attempt, b.Slot = 9, council.SessionID{} })),
 		"no Begin":                 begins(with(s.begin(func(b *council.Begin) { b.Digest[0]++ }), func(f *p2p.Frame) { f.Type++ })),
-		"nothing at all":           record(Invalid, tss.SignRound5),
-		"words and frames":         func() Record { r := record(Equivocation, tss.SignRound5, one, two); r.Fault = "x"; return r }(),
-		"a trick on the terminal":  func() Record { r := record(Invalid, tss.SignRound5); r.Fault = "\x1b[2J"; return r }(),
+		"one lock twice":           locks(s.lock(1, 0), s.lock(1, 0)),
+		"a lock that follows":      locks(s.lock(1, 0), s.lock(2, 9)),
+		"a forged lock":            locks(s.lock(1, 0), forgedLock),
+		"another's locks":          blame(locks(s.lock(1, 0), s.lock(2, 0)), "core-3"),
+		"locks and frames":         func() Record { r := locks(s.lock(1, 0), s.lock(2, 0)); r.Frames = []p2p.Frame{one}; return r }(),
+		"locks in a feed": func() Record {
+			r := fork(s.entry(3, "a"), s.entry(3, "b"))
+			r.Locks = []council.Lock{s.lock(1, 0), s.lock(2, 0)}
+			return r
+		}(),
+		"nothing at all":          record(Invalid, tss.SignRound5),
+		"words and frames":        func() Record { r := record(Equivocation, tss.SignRound5, one, two); r.Fault = "x"; return r }(),
+		"a trick on the terminal": func() Record { r := record(Invalid, tss.SignRound5); r.Fault = "\x1b[2J"; return r }(),
 	} {
 		if name == "entries as another" {
 			r.Culprit = culprit // whose key signed them
@@ -292,6 +307,24 @@ func TestOtherRoster(t *testing.T) {
 	other.Charter[0]++
 	if _, err := r.Verify(other); err == nil || council.Hint(err) == "" {
 		t.Errorf("another roster: %v", err)
+	}
+}
+
+// One record has one encoding: a list that is not there is not there as an empty one.
+func TestEmptyListOfLocks(t *testing.T) {
+	b, err := Encode(newScene(t).records()["fork"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields []rlp.RawValue
+	if err := rlp.DecodeBytes(b, &fields); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = rlp.EncodeToBytes(append(fields, rlp.RawValue{0xc0})); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Decode(b); err == nil {
+		t.Errorf("a second encoding passes: %+v", r)
 	}
 }
 

@@ -86,6 +86,19 @@ func (s scene) entry(seq uint64, body string) journal.Entry {
 	return s.signed(e)
 }
 
+// lock is a Lock of the culprit for a try, after another.
+func (s scene) lock(try, after byte) council.Lock {
+	l := council.Lock{Member: culprit, Ceremony: common.Hash{try}, Acks: common.Hash{try, 1}, Rows: []council.OpenRow{{Place: council.Place{Chain: 1, Nonce: 3}, Proposal: council.ProposalID{1}, State: council.OpenRevealed}}}
+	if after != 0 {
+		l.After = common.Hash{after}
+	}
+	l, err := l.Sign(testcouncil.NodeKey(culprit))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return l
+}
+
 func (s scene) signed(e journal.Entry) journal.Entry {
 	h := e.Hash()
 	sig, err := testcouncil.NodeKey(culprit).SignNode(council.PurposeFeed, append(s.hash.Bytes(), h[:]...))
@@ -134,6 +147,7 @@ func (s scene) records() map[string]Record {
 		"opening":      Refused(s.hash, s.roster.Threshold, s.say(tss.SignRound4, opening), &earlier, common.Hash{}, errFault),
 		"fork":         Forked(s.hash, s.hash, journal.Fork{A: s.entry(3, "a"), B: s.entry(3, "b")}),
 		"begins":       begun,
+		"locks":        LockedTwice(s.hash, council.Fork{First: s.lock(1, 0), Second: s.lock(2, 0)}),
 		"told":         Told(Invalid, s.hash, s.to(tss.KeygenRound2Share, []byte("a secret")), "share is out of range"),
 	}
 	for name, r := range out {

@@ -65,6 +65,12 @@ func Forked(roster, network common.Hash, f journal.Fork) Record {
 	return Record{Version: Version, Kind: ForkedFeed, Roster: roster, Culprit: f.B.Author, Entries: []journal.Entry{f.A, f.B}, Network: network}
 }
 
+// LockedTwice makes a record, still to be signed, of two Locks of one member for two
+// successors; roster is the old one, under which it holds its share.
+func LockedTwice(roster common.Hash, f council.Fork) Record {
+	return Record{Version: Version, Kind: ForkedLock, Roster: roster, Culprit: f.First.Member, Locks: []council.Lock{f.First, f.Second}}
+}
+
 // BegunTwice makes a record, still to be signed, of two Begins of one
 // coordinator; ok is false if they don't contradict each other.
 func BegunTwice(roster common.Hash, a, b p2p.Frame) (r Record, ok bool) {

@@ -29,6 +29,7 @@ const (
 	ForkedFeed   Kind = 2
 	TwoBegins    Kind = 3
 	Invalid      Kind = 4
+	ForkedLock   Kind = 5
 )
 
 func (k Kind) String() string {
@@ -41,6 +42,8 @@ func (k Kind) String() string {
 		return "two-begins"
 	case Invalid:
 		return "invalid-message"
+	case ForkedLock:
+		return "forked-lock"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
@@ -70,7 +73,9 @@ type Record struct {
 	Fault    string // when nothing can be shown: what the reporter's node found
 	Seen     uint64 // unix seconds, by the reporter's clock
 	Reporter council.MemberID
-	Sig      []byte // the reporter's node key over all of the above (council.PurposeEvidence)
+	Sig      []byte // the reporter's node key over all else (council.PurposeEvidence)
+
+	Locks []council.Lock `rlp:"optional"` // ForkedLock: the two. Records of before end without them
 }
 
 // ID names the record: the hash of all but the signature.
@@ -109,7 +114,7 @@ func (r Record) Sign(key council.NodeSigner, reporter council.MemberID, seen uin
 
 // Shown reports whether the record holds what convicts, and not only the
 // reporter's word.
-func (r Record) Shown() bool { return len(r.Frames) > 0 || len(r.Entries) > 0 }
+func (r Record) Shown() bool { return len(r.Frames) > 0 || len(r.Entries) > 0 || len(r.Locks) > 0 }
 
 // Subject is the same for two records of one kind about the same thing. One of
 // them is enough. It is computed from what the record says and proves nothing.
@@ -124,6 +129,8 @@ func (r Record) Subject() common.Hash {
 	switch {
 	case r.Kind == ForkedFeed && len(r.Entries) == 2:
 		s.Place = fmt.Append(nil, r.Entries[1].Seq)
+	case r.Kind == ForkedLock && len(r.Locks) == 2:
+		s.Place = r.Locks[0].After[:]
 	case r.Kind == TwoBegins && len(r.Frames) == 2:
 		// What can't be read is refused by Verify, whatever its subject.
 		if a, b, err := begins(r.Frames); err == nil {
@@ -185,7 +192,7 @@ func (r Record) Valid() error {
 	}
 	ofSession := r.Kind == Equivocation || r.Kind == Invalid
 	switch {
-	case r.Kind < Equivocation || r.Kind > Invalid:
+	case r.Kind < Equivocation || r.Kind > ForkedLock:
 		return fail("%s does not exist", r.Kind)
 	case r.Seen == 0 || r.Seen > maxTime:
 		return fail("time %d is outside 1 to %d", r.Seen, uint64(maxTime))
@@ -203,6 +210,10 @@ func (r Record) Valid() error {
 		return fail("%s has a session, or shows nothing", r.Kind)
 	case r.Kind == ForkedFeed != (len(r.Entries) > 0), r.Kind == ForkedFeed && (len(r.Entries) != 2 || len(r.Frames) > 0), r.Kind != ForkedFeed && r.Network != common.Hash{}:
 		return fail("entries, network and frames don't fit %s", r.Kind)
+	case r.Locks != nil && len(r.Locks) == 0:
+		return fail("an empty list of locks where none belongs") // it would be a second encoding
+	case r.Kind == ForkedLock != (len(r.Locks) > 0), r.Kind == ForkedLock && (len(r.Locks) != 2 || len(r.Frames) > 0):
+		return fail("locks and frames don't fit %s", r.Kind)
 	case (r.Kind == Equivocation || r.Kind == TwoBegins) && len(r.Frames) == 1:
 		return fail("one frame is no %s", r.Kind)
 	case r.Cause != common.Hash{} && (r.Kind != Invalid || len(r.Frames) != 2):

@@ -79,6 +79,8 @@ func (r Record) Verify(roster council.Roster) (Finding, error) {
 		return r.forkedFeed(culprit)
 	case TwoBegins:
 		return r.twoBegins()
+	case ForkedLock:
+		return r.forkedLock(roster)
 	}
 	return Finding{}, fmt.Errorf("evidence: %s does not exist", r.Kind)
 }
@@ -152,6 +154,18 @@ func (r Record) forkedFeed(culprit council.Member) (Finding, error) {
 		what = fmt.Sprintf("%s signed an entry %d of its feed that does not follow its entry %d", r.Culprit, f.B.Seq, f.A.Seq)
 	}
 	return Finding{Proven: true, What: what, Rests: alone + excuse}, nil
+}
+
+func (r Record) forkedLock(old council.Roster) (Finding, error) {
+	f := council.Fork{First: r.Locks[0], Second: r.Locks[1]}
+	if f.First.Member != r.Culprit {
+		return Finding{}, fmt.Errorf("evidence: a lock is by %s, not by %s", f.First.Member, r.Culprit)
+	}
+	if err := f.Verify(old); err != nil {
+		return Finding{}, fmt.Errorf("evidence: %w", err)
+	}
+	return Finding{Proven: true, Rests: alone + excuse,
+		What: fmt.Sprintf("%s signed two Locks, for rotations %s and %s, of which neither names the other", r.Culprit, f.First.Ceremony.TerminalString(), f.Second.Ceremony.TerminalString())}, nil
 }
 
 func (r Record) twoBegins() (Finding, error) {

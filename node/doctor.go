@@ -25,6 +25,8 @@ func (n *Node) Doctor(ctx context.Context) ([]api.Check, error) {
 		add("phase", api.OK, "ready: judges, approves and signs", "")
 	case api.Watching:
 		add("phase", api.Warn, "only watches: "+s.Detail, "wait, or mend what it names")
+	case api.Frozen:
+		add("phase", api.Bad, "frozen, signs nothing: "+s.Detail, "see docs/runbook.md, 'Compromise'; 'signer key thaw' lifts it if it was a false alarm")
 	default:
 		add("phase", api.Warn, string(s.Phase)+": "+s.Detail, "every member runs 'signer keygen' once")
 	}

@@ -84,6 +84,9 @@ func (n *Node) enlist(e agenda.Enlist) []agenda.Event {
 	if n.shift.barred {
 		return fail(errLocked())
 	}
+	if why := n.agenda.Stopped(); why != "" { // the agenda would not ask; nothing else must
+		return fail(fmt.Errorf("this node is frozen: %s", why))
+	}
 	if err := n.court.twice(b); err != nil {
 		return fail(err)
 	}

@@ -105,6 +105,9 @@ func (n *Node) tellEntry(e agenda.Recorded) {
 	case council.BackedUp:
 		text = fmt.Sprintf("has made and verified a backup of share epoch %d of %s: sha256 %x", b.Epoch, b.Key.Hex(), b.File)
 	}
+	if e.Word == council.WordFrozen || e.Word == council.WordThawed {
+		return // told by the agenda, with what it means
+	}
 	n.then(func() { n.tell(string(e.Word), id, e.Author, text) }, nil)
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/agenda"
@@ -442,6 +443,16 @@ func TestBroughtEvidence(t *testing.T) {
 	}
 	// Frames of one channel keep their order, so this one is heard last.
 	by = "core-4"
+	lock := func(try byte) council.Lock {
+		l, err := council.Lock{Member: by, Ceremony: common.Hash{try}}.Sign(h.council.NodeKeys[by])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	bring(evidence.LockedTwice(hash, council.Fork{First: lock(1), Second: lock(1)}), as) // one Lock is no fork
+	bring(evidence.LockedTwice(hash, council.Fork{First: lock(1), Second: lock(2)}), as)
+	bring(evidence.LockedTwice(hash, council.Fork{First: lock(3), Second: lock(4)}), as) // after the same one: known
 	bring(evidence.Equivocated(hash, frame(1, "one"), frame(1, "two")), as)
 	h.has("core-1", "core-4", "equivocation")
 	all, err := h.rooms["core-1"].Evidence(t.Context())
@@ -453,7 +464,10 @@ func TestBroughtEvidence(t *testing.T) {
 			t.Errorf("kept: %+v", e)
 		}
 	}
-	if len(all) != journal.MaxExhibits+1 {
+	if !slices.ContainsFunc(all, func(e api.Evidence) bool { return e.Culprit == "core-4" && e.Kind == "forked-lock" }) {
+		t.Error("the two Locks are not in the list")
+	}
+	if len(all) != journal.MaxExhibits+2 {
 		t.Errorf("%d records kept", len(all))
 	}
 }

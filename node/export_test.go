@@ -89,6 +89,14 @@ func (n *Node) Turn(ctx context.Context, f func(*journal.Journal) error, then, i
 	})
 }
 
+// Beats are heartbeats on their way.
+type Beats = beats
+
+// Beat has the node give a heartbeat if one is due.
+func (n *Node) Beat(ctx context.Context) error {
+	return n.call(ctx, func() error { n.beat(); return nil })
+}
+
 // Append writes an entry of the own feed, and sends it at once or postpones it.
 func (n *Node) Append(ctx context.Context, word council.Word, body any, postpone bool) error {
 	return n.call(ctx, func() error {

@@ -19,7 +19,7 @@ import (
 // Hook tells a program or a web address about what happens. Either Exec or
 // Webhook is set.
 type Hook struct {
-	On      []string // proposed, third-approval, signed, stuck, evidence
+	On      []string // proposed, third-approval, signed, stuck, evidence, mandate
 	Exec    []string // program and arguments; the notice comes as JSON on its standard input
 	Webhook string   // the notice is posted as JSON
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -481,4 +482,24 @@ func (h *house) paused() bool {
 		h.t.Fatal(err)
 	}
 	return strings.HasSuffix(common.Bytes2Hex(out), "1")
+}
+
+// spoken lists what a node has told so far of one kind.
+func (h *house) spoken(m council.MemberID, kind string) (out []api.Event) {
+	h.t.Helper()
+	r, stop := h.rooms[m], errors.New("the end of the list")
+	end := fmt.Sprint("the end of the list ", rand.Uint64()) // it may be asked again
+	r.Tell("test", end)
+	if err := r.Events(h.t.Context(), 0, func(e api.Event) error {
+		if e.Text == end {
+			return stop
+		}
+		if e.Kind == kind {
+			out = append(out, e)
+		}
+		return nil
+	}); !errors.Is(err, stop) {
+		h.t.Fatal(err)
+	}
+	return out
 }

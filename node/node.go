@@ -112,6 +112,9 @@ type Node struct {
 	unsent   []journal.Entry
 
 	rehearsals []rehearsal
+	reminded   []agenda.Reminder // about terms that end
+	roll       *agenda.RollCall
+	frozen     freeze // by this node's operator; no reason: not
 
 	bar      bar                            // before what an old share could give away
 	address  atomic.Pointer[common.Address] // of the council's key, for the chains' goroutines
@@ -140,9 +143,12 @@ type peer struct {
 
 // Names of the node's own notes in the journal.
 const (
-	metaGenesis   = "genesis"   // the birth record of the key in force
-	metaModuli    = "moduli"    // of key generations that this node took part in
-	metaStaged    = "staged"    // the birth record, unsigned yet, of a staged share
+	metaGenesis   = "genesis" // the birth record of the key in force
+	metaModuli    = "moduli"  // of key generations that this node took part in
+	metaStaged    = "staged"  // the birth record, unsigned yet, of a staged share
+	metaBeats     = "heartbeats"
+	metaFrozen    = "frozen"    // why this node signs nothing
+	metaReminded  = "reminded"  // what was said about terms that end
 	metaRestoring = "restoring" // why this node watches until it has caught up with as many as sign together
 )
 
@@ -287,6 +293,9 @@ func (n *Node) load() error {
 	}
 	n.followPast()
 	if err := n.openCourt(); err != nil {
+		return err
+	}
+	if err := errors.Join(n.loadReminders(), n.loadBeats(), n.loadFreeze()); err != nil {
 		return err
 	}
 	if n.spare.sealed, err = n.keystore.HasSpare(); err != nil {

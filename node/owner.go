@@ -108,6 +108,8 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 	defer compare.Stop()
 	frames, events := n.transport.Frames(), n.transport.Events()
 	n.tendSpare()
+	n.remind()
+	n.beat()
 	for {
 		select {
 		case <-ctx.Done():
@@ -132,6 +134,9 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 		case <-compare.C:
 			n.compareNext()
 			n.tendSpare()
+			n.tellFreeze()
+			n.remind()
+			n.beat()
 		case <-timer.C:
 			n.step(agenda.Tick{})
 		}

@@ -89,6 +89,7 @@ func (n *Node) compared(from council.MemberID, lacking bool) {
 		q.caughtUp()
 		return
 	}
+	defer n.tellFreeze()
 	n.agenda.Watch("")
 	n.step(agenda.Tick{})
 	n.followPast() // what the feeds brought and the chain has not finished

@@ -156,6 +156,9 @@ func (n *Node) viewStatus() api.Status {
 	case a.Watching() != "":
 		s.Phase, s.Detail = api.Watching, a.Watching()
 	}
+	if why := a.Stopped(); why != "" {
+		s.Phase, s.Detail = api.Frozen, why
+	}
 	if g != nil {
 		s.Backups = n.viewBackups()
 		s.Council = &api.Council{ID: g.ID(), Address: g.Key, ShareEpoch: n.holding.Epoch, Transcript: g.Transcript}
@@ -185,6 +188,10 @@ func (n *Node) viewStatus() api.Status {
 	s.Warnings = append(s.Warnings, n.backupWarnings(s)...)
 	s.Warnings = append(s.Warnings, n.rehearsalWarnings()...)
 	s.Warnings = append(s.Warnings, n.termWarnings()...)
+	s.Warnings = append(s.Warnings, n.beatWarnings()...)
+	s.Heartbeats = n.viewBeats()
+	s.Frozen = n.viewFreezes()
+	s.Warnings = append(s.Warnings, n.freezeWarnings(s.Frozen)...)
 	s.Ledger = n.viewLedger()
 	s.Standby = n.viewStandby()
 	if t, ok := n.transport.(interface{ Stats() p2p.Stats }); ok {

@@ -21,6 +21,7 @@ import (
 const (
 	recordEntry   = 1
 	recordHello   = 2
+	recordBeats   = 3
 	recordMessage = 16 // plus the tag of the agenda's message
 	syncHeads     = 1
 	syncEntries   = 2
@@ -162,6 +163,8 @@ func (n *Node) recordFrame(f p2p.Frame) error {
 		}
 		n.hello(f.From, h)
 		return nil
+	case f.Type == recordBeats:
+		return n.takeBeats(f)
 	case f.Type > recordMessage:
 		m, err := agenda.DecodeMessage(f.Type-recordMessage, f.Payload)
 		if err != nil {
@@ -206,6 +209,7 @@ func (n *Node) peerEvent(ev p2p.Event) {
 		n.sendRecord(ev.Member, recordHello, h)
 		n.sendHeads(ev.Member, false)
 		n.showPublic(ev.Member)
+		n.sendRecord(ev.Member, recordBeats, beats{n.roll.Last()})
 		n.step(agenda.PeerUp{Member: ev.Member, RTT: ev.RTT})
 		n.resume(ev.Member)
 	case p2p.PeerDown:

@@ -110,6 +110,16 @@ func (c *Client) NoteBackup(ctx context.Context, n api.BackupNote) (api.Backups,
 	return ask[api.Backups](ctx, c, http.MethodPost, "/v1/backups", n)
 }
 
+// Freeze implements api.Backend.
+func (c *Client) Freeze(ctx context.Context, r api.FreezeRequest) ([]api.Freeze, error) {
+	return ask[[]api.Freeze](ctx, c, http.MethodPost, "/v1/freeze", r)
+}
+
+// Thaw implements api.Backend.
+func (c *Client) Thaw(ctx context.Context, r api.FreezeRequest) ([]api.Freeze, error) {
+	return ask[[]api.Freeze](ctx, c, http.MethodPost, "/v1/thaw", r)
+}
+
 // Keygen implements api.Backend. Ending ctx ends the node's part, too.
 func (c *Client) Keygen(ctx context.Context, progress func(api.Progress)) (council.Genesis, error) {
 	var out *api.Genesis

@@ -71,11 +71,17 @@ To join a council:
 To act:
   signer propose, list, show, approve, reject
 
+When a key may be in other hands:
+  signer key compromised, thaw
+
 To practise:
   signer drill, drill report
 
 To work on the charter or your own policy:
   signer policy check, explain, test, diff, matrix, replay
+
+To see who is alive:
+  signer status, heartbeat, doctor
 
 When a member's node cheats:
   signer evidence list, show, verify
@@ -99,8 +105,8 @@ Exit codes: 0 done; 1 failed; 2 wrong use; 3 no daemon, or it is not ready;
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage{council.WithHint(err, "see '"+c.CommandPath()+" --help'")}
 	})
-	cmd.AddCommand(a.initCmd(), a.idCmd(), a.rosterCmd(), a.termCmd(), a.keygenCmd(), a.backupCmd(), a.shareCmd(), a.runCmd(), a.statusCmd(), a.doctorCmd(),
-		a.proposeCmd(), a.listCmd(), a.showCmd(), a.approveCmd(), a.rejectCmd(), a.drillCmd(), a.evidenceCmd(), a.policyCmd(), a.configCmd(), a.versionCmd())
+	cmd.AddCommand(a.initCmd(), a.idCmd(), a.rosterCmd(), a.termCmd(), a.keygenCmd(), a.backupCmd(), a.shareCmd(), a.keyCmd(), a.runCmd(), a.statusCmd(), a.doctorCmd(),
+		a.proposeCmd(), a.listCmd(), a.showCmd(), a.approveCmd(), a.rejectCmd(), a.drillCmd(), a.heartbeatCmd(), a.evidenceCmd(), a.policyCmd(), a.configCmd(), a.versionCmd())
 	return cmd
 }
 

@@ -61,7 +61,8 @@ func (a *app) drillReportCmd() *cobra.Command {
 		Short: "Show how long each member and each node took in a drill",
 		Long: `Show how long each member and each node took in a drill: from the proposal until the
 node had judged it, and until the member's word was read here. The clocks are those of
-the nodes. ID is the beginning of the drill's id.`,
+the nodes. The last column says when the node was last proven alive, drill or not, by
+its signed heartbeat ('signer heartbeat'). ID is the beginning of the drill's id.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
@@ -75,7 +76,12 @@ the nodes. ID is the beginning of the drill's id.`,
 			if p.Intent.Kind != council.KindStatement || !strings.HasPrefix(p.Intent.Text, exercise) {
 				return usagef("'signer list --all' shows the drills", "%s is no drill: %s", p.Short, p.Sentence)
 			}
+			s, err := c.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
 			d := reportDrill(p)
+			d.prove(s)
 			return a.print(d, func(w io.Writer) { d.write(w) })
 		},
 	}
@@ -103,6 +109,7 @@ type drillMember struct {
 	Allow    bool             `json:"allow"`
 	Answered *int64           `json:"answeredMillis,omitempty"`
 	Word     council.Choice   `json:"word,omitempty"`
+	Proven   time.Time        `json:"provenAlive,omitzero"` // by its node's latest heartbeat; zero: never
 }
 
 func reportDrill(p api.Proposal) drillReport {
@@ -137,9 +144,17 @@ func reportDrill(p api.Proposal) drillReport {
 	return d
 }
 
+// prove adds when each node was last proven alive.
+func (d drillReport) prove(s api.Status) {
+	proven := provenAlive(s)
+	for i := range d.Members {
+		d.Members[i].Proven = proven[d.Members[i].Member]
+	}
+}
+
 func (d drillReport) write(w io.Writer) {
 	fmt.Fprintf(w, "Drill %s, called by %s at %s: %s, %d of %d approvals.\n\n", d.ID.Short(), d.By, clock(d.Called), d.State, d.Have, d.Want)
-	rows := [][]string{{"MEMBER", "NODE JUDGED AFTER", "MEMBER ANSWERED AFTER", "WORD"}}
+	rows := [][]string{{"MEMBER", "NODE JUDGED AFTER", "MEMBER ANSWERED AFTER", "WORD", "NODE PROVEN ALIVE"}}
 	var silent, dark []council.MemberID
 	for _, m := range d.Members {
 		judged, answered, word := "-", "-", string(m.Word)
@@ -156,7 +171,7 @@ func (d drillReport) write(w io.Writer) {
 		} else {
 			silent = append(silent, m.Member)
 		}
-		rows = append(rows, []string{string(m.Member), judged, answered, word})
+		rows = append(rows, []string{string(m.Member), judged, answered, word, clock(m.Proven)})
 	}
 	table(w, rows)
 	fmt.Fprintln(w)

@@ -23,14 +23,16 @@ func TestDrillReport(t *testing.T) {
 		Timing:  api.Timing{Approved: 200_000, Signed: 41},
 	}
 	var b strings.Builder
-	reportDrill(p).write(&b)
+	d := reportDrill(p)
+	d.prove(api.Status{Heartbeats: []api.Heartbeat{{Member: "core-4", At: called.Add(-time.Hour)}}})
+	d.write(&b)
 	got := strings.Join(strings.Fields(b.String()), " ")
 	for _, want := range []string{
 		"called by core-1 at 2026-11-28 03:00:00Z: signed, 4 of 4 approvals",
-		"core-1 40ms 3m0s approve",
+		"core-1 40ms 3m0s approve never",
 		"core-2 1s (its policy denies) 2h0m0s reject",
-		"core-3 0s -", // its clock is behind
-		"core-4 - -",
+		"core-3 0s - never",               // its clock is behind
+		"core-4 - - 2026-11-28 02:00:00Z", // alive, and has judged nothing
 		"Enough approvals after 3m20s; the signature 40ms later, in 1 attempt.",
 		"No word from core-3, core-4:",
 		"No verdict from the node of core-4:",

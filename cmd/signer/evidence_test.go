@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/millicent-one/signer/council"
@@ -14,8 +15,8 @@ import (
 	"github.com/millicent-one/signer/tss"
 )
 
-// testRecords are two records of core-1's node: core-2 said two things, which
-// is shown, and sent an invalid share, which is only told.
+// testRecords are three records of core-1's node: core-2 said two things, which is
+// shown, sent an invalid share, which is only told, and locked for two successors.
 func testRecords(t testing.TB, roster council.Roster) []evidence.Record {
 	hash, err := roster.Hash()
 	if err != nil {
@@ -28,9 +29,17 @@ func testRecords(t testing.TB, roster council.Roster) []evidence.Record {
 		}
 		return f
 	}
+	lock := func(try byte) council.Lock {
+		l, err := council.Lock{Member: "core-2", Ceremony: common.Hash{try}}.Sign(testcouncil.NodeKey("core-2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
 	out := []evidence.Record{
 		evidence.Equivocated(hash, frame("one"), frame("two")),
 		evidence.Told(evidence.Invalid, hash, p2p.Frame{From: "core-2", Session: council.SessionID{7}, Type: uint8(tss.KeygenRound2Share)}, "share is out of range"),
+		evidence.LockedTwice(hash, council.Fork{First: lock(1), Second: lock(2)}),
 	}
 	for i := range out {
 		if out[i], err = out[i].Sign(testcouncil.NodeKey("core-1"), "core-1", 1_800_000_000); err != nil {
@@ -41,7 +50,7 @@ func testRecords(t testing.TB, roster council.Roster) []evidence.Record {
 }
 
 // councilFile FILE writes the test council's roster, signed by all, and sets
-// PROVEN and TOLD to the ids of testRecords.
+// PROVEN, TOLD and LOCKS to the ids of testRecords.
 func councilFile(t *testing.T, ts *testscript.TestScript, args []string) {
 	c := testcouncil.New(t)
 	s := council.SignedRoster{Roster: c.Roster}
@@ -57,6 +66,7 @@ func councilFile(t *testing.T, ts *testscript.TestScript, args []string) {
 	records := testRecords(t, c.Roster)
 	ts.Setenv("PROVEN", records[0].Short())
 	ts.Setenv("TOLD", records[1].Short())
+	ts.Setenv("LOCKS", records[2].Short())
 }
 
 // flip FILE changes its last byte.

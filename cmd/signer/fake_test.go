@@ -28,6 +28,7 @@ type fakeNode struct {
 	ballots map[council.ProposalID]council.Ballot
 	order   []council.ProposalID
 	votes   map[council.ProposalID][]council.Approval
+	frozen  string
 }
 
 func newFakeNode(t *testing.T) *fakeNode {
@@ -115,7 +116,25 @@ func (n *fakeNode) Status(context.Context) (api.Status, error) {
 	return api.Status{Member: "core-1", Phase: api.AwaitingKeygen, Council: n.council, Detail: "waiting for core-4", Started: time.Now(),
 		Peers:    []api.Peer{{Member: "core-2", Online: true}, {Member: "core-3", RosterHash: &common.Hash{0xab}}},
 		Chains:   []api.Chain{{ID: 1, Detail: "RPC 1 serves chain 5", Balance: api.NewWei(big.NewInt(1_500_000_000_000_000_000))}},
-		Warnings: []string{"the balance pays for no emergency"}}, nil
+		Warnings: []string{"the balance pays for no emergency"}, Heartbeats: n.heartbeats(),
+		Roster: &api.Roster{Version: 1, Threshold: 4, Members: n.roster.IDs()}}, nil
+}
+
+// heartbeats are one of core-2, as the made-up node has it.
+func (n *fakeNode) heartbeats() []api.Heartbeat {
+	hash, err := n.roster.Hash()
+	if err != nil {
+		n.t.Error(err)
+	}
+	h, err := council.Heartbeat{Member: "core-2", Roster: hash, Council: common.Hash{7}, Epoch: 1, Time: 1_800_000_000, Version: "v1.2", Share: council.ShareSound, Signs: true}.Sign(testcouncil.NodeKey("core-2"))
+	if err != nil {
+		n.t.Error(err)
+	}
+	b, err := council.EncodeHeartbeat(h)
+	if err != nil {
+		n.t.Error(err)
+	}
+	return []api.Heartbeat{{Member: h.Member, At: time.Unix(int64(h.Time), 0), Version: h.Version, ShareEpoch: h.Epoch, Share: h.Share.String(), Signs: h.Signs, Record: b}}
 }
 
 func (n *fakeNode) Doctor(context.Context) ([]api.Check, error) {
@@ -257,6 +276,26 @@ func (n *fakeNode) Keygen(_ context.Context, p func(api.Progress)) (council.Gene
 
 func (n *fakeNode) NoteBackup(_ context.Context, b api.BackupNote) (api.Backups, error) {
 	return api.Backups{Waiting: []council.MemberID{"core-2"}, Made: []api.Backup{{Member: b.Member, SHA256: b.SHA256}}}, nil
+}
+
+func (n *fakeNode) Freeze(_ context.Context, r api.FreezeRequest) ([]api.Freeze, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.frozen != "" {
+		return nil, api.Failf(api.Conflict, "'signer key thaw' lifts it", "this node is frozen already: %s", n.frozen)
+	}
+	n.frozen = r.Reason
+	return []api.Freeze{{Member: "core-1", Reason: r.Reason}}, nil
+}
+
+func (n *fakeNode) Thaw(context.Context, api.FreezeRequest) ([]api.Freeze, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.frozen == "" {
+		return nil, api.Failf(api.Conflict, "", "this node is not frozen")
+	}
+	n.frozen = ""
+	return nil, nil
 }
 
 func (n *fakeNode) Events(ctx context.Context, _ uint64, _ func(api.Event) error) error {

@@ -66,7 +66,8 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	rows = append(rows, []string{"charter", s.Charter.Hex()}, []string{"policy", s.Policy.Hex()})
 	table(w, rows)
 
-	rows = [][]string{{"", "", ""}, {"PEER", "STATE", "SINCE", ""}}
+	proven := provenAlive(s)
+	rows = [][]string{{"", "", ""}, {"PEER", "STATE", "SINCE", "PROVEN ALIVE", ""}}
 	for _, p := range s.Peers {
 		state, detail := "offline", p.Detail
 		if p.Online {
@@ -75,7 +76,7 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 		if p.RosterHash != nil {
 			detail = "another roster: " + short(*p.RosterHash)
 		}
-		rows = append(rows, []string{string(p.Member), state, clock(p.Since), detail})
+		rows = append(rows, []string{string(p.Member), state, clock(p.Since), clock(proven[p.Member]), detail})
 	}
 	table(w, rows)
 

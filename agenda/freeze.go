@@ -1,0 +1,131 @@
+package agenda
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// Freeze is a member's word that its node signs nothing, until its operator lifts
+// it.
+type Freeze struct {
+	Member council.MemberID
+	Since  uint64 // unix seconds, by the member's clock
+	Reason string
+}
+
+// A freeze stops the node of the member that gives it, and no other: nobody can
+// freeze somebody else, so one captured member can't keep the council from acting.
+// What the others do with the word is not to call that node any more, since it
+// would refuse.
+
+// Stop keeps this node from signing, for its operator's reason, and ends what it is
+// signing. The node has written it down: no entry of any feed lifts it, for whoever
+// has the node key can write those. Empty lifts it.
+func (a *Agenda) Stop(reason string, now time.Time) []Effect {
+	a.now, a.stopped = now, reason
+	if reason != "" {
+		a.stopped = readable(reason)
+		a.halt(a.stopped)
+	}
+	out := a.out
+	a.out = nil
+	return out
+}
+
+// Stopped is why this node signs nothing: for the reason that it was stopped for,
+// or because its own feed, which a new disk has from the others, says so.
+func (a *Agenda) Stopped() string {
+	if a.stopped != "" {
+		return a.stopped
+	}
+	return a.freezes[a.self].Reason
+}
+
+// Freezes are the members whose nodes sign nothing, in roster order.
+func (a *Agenda) Freezes() []Freeze {
+	var out []Freeze
+	for _, m := range a.roster.IDs() {
+		if f, ok := a.freezes[m]; ok {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Froze reports whether a member's feed says that its node signs nothing.
+func (a *Agenda) Froze(m council.MemberID) bool { _, ok := a.freezes[m]; return ok }
+
+// still reports whether a member's node signs nothing.
+func (a *Agenda) still(m council.MemberID) bool {
+	return a.Froze(m) || m == a.self && a.stopped != ""
+}
+
+// froze takes up a member's word. Only the author's own node is meant by it.
+func (a *Agenda) froze(e Recorded, f council.Frozen) {
+	if e.Seq < a.freezing[e.Author] {
+		return
+	}
+	a.freezing[e.Author] = e.Seq
+	first := !a.Froze(e.Author)
+	a.freezes[e.Author] = Freeze{Member: e.Author, Since: e.At, Reason: readable(f.Reason)}
+	if a.replaying || !first {
+		return
+	}
+	if e.Author == a.self {
+		a.halt(a.Stopped())
+	} else {
+		a.withoutPeer(e.Author, "has frozen its signing")
+		a.standbyWithout(e.Author, true)
+	}
+	text := fmt.Sprintf("the node of %s signs nothing from now on: %s", e.Author, a.freezes[e.Author].Reason)
+	if left := len(a.roster.Members) - len(a.freezes); left < a.roster.Threshold {
+		text += fmt.Sprintf("; only %d of %d nodes are not frozen, and %d sign: the council can sign nothing", left, len(a.roster.Members), a.roster.Threshold)
+	}
+	a.do(Notify{What: "frozen", Text: text})
+}
+
+func (a *Agenda) thawed(e Recorded, t council.Thawed) {
+	if e.Seq < a.freezing[e.Author] {
+		return
+	}
+	a.freezing[e.Author] = e.Seq
+	if !a.Froze(e.Author) {
+		return
+	}
+	delete(a.freezes, e.Author)
+	if !a.replaying {
+		a.do(Notify{What: "thawed", Text: fmt.Sprintf("the node of %s signs again: %s", e.Author, readable(t.Reason))})
+	}
+}
+
+// halt ends all that this node is signing, and destroys its slots.
+func (a *Agenda) halt(reason string) {
+	for _, l := range a.every() {
+		if l.try != nil {
+			a.giveUp(l, []council.MemberID{a.self}, "this node is frozen: "+reason)
+		}
+	}
+	a.dropStandby()
+}
+
+// readable is a reason as it may be shown; never empty, for that would mean that
+// there is none.
+func readable(reason string) string {
+	text := strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(clip(reason), ""))
+	if text = strings.TrimSpace(text); text == "" {
+		return "no reason given"
+	}
+	return text
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/policy"
+)
+
+func (a *app) keyCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "key",
+		Short: "What to do when a key may be in other hands",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.keyCompromised(), a.keyThaw())
+	return cmd
+}
+
+// compromised is what the command has done and found.
+type compromised struct {
+	Frozen []api.Freeze   `json:"frozen"` // all nodes that sign nothing; nil: nothing was done
+	Old    string         `json:"oldAddress,omitempty"`
+	Grants []policy.Grant `json:"grants"`
+	Steps  []string       `json:"steps"`
+}
+
+func (a *app) keyCompromised() *cobra.Command {
+	var reason string
+	var yes, dry bool
+	cmd := &cobra.Command{
+		Use:   "compromised --reason TEXT [--yes | --dry-run]",
+		Short: "Freeze this node's signing, tell the others, and show what has to be done",
+		Long: `Freeze this node's signing, tell all other members why, and show what has to be done.
+
+Use it when this machine, its disk, its backup or its passphrase may be in other
+hands. The node goes on to judge, to carry feeds and to follow transactions; it signs
+nothing, and what it was signing ends. That holds over restarts until 'signer key thaw'.
+It stops this node and no other: the council signs on with any four others. Nobody can
+freeze somebody else's node.
+
+What follows are the steps to a new key by the same members, with the list of what the
+charter knows of the old address: that has to be given to the new one.`,
+		Example: "  signer key compromised --reason 'laptop with the backup stolen'\n  signer key compromised --dry-run",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			charter, err := loadCharter(c.Charter, c.Actions)
+			if err != nil {
+				return err
+			}
+			v := compromised{Grants: charter.Grants(), Steps: stepsOut}
+			if dry {
+				if s, err := a.askStatus(cmd); err == nil && s.Council != nil {
+					v.Old = s.Council.Address.Hex()
+				}
+				return a.print(v, func(w io.Writer) { v.write(w) })
+			}
+			r := api.FreezeRequest{Reason: reason}
+			if err := r.Check(); err != nil {
+				return err
+			}
+			cl, err := a.client()
+			if err != nil {
+				return err
+			}
+			s, err := cl.Status(cmd.Context())
+			if errors.Is(err, api.NotReady) {
+				return council.WithHint(err, "a daemon that is stopped signs nothing: leave it stopped; 'signer key compromised --dry-run' shows what to do")
+			}
+			if err != nil {
+				return err
+			}
+			if s.Council != nil {
+				v.Old = s.Council.Address.Hex()
+			}
+			if err := a.sure(yes, s.Member); err != nil {
+				return err
+			}
+			if v.Frozen, err = cl.Freeze(cmd.Context(), r); err != nil {
+				return err
+			}
+			return a.print(v, func(w io.Writer) {
+				fmt.Fprintf(w, "The node of %s signs nothing from now on, also after a restart.\n\n", s.Member)
+				v.write(w)
+			})
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&reason, "reason", "", "what has happened; all members read it")
+	fs.BoolVar(&yes, "yes", false, "don't ask")
+	fs.BoolVar(&dry, "dry-run", false, "show what to do, and freeze nothing")
+	cmd.MarkFlagsMutuallyExclusive("yes", "dry-run")
+	return cmd
+}
+
+// sure asks once more.
+func (a *app) sure(yes bool, m council.MemberID) error {
+	if yes {
+		return nil
+	}
+	a.note("The node of %s will sign nothing until 'signer key thaw'. Type freeze to go on:", m)
+	line, err := a.line()
+	if err == nil && strings.TrimSpace(line) == "freeze" {
+		return nil
+	}
+	return council.WithHint(errors.New("nothing was frozen"), "type the word freeze, or give --yes")
+}
+
+// stepsOut lead from a suspicion to a new key.
+var stepsOut = []string{
+	"Tell the other members on another line than this machine's: call them. 'signer status' shows them who has frozen, and why.",
+	"Count. Fewer than four shares in other hands are not the key: the others sign on, and can pause what has to be paused. With four or more every member freezes, and whoever granted the council's powers is asked to take them from the old address at once.",
+	"Make a new key, with the same members and seats. Each member takes a clean machine and a new directory: 'signer --home NEW init', 'signer --home NEW id' (whose wallet may be known, too, takes a new wallet), and the roster and 'signer keygen' as at the beginning. No old directory, node key or backup is used again.",
+	"Each member seals and verifies a backup of the new share. Only then the new address may be given anything: 'signer status' says fundable.",
+	"Give the new address what the list below names, one by one; try one call from it; then take it from the old address. Whoever administers a contract does that; where it is the council itself, the old council signs it, with four nodes that are trusted.",
+	"Move the gas money, and publish the new address with a statement of both councils.",
+	"Let the old council's open transactions become final, or cancel their nonces. Then stop the old nodes for good, and keep their journals: they are the record.",
+	"If it was a false alarm: 'signer key thaw --reason TEXT' on this node.",
+}
+
+func (v compromised) write(w io.Writer) {
+	for i, s := range v.Steps {
+		fmt.Fprintf(w, "%d. %s\n", i+1, s)
+	}
+	old := v.Old
+	if old == "" {
+		old = "the council's address"
+	}
+	fmt.Fprintf(w, "\nWhat the charter knows of %s, and what has to move:\n\n", old)
+	for _, g := range v.Grants {
+		fmt.Fprintf(w, "%s on %s (chain %d), %s\n", g.Contract, g.ChainName, g.Chain, g.Address.Hex())
+		fmt.Fprintf(w, "  may call: %s\n", strings.Join(g.Calls, ", "))
+		if len(g.Roles) > 0 {
+			fmt.Fprintf(w, "  with the roles: %s\n", strings.Join(g.Roles, ", "))
+		}
+		fmt.Fprintf(w, "  %s\n", g.Move)
+	}
+	fmt.Fprintln(w, "\nThe charter lists calls, not who may make them. Look at each contract for more: owners, admins,\nproxies, allow-lists, other chains, and accounts of services that know the address.")
+}
+
+func (a *app) keyThaw() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "thaw --reason TEXT",
+		Short: "Let this node sign again: it was a false alarm, or it has been dealt with",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r := api.FreezeRequest{Reason: reason}
+			if err := r.Check(); err != nil {
+				return err
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			left, err := c.Thaw(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
+			return a.print(append([]api.Freeze{}, left...), func(w io.Writer) {
+				fmt.Fprintln(w, "This node signs again.")
+				for _, f := range left {
+					fmt.Fprintf(w, "Still frozen: %s, since %s: %s\n", f.Member, clock(f.Since), oneLine(f.Reason))
+				}
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why it may; all members read it")
+	return cmd
+}

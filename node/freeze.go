@@ -1,0 +1,139 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
+)
+
+// freeze is this node's own note that it must not sign.
+type freeze struct {
+	Since  uint64 // unix seconds
+	Reason string
+}
+
+// loadFreeze reads the note. One that can't be read freezes.
+func (n *Node) loadFreeze() error {
+	b, _, err := n.book().Meta(metaFrozen)
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	if err := rlp.DecodeBytes(b, &n.frozen); err != nil || n.frozen.Reason == "" {
+		n.log.Error("the note that this node is frozen can't be read", "err", err)
+		n.frozen = freeze{Since: uint64(max(n.now().Unix(), 0)), Reason: "frozen for a reason that can't be read any more"}
+	}
+	n.agenda.Stop(n.frozen.Reason, n.now())
+	return nil
+}
+
+// Freeze implements api.Backend. It works in every state of the node: also while
+// it only watches, and is noted on its disk before anything else. The others hear
+// of it as soon as the node may write to its feed.
+func (n *Node) Freeze(ctx context.Context, r api.FreezeRequest) ([]api.Freeze, error) {
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	return ask(ctx, n, func() ([]api.Freeze, error) {
+		if why := n.agenda.Stopped(); why != "" {
+			return nil, api.Failf(api.Conflict, "'signer key thaw' lifts it", "this node is frozen already: %s", why)
+		}
+		f := freeze{Since: uint64(max(n.now().Unix(), 0)), Reason: strings.TrimSpace(r.Reason)}
+		b, err := rlp.EncodeToBytes(f)
+		if err == nil {
+			err = n.write(func(j *journal.Journal) error { return j.PutMeta(metaFrozen, b) })
+		}
+		// Also if the disk fails: then it holds as long as this process.
+		n.frozen = f
+		for _, e := range n.agenda.Stop(f.Reason, n.now()) {
+			for _, ev := range n.execute(e) {
+				n.step(ev)
+			}
+		}
+		n.shed()
+		n.log.Warn("frozen", "reason", f.Reason)
+		if err != nil {
+			return nil, council.WithHint(fmt.Errorf("this node signs nothing any more, but could not write that down: %w", err), "stop the daemon, and don't start it again")
+		}
+		n.tellFreeze()
+		return n.viewFreezes(), nil
+	})
+}
+
+// Thaw implements api.Backend.
+func (n *Node) Thaw(ctx context.Context, r api.FreezeRequest) ([]api.Freeze, error) {
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	return ask(ctx, n, func() ([]api.Freeze, error) {
+		switch {
+		case n.agenda.Stopped() == "":
+			return nil, api.Failf(api.Conflict, "'signer status' says why a node signs nothing", "this node is not frozen")
+		case n.restoring():
+			return nil, api.Fail(api.NotReady, "", council.WithHint(errors.New(n.agenda.Watching()), "the others have to hear of it; lift it when 'signer status' says that the node has caught up"))
+		}
+		var ev agenda.Recorded
+		err := n.together(func() (err error) {
+			if err = n.book().PutMeta(metaFrozen, nil); err == nil {
+				ev, err = n.append(council.WordThawed, council.Thawed{Reason: strings.TrimSpace(r.Reason)})
+			}
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("this node stays frozen: %w", err)
+		}
+		n.frozen = freeze{}
+		n.agenda.Stop("", n.now())
+		n.tellEntry(ev)
+		n.step(ev)
+		return n.viewFreezes(), nil
+	})
+}
+
+// tellFreeze puts into the feed what the disk's own note says, if it is not there:
+// the node was catching up, or died in between.
+func (n *Node) tellFreeze() {
+	if n.frozen.Reason == "" || n.agenda.Froze(n.self) || n.restoring() {
+		return
+	}
+	ev, err := n.append(council.WordFrozen, council.Frozen{Reason: n.frozen.Reason})
+	if err != nil {
+		n.log.Error("tell that this node is frozen", "err", err)
+		return
+	}
+	n.tellEntry(ev)
+	n.step(ev)
+}
+
+// viewFreezes are the nodes that sign nothing, this one first if it can't tell the
+// others yet.
+func (n *Node) viewFreezes() []api.Freeze {
+	out := []api.Freeze{}
+	if n.frozen.Reason != "" && !n.agenda.Froze(n.self) {
+		out = append(out, api.Freeze{Member: n.self, Since: at(n.frozen.Since), Reason: n.frozen.Reason})
+	}
+	for _, f := range n.agenda.Freezes() {
+		out = append(out, api.Freeze{Member: f.Member, Since: at(f.Since), Reason: f.Reason})
+	}
+	return out
+}
+
+// freezeWarnings names who has frozen, and what is left.
+func (n *Node) freezeWarnings(all []api.Freeze) []string {
+	var out []string
+	for _, f := range all {
+		out = append(out, fmt.Sprintf("the node of %s signs nothing since %s: %s", f.Member, f.Since.Format(time.DateTime), f.Reason))
+	}
+	if left := len(n.roster.Members) - len(all); left < n.roster.Threshold {
+		out = append(out, fmt.Sprintf("only %d of %d nodes are not frozen, and %d sign: the council can sign nothing", left, len(n.roster.Members), n.roster.Threshold))
+	}
+	return out
+}

@@ -1,0 +1,173 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/p2p"
+)
+
+// beats are heartbeats on their way, and on the disk: each of another member.
+type beats struct{ All []council.Heartbeat }
+
+// loadBeats reads when members were last proven alive.
+func (n *Node) loadBeats() error {
+	b, ok, err := n.book().Meta(metaBeats)
+	if err != nil {
+		return err
+	}
+	var kept beats
+	if ok {
+		if err := rlp.DecodeBytes(b, &kept); err != nil { // the others bring them again
+			n.log.Warn("the heartbeats on the disk can't be read", "err", err)
+			kept.All = nil
+		}
+	}
+	n.roll = agenda.NewRollCall(n.self, n.roster, n.timing.MaxSkew, kept.All)
+	return nil
+}
+
+// beat gives this node's heartbeat when it is due, and with it passes on all that it
+// has of the others: so all come to know the same, whoever can reach whom. It is
+// asked every few seconds, and not by a timer: a machine may sleep.
+func (n *Node) beat() {
+	if !n.roll.Due(n.now()) {
+		return
+	}
+	h := council.Heartbeat{Member: n.self, Roster: n.court.roster, Time: uint64(max(n.now().Unix(), 1)), Version: clipVersion(n.version), Share: council.ShareNone}
+	if g := n.agenda.Genesis(); g != nil {
+		h.Council, h.Epoch, h.Share = g.ID(), g.ShareEpoch, n.shareHealth()
+		h.Signs = n.agenda.Watching() == "" && n.agenda.Stopped() == "" && n.share != nil
+	}
+	h, err := h.Sign(n.signer)
+	if err != nil {
+		n.log.Error("heartbeat", "err", err)
+		return
+	}
+	before := n.roll.Last()
+	n.roll.Gave(h)
+	if !n.keepBeats(before) {
+		return
+	}
+	n.sendRecord("", recordBeats, beats{n.roll.Last()})
+}
+
+// shareHealth compares the share on the disk with the one in memory: a disk that
+// fails shows here, while there still is a node that can say so.
+func (n *Node) shareHealth() council.ShareHealth {
+	if n.share == nil {
+		return council.ShareNone
+	}
+	epoch, stored, err := n.keystore.Current()
+	defer clear(stored)
+	if err == nil && epoch == n.share.Epoch() {
+		var own []byte
+		own, err = n.share.MarshalBinary()
+		defer clear(own)
+		if err == nil && bytes.Equal(own, stored) {
+			return council.ShareSound
+		}
+	}
+	n.log.Error("the share on the disk is not the one in use", "epoch", epoch, "err", err)
+	return council.ShareDamaged
+}
+
+// keepBeats writes the heartbeats down. If the disk fails, what is in memory is as
+// before.
+func (n *Node) keepBeats(before []council.Heartbeat) bool {
+	b, err := rlp.EncodeToBytes(beats{n.roll.Last()})
+	if err == nil {
+		err = n.write(func(j *journal.Journal) error { return j.PutMeta(metaBeats, b) })
+	}
+	if err != nil {
+		n.log.Error("keep heartbeats", "err", err)
+		n.roll = agenda.NewRollCall(n.self, n.roster, n.timing.MaxSkew, before)
+		return false
+	}
+	return true
+}
+
+// takeBeats takes heartbeats that a member brought, of whomever.
+func (n *Node) takeBeats(f p2p.Frame) error {
+	var m beats
+	if err := rlp.DecodeBytes(f.Payload, &m); err != nil {
+		return fmt.Errorf("decode heartbeats: %w", err)
+	}
+	if len(m.All) > council.MaxMembers {
+		return fmt.Errorf("%d heartbeats at once; at most %d", len(m.All), council.MaxMembers)
+	}
+	before := n.roll.Last()
+	var wrong []error
+	var back []council.MemberID
+	var turned []council.Heartbeat // whose share is not as it was
+	fresh := false
+	for _, h := range m.All {
+		absent, was := n.roll.Absent(h), n.roll.Share(h.Member)
+		news, err := n.roll.Take(h, f.From, n.now())
+		fresh = fresh || news
+		if news && absent {
+			back = append(back, h.Member)
+		}
+		if news && was != 0 && was != h.Share {
+			turned = append(turned, h)
+		}
+		var ahead *agenda.AheadError
+		if errors.As(err, &ahead) && ahead.News {
+			n.tell("clock", council.ProposalID{}, ahead.Member, err.Error())
+		}
+		wrong = append(wrong, err)
+	}
+	if fresh && n.keepBeats(before) {
+		for _, who := range back {
+			n.tell("alive", council.ProposalID{}, who, fmt.Sprintf("%s is proven alive", who))
+		}
+		for _, h := range turned {
+			n.tell("share", council.ProposalID{}, h.Member, fmt.Sprintf("%s says of its share: %s", h.Member, h.Share))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// clipVersion makes a version that a heartbeat may carry.
+func clipVersion(v string) string {
+	if len(v) > council.MaxVersion {
+		v = v[:council.MaxVersion]
+	}
+	return string(bytes.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, []byte(v)))
+}
+
+// viewBeats is when each member was last proven alive.
+func (n *Node) viewBeats() []api.Heartbeat {
+	out := []api.Heartbeat{}
+	for _, h := range n.roll.Last() {
+		b, err := council.EncodeHeartbeat(h)
+		if err != nil {
+			n.log.Error("show heartbeat", "err", err)
+			continue
+		}
+		out = append(out, api.Heartbeat{Member: h.Member, At: at(h.Time), Version: h.Version, ShareEpoch: h.Epoch, Share: h.Share.String(), Signs: h.Signs, Record: b})
+	}
+	return out
+}
+
+// beatWarnings says what the heartbeats show.
+func (n *Node) beatWarnings() []string {
+	key := common.Hash{}
+	if g := n.agenda.Genesis(); g != nil {
+		key = g.ID()
+	}
+	return n.roll.Wrong(n.now(), key)
+}
