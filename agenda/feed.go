@@ -59,7 +59,7 @@ func (a *Agenda) record(e Recorded) {
 			p.record.completes[e.Author] = b
 		}
 	case council.Begun:
-		if p := a.known(b.Proposal, e); p != nil && p.at(b.Chain, b.Nonce) {
+		if p := a.known(b.Proposal, e); p != nil && p.at(b.Chain, b.Nonce) && a.sound(e.Author, b) {
 			if e.Author == a.self {
 				p.record.begun = e.At
 			}
@@ -223,10 +223,40 @@ func (a *Agenda) reading() time.Time {
 	return a.now
 }
 
+// sound reports whether an attempt that a member says it has joined could be one:
+// it and the coordinator sign, with as many others as it takes. Less would be
+// joined by all whom it names, and others would wait for it.
+func (a *Agenda) sound(author council.MemberID, b council.Begun) bool {
+	if len(b.Signers) != a.roster.Threshold || !slices.Contains(b.Signers, author) || !slices.Contains(b.Signers, b.Coordinator) {
+		return false
+	}
+	for i, s := range b.Signers {
+		if i > 0 && b.Signers[i-1] >= s || a.author(s).ID == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// leads counts the attempts at a nonce that a member was the first to speak of,
+// and that not all have joined.
+func (p *Proposal) leads(m council.MemberID, nonce uint64) int {
+	n := 0
+	for _, at := range p.Attempts {
+		if at.Nonce == nonce && at.Failed == "" && len(at.Joined) > 0 && at.Joined[0] == m && len(at.Joined) < len(at.Signers) {
+			n++
+		}
+	}
+	return n
+}
+
 func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time) {
 	at := p.attempt(b.Begin)
 	if at == nil {
 		if len(p.Attempts) >= MaxAttemptsKept {
+			if p.leads(author, b.Nonce) >= MaxLoneWords {
+				return // or its new words would keep its old ones from being counted
+			}
 			// What one member alone has spoken of goes first.
 			i := slices.IndexFunc(p.Attempts, func(at Attempt) bool { return len(at.Joined) < 2 })
 			p.Attempts = slices.Delete(p.Attempts, max(i, 0), max(i, 0)+1)
@@ -240,22 +270,21 @@ func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time
 }
 
 // running finds an attempt of others that may still bring the signature: all
-// its signers have joined it and have time left, or it has only just begun. One
-// member's word alone holds nobody up for long, and not again and again.
+// its signers have joined it and have time left, or it has only just begun. What
+// not all have joined holds nobody up for long, and not again and again.
 func (a *Agenda) running(p *Proposal, nonce uint64) bool {
 	lone := map[council.MemberID]int{}
 	for _, at := range p.Attempts {
 		if at.Nonce != nonce || at.Failed != "" || at.Heard.IsZero() || len(at.Joined) == 0 {
 			continue
 		}
-		if who := at.Joined[0]; len(at.Joined) == 1 {
+		patience := a.deadline(p, nonce)
+		if len(at.Joined) < len(at.Signers) {
+			patience = 2 * a.pace.grace(at.Signers)
+			who := at.Joined[0]
 			if lone[who]++; lone[who] > MaxLoneWords {
 				continue
 			}
-		}
-		patience := 2 * a.pace.grace(at.Signers)
-		if len(at.Joined) == len(at.Signers) {
-			patience = a.pace.deadline(at.Number)
 		}
 		if !a.due(at.Heard, patience) {
 			return true

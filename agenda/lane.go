@@ -310,7 +310,7 @@ func (a *Agenda) drive(l *lane) {
 		case l.known && l.try.begin.Nonce < l.nonce && a.due(l.moved, a.timing.Hold):
 			// By none of this attempt's signers, or one would have said so.
 			a.giveUp(l, nil, "the nonce has been used")
-		case a.due(l.try.since, a.pace.deadline(l.try.begin.Attempt)):
+		case a.due(l.try.since, a.deadline(a.proposals[l.try.begin.Proposal], l.try.begin.Nonce)):
 			a.giveUp(l, l.try.begin.Signers, "no signature before the deadline")
 		}
 		return

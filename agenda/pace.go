@@ -90,35 +90,43 @@ func (p *pace) hearsay(members []council.MemberID) time.Duration {
 // patience is what a session of these members gets: for each round half of what
 // the slowest of the last signatures took as a whole, and the way there and back
 // twice. Should all have become slow at once, it grows with the attempts that
-// fail. Nobody can stretch it far: a round gets a third of the deadline at most, and
-// all together the deadline.
-func (p *pace) patience(members []council.MemberID, attempt uint64) Patience {
-	t, deadline := p.timing, p.deadline(attempt)
+// fail. Nobody can stretch it far: a round gets a third of timing.Deadline at
+// most, and all together the deadline.
+func (p *pace) patience(members []council.MemberID, attempt uint64, deadline time.Duration) Patience {
+	t := p.timing
 	round, whole := 2*t.Silence, t.Deadline
 	if len(p.took) > 0 {
 		slowest := slices.Max(p.took)
 		round, whole = max(slowest/2, t.Silence), 8*slowest
 	}
-	longer := doublings(attempt)
+	longer := min((max(attempt, 1)-1)/2, MaxPaceDoublings)
 	round = min((round+2*p.slowest(members))<<longer, t.Deadline/3)
 	return Patience{Join: 2 * p.grace(members), Round: round, More: round / 6, Whole: min(max(whole<<longer, 4*round), deadline)}
 }
 
-// deadline is how long an attempt may take as a whole. It grows with the attempts
-// that fail: else machines that are slow enough would never sign.
-func (p *pace) deadline(attempt uint64) time.Duration { return p.timing.Deadline << doublings(attempt) }
-
-// doublings is how often failures before this attempt have doubled what it gets.
-func doublings(attempt uint64) uint64 { return min((max(attempt, 1)-1)/2, MaxPaceDoublings) }
+// deadline is how long an attempt at a nonce may take as a whole. It doubles with
+// every two that all their signers had joined and that failed, or machines that
+// are slow enough would never sign. Numbers of attempts don't count here: one
+// member's word can lead them ahead.
+func (a *Agenda) deadline(p *Proposal, nonce uint64) time.Duration {
+	failed := 0
+	for _, at := range p.Attempts {
+		if at.Nonce == nonce && at.Failed != "" && len(at.Joined) == len(at.Signers) {
+			failed++
+		}
+	}
+	return a.timing.Deadline << min(failed/2, MaxPaceDoublings)
+}
 
 // Patience is how long a session of this node waits for silent members.
 func (a *Agenda) Patience(id council.SessionID, members []council.MemberID) Patience {
 	for _, l := range a.every() {
 		if l.try != nil && l.try.session == id {
-			return a.pace.patience(members, l.try.begin.Attempt)
+			b := l.try.begin
+			return a.pace.patience(members, b.Attempt, a.deadline(a.proposals[b.Proposal], b.Nonce))
 		}
 	}
-	return a.pace.patience(members, 1)
+	return a.pace.patience(members, 1, a.timing.Deadline)
 }
 
 // paced learns from a signature that this node has heard of from its beginning.

@@ -139,7 +139,7 @@ func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 		over := false
 		watch.moved(s, n.now())
 		if err == nil {
-			over, err = r.handle(n, s, ready, began)
+			over, err = r.handle(ctx, n, s, ready, began)
 		}
 		switch {
 		case err != nil:
@@ -183,14 +183,18 @@ func (r *runner) fail(n *Node, s *tss.Session, err error) {
 }
 
 // handle does what a step asks for, in the order that the ledger needs.
-func (r *runner) handle(n *Node, s *tss.Session, ready tss.Ready, began time.Time) (over bool, _ error) {
+func (r *runner) handle(ctx context.Context, n *Node, s *tss.Session, ready tss.Ready, began time.Time) (over bool, _ error) {
 	if slices.ContainsFunc(ready.Messages, func(m tss.Message) bool { return m.Round.Heralds() }) {
 		r.write(n)
 	}
 	if ready.Reveals {
+		n.calls.post(n.publishRest) // the others hear of the attempt, too
 		if err := r.revealed(); err != nil {
 			return false, fmt.Errorf("write `revealed`: %w", err)
 		}
+	}
+	if ctx.Err() != nil && len(ready.Messages) > 0 {
+		return true, nil // ended while it computed: nothing more leaves
 	}
 	for _, m := range ready.Messages {
 		for _, to := range s.Members() {

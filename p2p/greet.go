@@ -212,7 +212,8 @@ func (l *link) beat(ctx context.Context, s network.Stream) error {
 func (l *link) listen(ctx context.Context, s network.Stream) error {
 	var b [1]byte
 	for deaf := 0; ctx.Err() == nil; {
-		began, wait := time.Now(), l.silence(s)
+		// QUIC, too, needs the longer to recover the longer nothing ran.
+		began, wait := time.Now(), l.silence(s)<<deaf
 		s.SetReadDeadline(began.Add(wait))
 		_, err := io.ReadFull(s, b[:])
 		switch {
