@@ -518,11 +518,12 @@ func (x *traitor) outlast(id council.ProposalID) {
 	x.t.Helper()
 	for {
 		var waits common.Hash
+		var begin council.Begin
 		x.await("a signature or a wait for the traitor", 3*minute, func() bool {
 			waits = common.Hash{}
 			for _, p := range x.plays {
 				if h := p.begin.Hash(); p.quiet && !x.passed[h] && p.begin.Proposal == id && len(x.begun[h]) >= len(p.begin.Signers)-1 {
-					waits = h
+					waits, begin = h, p.begin
 				}
 			}
 			return waits != (common.Hash{}) || x.signed[id]
@@ -533,7 +534,7 @@ func (x *traitor) outlast(id council.ProposalID) {
 		x.mu.Lock()
 		x.passed[waits] = true
 		x.mu.Unlock()
-		x.h.pass(patience + time.Second)
+		x.h.passDeadline(begin)
 	}
 }
 
@@ -584,6 +585,12 @@ func (x *traitor) beginOf(id council.ProposalID, nonce, attempt uint64, signers 
 // patience is how long an attempt may take in a house with a traitor: long, as
 // the test alone decides when time has passed.
 const patience = 10 * time.Minute
+
+// passDeadline lets the time of an attempt pass: it doubles with every second one
+// that has failed.
+func (h *house) passDeadline(b council.Begin) {
+	h.pass(patience<<min((b.Attempt-1)/2, agenda.MaxPaceDoublings) + time.Second)
+}
 
 // enduring lets an attempt last as long as the test wants, but for silence.
 func (h *house) enduring(c *node.Config) {

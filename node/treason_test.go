@@ -451,7 +451,7 @@ func (c *cabal) keep(playbook string, under func(*types.Transaction)) council.Pr
 	revealed()
 	c.last.shut()
 	defer c.last.open()
-	c.pass(patience + time.Second)
+	c.passDeadline(b)
 	x.mu.Lock()
 	x.passed[b.Hash()] = true
 	x.mu.Unlock()

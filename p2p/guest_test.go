@@ -48,6 +48,7 @@ func TestGuests(t *testing.T) {
 		r, ok := e.(Refused)
 		return ok && errors.As(r.Reason, new(*StrangerError)) && r.Peer == in.Peer
 	})
+	await(t, "its host", d.Events(), func(e Event) bool { up, ok := e.(PeerUp); return ok && up.Member == alice })
 	if err := d.Send(t.Context(), alice, Frame{Channel: Record, Type: 1, Payload: []byte("here")}); err != nil {
 		t.Fatal(err)
 	}
