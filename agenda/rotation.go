@@ -131,7 +131,7 @@ func (r *Rotation) load(p RotationPast) error {
 	r.locks = p.Locks
 	for _, l := range p.Locks {
 		if d := r.files[l.Ceremony]; d != nil {
-			d.lock(r.Holding.Roster, l)
+			d.lock(r.Holding, l)
 		}
 	}
 	for _, x := range p.Refusals { // also of what this process has not heard of yet

@@ -113,7 +113,8 @@ func (r *Rotation) lockFor(d *dossier) {
 	for _, m := range d.succession.Roster.IDs() {
 		grounds.Acks = append(grounds.Acks, AckWord{t, d.acks[t][m]})
 	}
-	l := council.Lock{Member: r.Self, Ceremony: id, Acks: d.rotation.Ack(t).Set(d.succession.Roster), LastFour: r.four}
+	l := d.rotation.Lock(r.Self, d.rotation.Ack(t).Set(d.succession.Roster))
+	l.LastFour = r.four
 	if n := len(r.locks); n > 0 {
 		l.After = r.locks[n-1].ID()
 	}
@@ -148,7 +149,7 @@ func (r *Rotation) lockWritten(ev LockWritten) {
 	}
 	r.locking = common.Hash{}
 	r.locks = append(r.locks, ev.Lock)
-	d.lock(r.Holding.Roster, ev.Lock)
+	d.lock(r.Holding, ev.Lock)
 	r.soon()
 }
 
@@ -170,7 +171,7 @@ func (r *Rotation) abort(c council.AbortCertificate) {
 	if _, have := r.aborts[c.Subject]; have {
 		return
 	}
-	if _, err := council.VerifyAbort(r.Holding.Roster, c); err != nil {
+	if _, err := council.VerifyAbort(r.Holding, c); err != nil {
 		return
 	}
 	for _, x := range c.Refusals {
