@@ -31,11 +31,11 @@ func messages() []agenda.Message {
 		agenda.Dossier{
 			Rotation: council.Rotation{Dealers: set}, Acks: []agenda.AckWord{{Transcript: common.Hash{16}, Signature: council.NodeSignature{Member: "core-1", Sig: []byte{1}}}},
 			Tests:    []council.TestSignature{{Signers: set, Signature: []byte{2}}},
-			Locks:    []council.Lock{{Member: "core-1", LastFour: true, Rows: []council.OpenRow{{Place: council.Place{Chain: 1, Nonce: 2}, State: council.OpenRevealed}}}},
+			Locks:    []council.Lock{{Member: "core-1", Roster: common.Hash{20}, Epoch: 1, LastFour: true, Rows: []council.OpenRow{{Place: council.Place{Chain: 1, Nonce: 2}, State: council.OpenRevealed}}}},
 			Refusals: []council.Refusal{{Member: "core-2", Subject: common.Hash{17}, Reason: "another"}},
 		},
 		agenda.CertificateMessage{Certificate: council.Certificate{Transcript: common.Hash{18}}},
-		agenda.AbortMessage{Abort: council.AbortCertificate{Subject: common.Hash{19}, Forks: []council.Fork{{First: council.Lock{Member: "core-1"}}}}},
+		agenda.AbortMessage{Abort: council.AbortCertificate{Subject: common.Hash{19}, Forks: []council.Fork{{First: council.Lock{Member: "core-1", Epoch: 1}}}}},
 		agenda.ErasureMessage{Erasure: council.Erasure{Member: "core-1", Epoch: 1}},
 	}
 }

@@ -60,6 +60,7 @@ type Rotation struct {
 	refusals map[common.Hash]map[council.MemberID]council.Refusal
 	refusing map[common.Hash]bool // own refusals that are being written
 	aborts   map[common.Hash]council.AbortCertificate
+	shown    map[council.MemberID]bool // whose fork the node has been told of
 
 	certificate         *council.Certificate
 	sw                  council.Switch
@@ -94,7 +95,7 @@ func NewRotation(c RotationConfig, p RotationPast) (*Rotation, error) {
 		agreed:         map[common.Hash]council.Succession{}, heralded: map[common.Hash]common.Hash{}, files: map[common.Hash]*dossier{}, staged: map[common.Hash]StagedShare{},
 		ready: map[readyKey]RotationReady{}, suspects: map[council.MemberID]int{},
 		refusals: map[common.Hash]map[council.MemberID]council.Refusal{}, refusing: map[common.Hash]bool{},
-		aborts: map[common.Hash]council.AbortCertificate{}, erasures: map[council.MemberID]council.Erasure{},
+		aborts: map[common.Hash]council.AbortCertificate{}, shown: map[council.MemberID]bool{}, erasures: map[council.MemberID]council.Erasure{},
 		replied: map[council.MemberID]time.Time{},
 	}
 	m, ok := c.Holding.Roster.Member(c.Self)
@@ -131,7 +132,7 @@ func (r *Rotation) load(p RotationPast) error {
 	r.locks = p.Locks
 	for _, l := range p.Locks {
 		if d := r.files[l.Ceremony]; d != nil {
-			d.lock(r.Holding.Roster, l)
+			d.lock(r.Holding, l)
 		}
 	}
 	for _, x := range p.Refusals { // also of what this process has not heard of yet

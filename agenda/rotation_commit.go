@@ -34,6 +34,16 @@ func (r *Rotation) forks() []council.Fork {
 	return out
 }
 
+// show has the node keep what convicts a member, once for each process.
+func (r *Rotation) show(forks []council.Fork) {
+	for _, f := range forks {
+		if m := f.First.Member; !r.shown[m] {
+			r.shown[m] = true
+			r.do(LockedTwice{f})
+		}
+	}
+}
+
 // lockPlace is a place in a member's chain of Locks.
 type lockPlace struct {
 	member council.MemberID
@@ -43,9 +53,11 @@ type lockPlace struct {
 // commit looks what the words of all amount to: an end, a certificate, a lock.
 func (r *Rotation) commit() {
 	r.lockAgain()
+	forks := r.forks()
+	r.show(forks)
 	for _, h := range slices.SortedFunc(maps.Keys(r.refusals), common.Hash.Cmp) {
 		c := council.AbortCertificate{Subject: h, Refusals: r.refusalsOf(h)}
-		for _, f := range r.forks() {
+		for _, f := range forks {
 			if _, counts := r.refusals[h][f.First.Member]; !counts {
 				c.Forks = append(c.Forks, f)
 			}
@@ -113,7 +125,8 @@ func (r *Rotation) lockFor(d *dossier) {
 	for _, m := range d.succession.Roster.IDs() {
 		grounds.Acks = append(grounds.Acks, AckWord{t, d.acks[t][m]})
 	}
-	l := council.Lock{Member: r.Self, Ceremony: id, Acks: d.rotation.Ack(t).Set(d.succession.Roster), LastFour: r.four}
+	l := d.rotation.Lock(r.Self, d.rotation.Ack(t).Set(d.succession.Roster))
+	l.LastFour = r.four
 	if n := len(r.locks); n > 0 {
 		l.After = r.locks[n-1].ID()
 	}
@@ -148,7 +161,7 @@ func (r *Rotation) lockWritten(ev LockWritten) {
 	}
 	r.locking = common.Hash{}
 	r.locks = append(r.locks, ev.Lock)
-	d.lock(r.Holding.Roster, ev.Lock)
+	d.lock(r.Holding, ev.Lock)
 	r.soon()
 }
 
@@ -170,13 +183,14 @@ func (r *Rotation) abort(c council.AbortCertificate) {
 	if _, have := r.aborts[c.Subject]; have {
 		return
 	}
-	if _, err := council.VerifyAbort(r.Holding.Roster, c); err != nil {
+	if _, err := council.VerifyAbort(r.Holding, c); err != nil {
 		return
 	}
 	for _, x := range c.Refusals {
 		r.note(x)
 	}
 	r.do(Keep{RotationRecord{Abort: &c}})
+	r.show(c.Forks)
 	r.aborts[c.Subject] = c
 	if d := r.current(); d != nil && r.ended(d) {
 		r.leave(d)

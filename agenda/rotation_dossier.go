@@ -82,7 +82,7 @@ func (r *Rotation) merge(m Dossier, from council.MemberID) {
 		news = d.test(t) || news
 	}
 	for _, l := range m.Locks {
-		news = d.lock(r.Holding.Roster, l) || news
+		news = d.lock(r.Holding, l) || news
 	}
 	for _, x := range m.Refusals {
 		news = r.refusal(x) || news
@@ -127,8 +127,8 @@ func (d *dossier) test(t council.TestSignature) bool {
 
 // lock takes up a Lock. One that says last-four takes the place of one that does
 // not.
-func (d *dossier) lock(old council.Roster, l council.Lock) bool {
-	if have, ok := d.locks[l.Member]; ok && (have.LastFour || !l.LastFour) || l.Ceremony != d.id || l.Verify(old) != nil {
+func (d *dossier) lock(h council.Holding, l council.Lock) bool {
+	if have, ok := d.locks[l.Member]; ok && (have.LastFour || !l.LastFour) || l.Ceremony != d.id || l.Verify(h) != nil {
 		return false
 	}
 	d.locks[l.Member] = l

@@ -115,6 +115,9 @@ type SwitchShare struct {
 // by ShareErased.
 type EraseShare struct{ Switch council.Switch }
 
+// LockedTwice shows two Locks that convict their member. They have been verified.
+type LockedTwice struct{ Fork council.Fork }
+
 func (Keep) effect()         {}
 func (Reshare) effect()      {}
 func (StageShare) effect()   {}
@@ -123,6 +126,7 @@ func (WriteLock) effect()    {}
 func (WriteRefusal) effect() {}
 func (SwitchShare) effect()  {}
 func (EraseShare) effect()   {}
+func (LockedTwice) effect()  {}
 
 // RotationRecord is what Keep writes: of its fields, one is set.
 type RotationRecord struct {

@@ -54,6 +54,9 @@ func TestTraitorOnBothSides(t *testing.T) {
 			t.Errorf("%s has a certificate", name)
 		}
 		if d.node != nil {
+			if len(d.forks) != 1 || d.forks[0].First.Member != "core-1" || d.forks[0].Verify(w.holding) != nil {
+				t.Errorf("%s is shown %d forks", name, len(d.forks))
+			}
 			if epoch, ok := d.node.Signs(); ok && epoch == 1 {
 				n++
 			}

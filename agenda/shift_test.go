@@ -66,7 +66,8 @@ type desk struct {
 	rows  []council.OpenRow
 	wrote []func() // not synced
 	told  []agenda.Notify
-	stays bool // does not come back
+	forks []council.Fork // that it was shown
+	stays bool           // does not come back
 }
 
 type shiftEvent struct {
@@ -358,6 +359,8 @@ func (w *shift) execute(d *desk, e agenda.Effect) []agenda.Event {
 		}) {
 			return []agenda.Event{agenda.ShareErased{Erasure: x}}
 		}
+	case agenda.LockedTwice:
+		d.forks = append(d.forks, e.Fork)
 	case agenda.Notify:
 		d.told = append(d.told, e)
 	}

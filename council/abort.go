@@ -40,12 +40,12 @@ func (a Abandoned) Ends(r Rotation) bool {
 	return a.Proven() && (a.subject == r.ID() || a.subject == r.Succession)
 }
 
-// VerifyAbort checks an abort certificate; old is the roster that holds the key.
-func VerifyAbort(old Roster, c AbortCertificate) (Abandoned, error) {
+// VerifyAbort checks an abort certificate against who holds the key.
+func VerifyAbort(h Holding, c AbortCertificate) (Abandoned, error) {
 	if err := c.bounded(); err != nil {
 		return Abandoned{}, err
 	}
-	if n, want := len(c.Refusals)+len(c.Forks), old.AbortQuorum(); n < want {
+	if n, want := len(c.Refusals)+len(c.Forks), h.Roster.AbortQuorum(); n < want {
 		return Abandoned{}, WithHint(fmt.Errorf("abort: %d refusals of old members; want %d", n, want), "more operators have to run 'signer term abort', on nodes that have not locked")
 	}
 	a := Abandoned{subject: c.Subject}
@@ -56,10 +56,14 @@ func VerifyAbort(old Roster, c AbortCertificate) (Abandoned, error) {
 		case r.Subject != c.Subject:
 			return Abandoned{}, fmt.Errorf("abort: the refusal of %s is of something else", r.Member)
 		}
-		if err := r.Verify(old); err != nil {
+		if err := r.Verify(h.Roster); err != nil {
 			return Abandoned{}, fmt.Errorf("abort: %w", err)
 		}
 		a.refused = append(a.refused, r.Member)
+	}
+	from, err := h.Roster.Hash()
+	if err != nil {
+		return Abandoned{}, err
 	}
 	for i, f := range c.Forks {
 		m := f.First.Member
@@ -69,7 +73,7 @@ func VerifyAbort(old Roster, c AbortCertificate) (Abandoned, error) {
 		case slices.Contains(a.refused, m):
 			return Abandoned{}, fmt.Errorf("abort: %s counts twice", m)
 		}
-		if err := f.Verify(old); err != nil {
+		if err := f.verify(h, from); err != nil {
 			return Abandoned{}, fmt.Errorf("abort: %w", err)
 		}
 	}

@@ -32,7 +32,7 @@ func TestAbortRules(t *testing.T) {
 		return out
 	}
 	verify := func(subject common.Hash, x ...council.Refusal) (council.Abandoned, error) {
-		return council.VerifyAbort(m.holding.Roster, council.AbortCertificate{Subject: subject, Refusals: x})
+		return council.VerifyAbort(m.holding, council.AbortCertificate{Subject: subject, Refusals: x})
 	}
 	a, err := verify(r.ID(), refusals(r.ID(), five[:4]...)...)
 	if err != nil || !a.Proven() || a.Subject() != r.ID() || !slices.Equal(a.Refused(), five[:4]) {
@@ -87,7 +87,7 @@ func TestAbortRules(t *testing.T) {
 		"an honest one": {[]council.Fork{after}, false}, "one try": {[]council.Fork{four}, false}, "two members": {[]council.Fork{two}, false},
 		"unsigned": {[]council.Fork{unsigned}, false}, "twice": {[]council.Fork{fork(five[3]), fork(five[3])}, false},
 	} {
-		a, err := council.VerifyAbort(m.holding.Roster, council.AbortCertificate{Subject: r.ID(), Refusals: refusals(r.ID(), five[:3]...), Forks: x.forks})
+		a, err := council.VerifyAbort(m.holding, council.AbortCertificate{Subject: r.ID(), Refusals: refusals(r.ID(), five[:3]...), Forks: x.forks})
 		if (err == nil) != x.good || x.good && len(a.Refused()) != 4 {
 			t.Errorf("three refusals and %s: %v", name, err)
 		}

@@ -106,7 +106,7 @@ func VerifyCertificate(h Holding, p Profile, c Certificate) (Switch, error) {
 		case l.Acks != acks:
 			return Switch{}, fmt.Errorf("certificate: the lock of %s is for other Acks", l.Member)
 		}
-		if err := l.Verify(h.Roster); err != nil {
+		if err := l.verify(h, c.Rotation.From); err != nil { // Check has compared From
 			return Switch{}, fmt.Errorf("certificate: %w", err)
 		}
 		s.locked = append(s.locked, l.Member)

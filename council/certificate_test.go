@@ -228,7 +228,7 @@ func TestCommitRuleAmongTraitors(t *testing.T) {
 			for _, id := range council.Sorted(forks) {
 				a.Forks = append(a.Forks, council.Fork{First: locks[id][0], Second: locks[id][1]})
 			}
-			_, err = council.VerifyAbort(m.holding.Roster, a)
+			_, err = council.VerifyAbort(m.holding, a)
 			aborts[k] = err == nil
 			if commits[k] {
 				seen["commit"]++
@@ -287,6 +287,6 @@ func FuzzDecodeAbort(f *testing.F) {
 		if again, err := c.Encode(); err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("read and written differently (%v)", err)
 		}
-		_, _ = council.VerifyAbort(m.holding.Roster, c)
+		_, _ = council.VerifyAbort(m.holding, c)
 	})
 }

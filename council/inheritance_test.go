@@ -116,11 +116,11 @@ func TestLockRows(t *testing.T) {
 		if _, err := l.Sign(nil); err == nil {
 			t.Errorf("%s: signed", name)
 		}
-		if l.Verify(m.holding.Roster) == nil {
+		if l.Verify(m.holding) == nil {
 			t.Errorf("%s: passes", name)
 		}
 	}
-	if l := m.lock(m.rotation, "core-1", false, long[:council.MaxOpenRows]...); l.Verify(m.holding.Roster) != nil {
+	if l := m.lock(m.rotation, "core-1", false, long[:council.MaxOpenRows]...); l.Verify(m.holding) != nil {
 		t.Error("as many rows as may be don't pass")
 	}
 }

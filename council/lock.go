@@ -81,18 +81,28 @@ type OpenRow struct {
 // an abort certificate undoes it. It carries the node's open ledger rows: from
 // them the new epoch knows what may have been signed.
 type Lock struct {
-	Member   MemberID    `json:"member"`
+	Member MemberID `json:"member"`
+	// Council, Roster and Epoch say which share is locked. They are in the ceremony's
+	// id, too, but a hash does not show them to who has two Locks and no Rotation.
+	Council  common.Hash `json:"council"`
+	Roster   common.Hash `json:"roster"` // the old one
+	Epoch    uint64      `json:"epoch"`  // the old share epoch
 	Ceremony common.Hash `json:"ceremony"`
 	Acks     common.Hash `json:"acks"` // Ack.Set
-	// After is the ID of the Lock that this member has given before; zero for its
-	// first. Who locks again after an abort names it, so that two Locks which
-	// follow the same one, for two rotations, convict: see Fork.
+	// After is the ID of the Lock that this member has given before, of the same
+	// share; zero for its first. Who locks again after an abort names it, so that two
+	// Locks which follow the same one, for two tries, convict: see Fork.
 	After common.Hash `json:"after"`
 	// LastFour says that the member's operator has been told what it assumes to
 	// commit with the threshold alone, and wants it.
 	LastFour bool      `json:"lastFour"`
 	Rows     []OpenRow `json:"rows"` // sorted by place; one for each place and each proposal
 	Sig      []byte    `json:"sig"`
+}
+
+// Lock is what a member's node writes down to lock for this try; acks is Ack.Set.
+func (r Rotation) Lock(self MemberID, acks common.Hash) Lock {
+	return Lock{Member: self, Council: r.Council, Roster: r.From, Epoch: r.FromEpoch, Ceremony: r.ID(), Acks: acks}
 }
 
 // ID is the hash that is signed.
@@ -140,12 +150,23 @@ func (l Lock) valid() error {
 	return nil
 }
 
-// Verify checks that the lock is its member's; old is the roster that holds the
-// key.
-func (l Lock) Verify(old Roster) error {
-	m, ok := old.Member(l.Member)
-	if !ok {
+// Verify checks that the lock is its member's, of its share under this holding.
+func (l Lock) Verify(h Holding) error {
+	from, err := h.Roster.Hash()
+	if err != nil {
+		return err
+	}
+	return l.verify(h, from)
+}
+
+// verify takes the hash of the holding's roster from who has it: it takes long.
+func (l Lock) verify(h Holding, from common.Hash) error {
+	m, ok := h.Roster.Member(l.Member)
+	switch {
+	case !ok:
 		return fmt.Errorf("lock: %s is not in the old roster", l.Member)
+	case l.Council != h.Council, l.Roster != from, l.Epoch != h.Epoch:
+		return fmt.Errorf("lock: that of %s is of epoch %d under roster %s; here it is epoch %d under %s", l.Member, l.Epoch, l.Roster.Hex(), h.Epoch, from.Hex())
 	}
 	if err := l.valid(); err != nil {
 		return fmt.Errorf("%s: %w", l.Member, err)
@@ -157,17 +178,26 @@ func (l Lock) Verify(old Roster) error {
 	return nil
 }
 
-// Fork is two Locks of one member for two tries, of which neither names the other:
-// no honest node signs both. It counts as a refusal of everything, so that a
-// member that locks on both sides of a cut does not keep all others locked.
+// Fork is two Locks of one member and one share for two tries, of which neither
+// names the other: no honest node signs both. It counts as a refusal of everything
+// that starts from this share's epoch, so that a member that locks on both sides of
+// a cut does not keep all others locked. Locks of two epochs are no fork: an honest
+// member locks in each rotation, and its first Lock in each follows none.
 type Fork struct {
 	First  Lock `json:"first"`
 	Second Lock `json:"second"`
 }
 
-// Verify checks that the two convict their member; old is the roster that holds
-// the key.
-func (f Fork) Verify(old Roster) error {
+// Verify checks that the two convict their member, which holds its share under h.
+func (f Fork) Verify(h Holding) error {
+	from, err := h.Roster.Hash()
+	if err != nil {
+		return err
+	}
+	return f.verify(h, from)
+}
+
+func (f Fork) verify(h Holding, from common.Hash) error {
 	switch {
 	case f.First.Member != f.Second.Member:
 		return errors.New("fork: the locks are of two members")
@@ -176,12 +206,15 @@ func (f Fork) Verify(old Roster) error {
 	case f.First.After != f.Second.After:
 		return errors.New("fork: the locks don't follow the same one")
 	}
-	return errors.Join(f.First.Verify(old), f.Second.Verify(old))
+	return errors.Join(f.First.verify(h, from), f.Second.verify(h, from)) // so both are of one share
 }
 
 // Refusal is the word of an old node that it will never lock for what it names:
 // one try, which may be followed by another, or, when its operator wants the
-// succession not to happen, all tries at it.
+// succession not to happen, all tries at it. Either name fixes whose share it is
+// about: a try's says roster and epoch, and a succession's the roster that it
+// follows, which holds the key under one epoch only, as every rotation ends in
+// another roster.
 type Refusal struct {
 	Member  MemberID    `json:"member"`
 	Subject common.Hash `json:"subject"` // Rotation.ID, or Rotation.Succession for all tries

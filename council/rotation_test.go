@@ -21,6 +21,7 @@ type moving struct {
 	succession council.Succession
 	rotation   council.Rotation
 	transcript common.Hash
+	dealers    []council.MemberID
 }
 
 func newMoving(t testing.TB) *moving {
@@ -30,7 +31,7 @@ func newMoving(t testing.TB) *moving {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &moving{t: t, key: key, transcript: common.Hash{0x77},
+	m := &moving{t: t, key: key, transcript: common.Hash{0x77}, dealers: stay,
 		holding: council.Holding{Council: councilID, Roster: old, Epoch: 1, Key: crypto.PubkeyToAddress(key.PublicKey)}}
 	m.succession = step(t, old, turn, []council.MemberID{"community-2", "core-4"}, newcomer(t, "community-4"), newcomer(t, "core-5"))
 	agree(t, &m.succession, old, "community-1", "core-1", "core-2", "core-4")
@@ -41,7 +42,7 @@ func newMoving(t testing.TB) *moving {
 // try is one more try at the same succession.
 func (m *moving) try(random common.Hash) council.Rotation {
 	m.t.Helper()
-	r, err := council.Rotate(m.holding, m.succession, stay, random)
+	r, err := council.Rotate(m.holding, m.succession, m.dealers, random)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -70,7 +71,9 @@ func (m *moving) test(r council.Rotation, signers []council.MemberID) council.Te
 }
 
 func (m *moving) lock(r council.Rotation, id council.MemberID, four bool, rows ...council.OpenRow) council.Lock {
-	l, err := council.Lock{Member: id, Ceremony: r.ID(), Acks: r.Ack(m.transcript).Set(m.succession.Roster), LastFour: four, Rows: rows}.Sign(testcouncil.NodeKey(id))
+	l := r.Lock(id, r.Ack(m.transcript).Set(m.succession.Roster))
+	l.LastFour, l.Rows = four, rows
+	l, err := l.Sign(testcouncil.NodeKey(id))
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -12,8 +12,8 @@
 //   - ForkedFeed: two entries for one place of a feed;
 //   - TwoBegins: two different Begins for one slot, or for one attempt at one
 //     nonce;
-//   - ForkedLock: two Locks for two rotations, of which neither names the other
-//     (council.Fork).
+//   - ForkedLock: two Locks of one share for two tries to rotate it, of which
+//     neither names the other (council.Fork).
 //
 // Not everything that a session can prove to itself can be shown to others. A
 // message that carries a secret (tss.Round.Secret) is never kept, and of other

@@ -24,7 +24,7 @@ func TestEachKindConvicts(t *testing.T) {
 		"opening":      "beside its own sign-1: decommitment does not open the commitment of sign-1",
 		"fork":         "core-2 signed two different entries 3 of its feed",
 		"begins":       "core-2 signed two different Begins for slot",
-		"locks":        "core-2 signed two Locks, for rotations 010000",
+		"locks":        "core-2 signed two Locks of its share of epoch 1, for rotations 010000",
 	} {
 		r := s.records()[name]
 		b, err := Encode(r)
@@ -271,6 +271,10 @@ func TestLyingReporter(t *testing.T) {
 		"no Begin":                 begins(with(s.begin(func(b *council.Begin) { b.Digest[0]++ }), func(f *p2p.Frame) { f.Type++ })),
 		"one lock twice":           locks(s.lock(1, 0), s.lock(1, 0)),
 		"a lock that follows":      locks(s.lock(1, 0), s.lock(2, 9)),
+		"locks of two epochs":      locks(s.lock(1, 0), s.of(s.lock(2, 0), func(l *council.Lock) { l.Epoch++ })),
+		"locks of two councils":    locks(s.lock(1, 0), s.of(s.lock(2, 0), func(l *council.Lock) { l.Council[0]++ })),
+		"locks of two rosters":     locks(s.lock(1, 0), s.of(s.lock(2, 0), func(l *council.Lock) { l.Roster[0]++ })),
+		"locks of another roster":  locks(s.of(s.lock(1, 0), func(l *council.Lock) { l.Roster[0]++ }), s.of(s.lock(2, 0), func(l *council.Lock) { l.Roster[0]++ })),
 		"a forged lock":            locks(s.lock(1, 0), forgedLock),
 		"another's locks":          blame(locks(s.lock(1, 0), s.lock(2, 0)), "core-3"),
 		"locks and frames":         func() Record { r := locks(s.lock(1, 0), s.lock(2, 0)); r.Frames = []p2p.Frame{one}; return r }(),

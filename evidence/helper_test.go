@@ -88,10 +88,16 @@ func (s scene) entry(seq uint64, body string) journal.Entry {
 
 // lock is a Lock of the culprit for a try, after another.
 func (s scene) lock(try, after byte) council.Lock {
-	l := council.Lock{Member: culprit, Ceremony: common.Hash{try}, Acks: common.Hash{try, 1}, Rows: []council.OpenRow{{Place: council.Place{Chain: 1, Nonce: 3}, Proposal: council.ProposalID{1}, State: council.OpenRevealed}}}
+	l := council.Lock{Member: culprit, Council: common.Hash{9}, Roster: s.hash, Epoch: 1, Ceremony: common.Hash{try}, Acks: common.Hash{try, 1}, Rows: []council.OpenRow{{Place: council.Place{Chain: 1, Nonce: 3}, Proposal: council.ProposalID{1}, State: council.OpenRevealed}}}
 	if after != 0 {
 		l.After = common.Hash{after}
 	}
+	return s.of(l, func(*council.Lock) {})
+}
+
+// of is a Lock of the culprit that says something else.
+func (s scene) of(l council.Lock, change func(*council.Lock)) council.Lock {
+	change(&l)
 	l, err := l.Sign(testcouncil.NodeKey(culprit))
 	if err != nil {
 		s.t.Fatal(err)

@@ -65,8 +65,8 @@ func Forked(roster, network common.Hash, f journal.Fork) Record {
 	return Record{Version: Version, Kind: ForkedFeed, Roster: roster, Culprit: f.B.Author, Entries: []journal.Entry{f.A, f.B}, Network: network}
 }
 
-// LockedTwice makes a record, still to be signed, of two Locks of one member for two
-// successors; roster is the old one, under which it holds its share.
+// LockedTwice makes a record, still to be signed, of two Locks of one member and one
+// share for two tries; roster is the old one, under which it holds the share.
 func LockedTwice(roster common.Hash, f council.Fork) Record {
 	return Record{Version: Version, Kind: ForkedLock, Roster: roster, Culprit: f.First.Member, Locks: []council.Lock{f.First, f.Second}}
 }

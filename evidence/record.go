@@ -130,7 +130,8 @@ func (r Record) Subject() common.Hash {
 	case r.Kind == ForkedFeed && len(r.Entries) == 2:
 		s.Place = fmt.Append(nil, r.Entries[1].Seq)
 	case r.Kind == ForkedLock && len(r.Locks) == 2:
-		s.Place = r.Locks[0].After[:]
+		l := r.Locks[0] // the first of each share follows none
+		s.Place = fmt.Append(nil, l.Council, l.Roster, l.Epoch, l.After)
 	case r.Kind == TwoBegins && len(r.Frames) == 2:
 		// What can't be read is refused by Verify, whatever its subject.
 		if a, b, err := begins(r.Frames); err == nil {

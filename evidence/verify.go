@@ -161,11 +161,13 @@ func (r Record) forkedLock(old council.Roster) (Finding, error) {
 	if f.First.Member != r.Culprit {
 		return Finding{}, fmt.Errorf("evidence: a lock is by %s, not by %s", f.First.Member, r.Culprit)
 	}
-	if err := f.Verify(old); err != nil {
+	// The record names the roster. Which epoch and council the Locks say is theirs to
+	// say, as long as it is the same in both.
+	if err := f.Verify(council.Holding{Council: f.First.Council, Roster: old, Epoch: f.First.Epoch}); err != nil {
 		return Finding{}, fmt.Errorf("evidence: %w", err)
 	}
 	return Finding{Proven: true, Rests: alone + excuse,
-		What: fmt.Sprintf("%s signed two Locks, for rotations %s and %s, of which neither names the other", r.Culprit, f.First.Ceremony.TerminalString(), f.Second.Ceremony.TerminalString())}, nil
+		What: fmt.Sprintf("%s signed two Locks of its share of epoch %d, for rotations %s and %s, of which neither names the other", r.Culprit, f.First.Epoch, f.First.Ceremony.TerminalString(), f.Second.Ceremony.TerminalString())}, nil
 }
 
 func (r Record) twoBegins() (Finding, error) {

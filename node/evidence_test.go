@@ -444,7 +444,7 @@ func TestBroughtEvidence(t *testing.T) {
 	// Frames of one channel keep their order, so this one is heard last.
 	by = "core-4"
 	lock := func(try byte) council.Lock {
-		l, err := council.Lock{Member: by, Ceremony: common.Hash{try}}.Sign(h.council.NodeKeys[by])
+		l, err := council.Lock{Member: by, Roster: hash, Epoch: 1, Ceremony: common.Hash{try}}.Sign(h.council.NodeKeys[by])
 		if err != nil {
 			t.Fatal(err)
 		}

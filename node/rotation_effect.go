@@ -9,6 +9,7 @@ import (
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/evidence"
 	"github.com/millicent-one/signer/journal"
 	"github.com/millicent-one/signer/keystore"
 	"github.com/millicent-one/signer/tss"
@@ -37,6 +38,10 @@ func (n *Node) carryOut(e agenda.Effect) ([]agenda.Event, error) {
 		return []agenda.Event{agenda.ShareStaged{Ceremony: e.Rotation.ID(), Signature: sig, Err: err}}, nil
 	case agenda.DropShare:
 		return nil, n.dropShare(e.Ceremony)
+	case agenda.LockedTwice:
+		if seated(n.roster, n.self, n.peerID) { // a guest's word is no member's: those who sit here file it
+			n.file(evidence.LockedTwice(n.court.roster, e.Fork))
+		}
 	case agenda.WriteLock:
 		l, err := n.writeLock(e.Lock)
 		return []agenda.Event{agenda.LockWritten{Lock: l, Err: err}}, nil

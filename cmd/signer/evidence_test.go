@@ -30,7 +30,7 @@ func testRecords(t testing.TB, roster council.Roster) []evidence.Record {
 		return f
 	}
 	lock := func(try byte) council.Lock {
-		l, err := council.Lock{Member: "core-2", Ceremony: common.Hash{try}}.Sign(testcouncil.NodeKey("core-2"))
+		l, err := council.Lock{Member: "core-2", Roster: hash, Epoch: 1, Ceremony: common.Hash{try}}.Sign(testcouncil.NodeKey("core-2"))
 		if err != nil {
 			t.Fatal(err)
 		}
