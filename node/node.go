@@ -114,6 +114,7 @@ type Node struct {
 	rehearsals []rehearsal
 	reminded   []agenda.Reminder // about terms that end
 	roll       *agenda.RollCall
+	rollNews   bool   // the disk does not have all of it yet
 	frozen     freeze // by this node's operator; no reason: not
 
 	bar      bar                            // before what an old share could give away
