@@ -56,6 +56,9 @@ func (a *Agenda) Freezes() []Freeze {
 	return out
 }
 
+// FreezeOf is what a member's feed says of that, if its node signs nothing.
+func (a *Agenda) FreezeOf(m council.MemberID) (Freeze, bool) { f, ok := a.freezes[m]; return f, ok }
+
 // Froze reports whether a member's feed says that its node signs nothing.
 func (a *Agenda) Froze(m council.MemberID) bool { _, ok := a.freezes[m]; return ok }
 

@@ -137,6 +137,18 @@ func (n *Node) Append(ctx context.Context, word council.Word, body any, postpone
 	})
 }
 
+// Merge has the node take entries that a peer passed on.
+func (n *Node) Merge(ctx context.Context, from council.MemberID, all ...journal.Entry) error {
+	return n.call(ctx, func() error {
+		var batch []received
+		for _, e := range all {
+			batch = append(batch, received{from: from, entry: e})
+		}
+		n.merge(batch)
+		return nil
+	})
+}
+
 // Bar is what stands before an old share.
 type Bar = bar
 

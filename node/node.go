@@ -116,6 +116,7 @@ type Node struct {
 	roll       *agenda.RollCall
 	rollNews   bool   // the disk does not have all of it yet
 	frozen     freeze // by this node's operator; no reason: not
+	noted      bool   // the disk has that
 
 	bar      bar                            // before what an old share could give away
 	address  atomic.Pointer[common.Address] // of the council's key, for the chains' goroutines
