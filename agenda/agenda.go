@@ -43,27 +43,29 @@ type Agenda struct {
 	timing  Timing
 	genesis *council.Genesis
 
-	online    map[council.MemberID]bool
-	convicted map[council.MemberID]bool
-	proposals map[council.ProposalID]*Proposal
-	order     []council.ProposalID // as they were taken up
-	orphans   map[council.ProposalID][]Recorded
-	orphaned  map[council.MemberID]int // entries in orphans, by author
-	lanes     map[uint64]*lane         // of transactions, by chain
-	pool      []*lane                  // of messages that are not over yet
-	digests   map[common.Hash][]*Proposal
-	colds     map[council.MemberID][]common.Hash // the last Begins, not seen yet, whose slot a member lacks
-	standby   *standby
-	pace      *pace
-	ceremony  *ceremony
-	staged    *council.Genesis // a share that waits for its birth record
-	announced bool             // this node's feed tells of the key
-	halfMade  string           // why the share of a signed birth record is not current
-	backups   map[council.MemberID]Backup
-	freezes   map[council.MemberID]Freeze
-	freezing  map[council.MemberID]uint64 // the entry of each feed that spoke last about that
-	stopped   string                      // why this node was frozen; empty when it was not
-	watching  string                      // why this node only watches; empty when it may sign
+	online     map[council.MemberID]bool
+	convicted  map[council.MemberID]bool
+	proposals  map[council.ProposalID]*Proposal
+	order      []council.ProposalID // as they were taken up
+	orphans    map[council.ProposalID][]Recorded
+	orphaned   map[council.MemberID]int // entries in orphans, by author
+	lanes      map[uint64]*lane         // of transactions, by chain
+	pool       []*lane                  // of messages that are not over yet
+	digests    map[common.Hash][]*Proposal
+	colds      map[council.MemberID][]common.Hash // the last Begins, not seen yet, whose slot a member lacks
+	standby    *standby
+	pace       *pace
+	ceremony   *ceremony
+	staged     *council.Genesis // a share that waits for its birth record
+	announced  bool             // this node's feed tells of the key
+	halfMade   string           // why the share of a signed birth record is not current
+	backups    map[council.MemberID]Backup
+	freezes    map[council.MemberID]Freeze
+	thaws      map[council.MemberID]string // why each was lifted
+	freezing   map[council.MemberID]uint64 // the entry of each feed that spoke last about that
+	freezeTold map[council.MemberID]freezeTold
+	stopped    string // why this node was frozen; empty when it was not
+	watching   string // why this node only watches; empty when it may sign
 
 	out  []Effect
 	now  time.Time
@@ -89,18 +91,20 @@ func New(c Config) (*Agenda, error) {
 	}
 	return &Agenda{
 		self: c.Self, roster: c.Roster, hash: hash, first: c.First, inForce: c.Epoch, former: c.Former, guest: c.Guest, policy: c.Policy, timing: c.Timing,
-		online:    map[council.MemberID]bool{c.Self: true},
-		convicted: map[council.MemberID]bool{},
-		freezes:   map[council.MemberID]Freeze{},
-		freezing:  map[council.MemberID]uint64{},
-		proposals: map[council.ProposalID]*Proposal{},
-		orphans:   map[council.ProposalID][]Recorded{},
-		orphaned:  map[council.MemberID]int{},
-		lanes:     map[uint64]*lane{},
-		digests:   map[common.Hash][]*Proposal{},
-		colds:     map[council.MemberID][]common.Hash{},
-		standby:   newStandby(c.Self, c.Roster, c.Standby),
-		pace:      newPace(c.Timing),
+		online:     map[council.MemberID]bool{c.Self: true},
+		convicted:  map[council.MemberID]bool{},
+		freezes:    map[council.MemberID]Freeze{},
+		thaws:      map[council.MemberID]string{},
+		freezing:   map[council.MemberID]uint64{},
+		freezeTold: map[council.MemberID]freezeTold{},
+		proposals:  map[council.ProposalID]*Proposal{},
+		orphans:    map[council.ProposalID][]Recorded{},
+		orphaned:   map[council.MemberID]int{},
+		lanes:      map[uint64]*lane{},
+		digests:    map[common.Hash][]*Proposal{},
+		colds:      map[council.MemberID][]common.Hash{},
+		standby:    newStandby(c.Self, c.Roster, c.Standby),
+		pace:       newPace(c.Timing),
 	}, nil
 }
 
@@ -123,6 +127,9 @@ func (a *Agenda) Load(p Past) {
 	}
 	for _, r := range p.Rows {
 		a.row(r)
+	}
+	for m := range a.freezes {
+		a.freezeTold[m] = freezeTold{frozen: true} // in an earlier life
 	}
 	a.replaying = false
 	a.out = nil
@@ -244,6 +251,7 @@ func (a *Agenda) due(t time.Time, d time.Duration) bool {
 // reconcile looks at the whole state and asks for what is missing.
 func (a *Agenda) reconcile() {
 	a.ceremonyStep()
+	a.tellFreezes()
 	defer a.tendStandby()
 	if a.genesis == nil || a.watching != "" {
 		return

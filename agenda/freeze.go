@@ -17,6 +17,16 @@ type Freeze struct {
 	Reason string
 }
 
+// FreezeTold is how long nothing is told of a member's freezing after it was told of:
+// one that freezes and thaws in turn must not keep the hooks from what matters.
+const FreezeTold = time.Hour
+
+// freezeTold is what people were last told of a member's node.
+type freezeTold struct {
+	frozen bool
+	at     time.Time // zero: not in this process
+}
+
 // A freeze stops the node of the member that gives it, and no other: nobody can
 // freeze somebody else, so one captured member can't keep the council from acting.
 // What the others do with the word is not to call that node any more, since it
@@ -56,6 +66,9 @@ func (a *Agenda) Freezes() []Freeze {
 	return out
 }
 
+// FreezeOf is what a member's feed says of that, if its node signs nothing.
+func (a *Agenda) FreezeOf(m council.MemberID) (Freeze, bool) { f, ok := a.freezes[m]; return f, ok }
+
 // Froze reports whether a member's feed says that its node signs nothing.
 func (a *Agenda) Froze(m council.MemberID) bool { _, ok := a.freezes[m]; return ok }
 
@@ -81,11 +94,6 @@ func (a *Agenda) froze(e Recorded, f council.Frozen) {
 		a.withoutPeer(e.Author, "has frozen its signing")
 		a.standbyWithout(e.Author, true)
 	}
-	text := fmt.Sprintf("the node of %s signs nothing from now on: %s", e.Author, a.freezes[e.Author].Reason)
-	if left := len(a.roster.Members) - len(a.freezes); left < a.roster.Threshold {
-		text += fmt.Sprintf("; only %d of %d nodes are not frozen, and %d sign: the council can sign nothing", left, len(a.roster.Members), a.roster.Threshold)
-	}
-	a.do(Notify{What: "frozen", Text: text})
 }
 
 func (a *Agenda) thawed(e Recorded, t council.Thawed) {
@@ -97,8 +105,32 @@ func (a *Agenda) thawed(e Recorded, t council.Thawed) {
 		return
 	}
 	delete(a.freezes, e.Author)
-	if !a.replaying {
-		a.do(Notify{What: "thawed", Text: fmt.Sprintf("the node of %s signs again: %s", e.Author, readable(t.Reason))})
+	a.thaws[e.Author] = readable(t.Reason)
+}
+
+// tellFreezes tells people whose node signs nothing, and whose does again: of each
+// member once in FreezeTold. What is as it was told by then is not told.
+func (a *Agenda) tellFreezes() {
+	for _, m := range a.roster.IDs() {
+		f, frozen := a.freezes[m]
+		was := a.freezeTold[m]
+		if frozen == was.frozen {
+			continue
+		}
+		if next := was.at.Add(FreezeTold); !was.at.IsZero() && a.now.Before(next) {
+			a.at(next)
+			continue
+		}
+		a.freezeTold[m] = freezeTold{frozen, a.now}
+		if !frozen {
+			a.do(Notify{What: "thawed", Text: fmt.Sprintf("the node of %s signs again: %s", m, a.thaws[m])})
+			continue
+		}
+		text := fmt.Sprintf("the node of %s signs nothing from now on: %s", m, f.Reason)
+		if left := len(a.roster.Members) - len(a.freezes); left < a.roster.Threshold {
+			text += fmt.Sprintf("; only %d of %d nodes are not frozen, and %d sign: the council can sign nothing", left, len(a.roster.Members), a.roster.Threshold)
+		}
+		a.do(Notify{What: "frozen", Text: text})
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
 )
 
 // freeze has a member's node stop signing, as its operator wants it: first its own
@@ -136,6 +138,67 @@ func TestFreezeComesBackWithTheFeed(t *testing.T) {
 	if f := w.nodes["core-1"].agenda.Freezes(); len(f) > 0 {
 		t.Errorf("others know of %+v", f)
 	}
+}
+
+// A member that freezes and thaws in turn is told of once an hour, and what holds in
+// the end is always told; its state is exact meanwhile. Nobody else's word waits for it.
+func TestFreezesAreToldOnceAnHour(t *testing.T) {
+	a, err := agenda.New(agenda.Config{Self: "core-1", Roster: testcouncil.New(t).Roster})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, seq := time.Unix(1_800_000_000, 0), uint64(0)
+	var told []string
+	step := func(ev agenda.Event) {
+		for _, e := range a.Step(ev, now) {
+			if x, ok := e.(agenda.Notify); ok && (x.What == "frozen" || x.What == "thawed") {
+				told = append(told, x.Text)
+			}
+		}
+	}
+	turn := func(m council.MemberID, frozen bool) {
+		t.Helper()
+		seq++
+		e := agenda.Recorded{Author: m, Seq: seq, At: uint64(now.Unix()), Word: council.WordThawed, Body: council.Thawed{Reason: "found"}}
+		if frozen {
+			e.Word, e.Body = council.WordFrozen, council.Frozen{Reason: "lost"}
+		}
+		step(e)
+		if a.Froze(m) != frozen {
+			t.Fatalf("entry %d: frozen %v", seq, !frozen)
+		}
+	}
+	expect := func(want ...string) {
+		t.Helper()
+		if !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+		told = nil
+	}
+	const lost, found = "the node of core-2 signs nothing from now on: lost", "the node of core-2 signs again: found"
+	for range 50 {
+		turn("core-2", true)
+		turn("core-2", false)
+		now = now.Add(time.Second)
+	}
+	turn("core-3", true)
+	expect(lost, "the node of core-3 signs nothing from now on: lost")
+	if at := a.Wake(); !at.Equal(time.Unix(1_800_000_000, 0).Add(agenda.FreezeTold)) {
+		t.Errorf("looks again at %s", at)
+	}
+	now = a.Wake().Add(-time.Second)
+	step(agenda.Tick{})
+	expect()
+	now = now.Add(time.Second)
+	step(agenda.Tick{})
+	expect(found)
+	turn("core-2", true)
+	turn("core-2", false)
+	now = now.Add(agenda.FreezeTold)
+	step(agenda.Tick{})
+	expect() // it is as it was told
+	turn("core-2", true)
+	expect(lost) // at once
 }
 
 // session is the one that a member is in.

@@ -9,10 +9,13 @@ import (
 	"github.com/millicent-one/signer/council"
 )
 
-// BeatEvery is how long after its last heartbeat a node gives the next. AbsentAfter
+// BeatEvery is how long after its last heartbeat a node gives the next. One that is
+// less than BeatApart later than the last is no news to anybody: a member that gives
+// them all the time costs the others no signature to check, and no notice. AbsentAfter
 // is when a member that was proven alive before is named as absent.
 const (
 	BeatEvery   = 10 * time.Minute
+	BeatApart   = time.Minute
 	AbsentAfter = 24 * time.Hour
 )
 
@@ -41,17 +44,18 @@ func NewRollCall(self council.MemberID, r council.Roster, skew time.Duration, ke
 }
 
 // Due reports whether this node is to give a heartbeat: when it starts, and each
-// BeatEvery. After its clock was set back it waits, since nobody takes one that is
-// older than the last; unless that one lies so far ahead that nobody has taken it.
+// BeatEvery. After its clock was set back, or when it is started anew within BeatApart,
+// it waits, since nobody takes one that is not later than the last; unless that one
+// lies so far ahead that nobody has taken it.
 func (c *RollCall) Due(now time.Time) bool {
 	own, ok := c.last[c.self]
 	switch at := time.Unix(int64(own.Time), 0); {
 	case !ok || at.After(now.Add(c.skew)):
 		return true
-	case uint64(max(now.Unix(), 0)) <= own.Time:
-		return false
+	case !c.begun:
+		return !now.Before(at.Add(BeatApart))
 	default:
-		return !c.begun || !now.Before(at.Add(BeatEvery))
+		return !now.Before(at.Add(BeatEvery))
 	}
 }
 
@@ -64,24 +68,35 @@ func (c *RollCall) Gave(h council.Heartbeat) {
 // it is news, to be kept. What is false, or dated ahead of this node's clock, is
 // refused. So is one that is older than what is known, if its own member brings
 // it: its clock or its disk went back. From others an older one is no fault: they
-// pass on what they have.
+// pass on what they have. Who it is of, and of when, is looked at first: a signature
+// is checked of what would be news, and of no other.
 func (c *RollCall) Take(h council.Heartbeat, from council.MemberID, now time.Time) (news bool, _ error) {
-	if err := h.Verify(c.roster); err != nil {
-		return false, err
+	if _, ok := c.roster.Member(h.Member); !ok {
+		return false, fmt.Errorf("heartbeat: %q is not in the roster", clip(string(h.Member)))
 	}
-	have := c.last[h.Member]
-	switch ahead := time.Unix(int64(h.Time), 0).Sub(now); {
-	case ahead > c.skew:
-		return false, &AheadError{Member: h.Member, By: ahead.Round(time.Second), News: c.noticed(h.Member)}
-	case h.Time > have.Time:
-		c.last[h.Member] = h
-		delete(c.ahead, h.Member)
-		return true, nil
+	have, known := c.last[h.Member]
+	by := time.Unix(int64(h.Time), 0).Sub(now)
+	ahead := by > c.skew
+	switch {
+	case ahead && c.ahead[h.Member]:
+		return false, &AheadError{Member: h.Member, By: by.Round(time.Second)}
+	case ahead || !known:
 	case from == h.Member && h.Time < have.Time:
 		return false, council.WithHint(fmt.Errorf("heartbeat: %s brings its own of %s again, after that of %s", from, stamp(h.Time), stamp(have.Time)),
 			"its clock was set back, or its disk is an old copy")
+	case h.Time < have.Time+uint64(BeatApart/time.Second):
+		return false, nil
 	}
-	return false, nil
+	if err := h.Verify(c.roster); err != nil {
+		return false, err
+	}
+	if ahead {
+		c.ahead[h.Member] = true
+		return false, &AheadError{Member: h.Member, By: by.Round(time.Second), News: true}
+	}
+	c.last[h.Member] = h
+	delete(c.ahead, h.Member)
+	return true, nil
 }
 
 // Absent reports whether a heartbeat ends a long absence, or is a member's first.
@@ -91,15 +106,6 @@ func (c *RollCall) Absent(h council.Heartbeat) bool {
 
 // Share is what a member's node last said of its share; zero for nothing.
 func (c *RollCall) Share(m council.MemberID) council.ShareHealth { return c.last[m].Share }
-
-// noticed reports whether it is news that a member's clock is ahead.
-func (c *RollCall) noticed(m council.MemberID) bool {
-	if c.ahead[m] {
-		return false
-	}
-	c.ahead[m] = true
-	return true
-}
 
 // AheadError is a heartbeat that is dated ahead of this node's clock.
 type AheadError struct {

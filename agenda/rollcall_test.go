@@ -76,6 +76,57 @@ func TestHeartbeatsThatAreTaken(t *testing.T) {
 	}
 }
 
+// Who signs one for each second makes news once a minute, whatever it says of its
+// share; and between two that would be news no signature is checked.
+func TestHeartbeatsMakeNewsOnceAMinute(t *testing.T) {
+	roster := testcouncil.New(t).Roster
+	c := agenda.NewRollCall("core-1", roster, rollSkew, nil)
+	news := 0
+	for after := time.Duration(0); after < 5*time.Minute; after += time.Second {
+		h := beatOf(t, "core-2", after)
+		if after/time.Second%2 == 1 {
+			h.Share = council.ShareDamaged
+			var err error
+			if h, err = h.Sign(testcouncil.NodeKey("core-2")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fresh, err := c.Take(h, "core-2", rollTime.Add(after))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fresh {
+			news++
+		}
+	}
+	if news != 5 {
+		t.Errorf("%d of them were news in five minutes", news)
+	}
+
+	forged := beatOf(t, "core-2", 4*time.Minute+59*time.Second)
+	forged.Signs = false // its signature does not verify
+	if fresh, err := c.Take(forged, "core-3", rollTime.Add(5*time.Minute)); fresh || err != nil {
+		t.Errorf("of a time that is no news: %v, %v", fresh, err)
+	}
+	var ahead *agenda.AheadError
+	if _, err := c.Take(beatOf(t, "core-2", time.Hour), "core-2", rollTime); !errors.As(err, &ahead) || !ahead.News {
+		t.Errorf("dated ahead: %v", err)
+	}
+	forged = beatOf(t, "core-2", time.Hour)
+	forged.Signs = false
+	if _, err := c.Take(forged, "core-2", rollTime); !errors.As(err, &ahead) || ahead.News {
+		t.Errorf("dated ahead again: %v", err)
+	}
+	forged.Member = "core-4" // nobody has a clock set ahead in another's name
+	if _, err := c.Take(forged, "core-2", rollTime); err == nil || errors.As(err, &ahead) {
+		t.Errorf("dated ahead in another's name: %v", err)
+	}
+	forged.Member = "nobody"
+	if _, err := c.Take(forged, "core-2", rollTime); err == nil || !strings.Contains(err.Error(), "not in the roster") {
+		t.Errorf("of nobody: %v", err)
+	}
+}
+
 func TestHeartbeatIsDue(t *testing.T) {
 	roster := testcouncil.New(t).Roster
 	own := beatOf(t, "core-1", 0)
@@ -90,8 +141,8 @@ func TestHeartbeatIsDue(t *testing.T) {
 		want bool
 	}{
 		"the first of all":             {agenda.NewRollCall("core-1", roster, rollSkew, nil), 0, true},
-		"the first of this process":    {fresh(), time.Second, true},
-		"started anew within a second": {fresh(), 0, false},
+		"the first of this process":    {fresh(), agenda.BeatApart, true},
+		"started anew within a minute": {fresh(), agenda.BeatApart - time.Second, false},
 		"a moment later":               {begun, time.Second, false},
 		"not quite":                    {begun, agenda.BeatEvery - time.Second, false},
 		"the next":                     {begun, agenda.BeatEvery, true},

@@ -1,13 +1,16 @@
 package node
 
 import (
+	"bytes"
 	"context"
+	"errors"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/p2p"
 )
 
 // SaveGenesis writes the birth record where a node looks for it.
@@ -92,7 +95,27 @@ func (n *Node) Turn(ctx context.Context, f func(*journal.Journal) error, then, i
 // Beats are heartbeats on their way.
 type Beats = beats
 
-// Beat has the node give a heartbeat if one is due.
+// TakeBeats has the node take heartbeats that a member brought. It tells whether the
+// node wrote anything about them to its disk meanwhile.
+func (n *Node) TakeBeats(ctx context.Context, from council.MemberID, all ...council.Heartbeat) (wrote bool, _ error) {
+	b, err := rlp.EncodeToBytes(beats{all})
+	if err != nil {
+		return false, err
+	}
+	err = n.call(ctx, func() error {
+		before, _, err := n.book().Meta(metaBeats)
+		if err != nil {
+			return err
+		}
+		err = n.takeBeats(p2p.Frame{From: from, Channel: p2p.Record, Type: recordBeats, Payload: b})
+		after, _, e := n.book().Meta(metaBeats)
+		wrote = !bytes.Equal(before, after)
+		return errors.Join(err, e)
+	})
+	return wrote, err
+}
+
+// Beat has the node give a heartbeat if one is due, and write down what it has taken.
 func (n *Node) Beat(ctx context.Context) error {
 	return n.call(ctx, func() error { n.beat(); return nil })
 }
@@ -111,6 +134,18 @@ func (n *Node) Append(ctx context.Context, word council.Word, body any, postpone
 			}
 			return err
 		})
+	})
+}
+
+// Merge has the node take entries that a peer passed on.
+func (n *Node) Merge(ctx context.Context, from council.MemberID, all ...journal.Entry) error {
+	return n.call(ctx, func() error {
+		var batch []received
+		for _, e := range all {
+			batch = append(batch, received{from: from, entry: e})
+		}
+		n.merge(batch)
+		return nil
 	})
 }
 

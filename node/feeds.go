@@ -171,6 +171,11 @@ func (n *Node) merged(x received) {
 	n.tellEntry(ev)
 	n.begunElsewhere(ev)
 	n.step(ev)
+	if e.Author == n.self {
+		if err := n.feedFroze(); err != nil {
+			n.log.Error("note that this node is frozen", "err", err)
+		}
+	}
 }
 
 func (n *Node) sendHeads(to council.MemberID, answer bool) {

@@ -70,6 +70,7 @@ func (x *traitor) shout(ctx context.Context, honest []council.MemberID, approved
 		return p2p.Frame{Channel: p2p.Record, Type: recordMessage + tag, Payload: b}
 	}
 	four := council.Sorted(append(slices.Clone(honest[:3]), x.self))
+	began := x.h.now().Add(-24 * time.Hour)
 	kinds := []func() p2p.Frame{
 		func() p2p.Frame { // a Begin for what nobody has proposed
 			b := approved
@@ -112,6 +113,18 @@ func (x *traitor) shout(ctx context.Context, honest []council.MemberID, approved
 		},
 		func() p2p.Frame { return record(agenda.Stock{Ready: junk[:5]}) },
 		func() p2p.Frame { return p2p.Frame{Channel: p2p.Record, Type: recordEntry, Payload: junk[:2000]} },
+		func() p2p.Frame { // its own heartbeat, always later, and a false one
+			roster, _ := x.h.council.Roster.Hash()
+			own := council.Heartbeat{Member: x.self, Roster: roster, Time: uint64(began.Unix() + int64(sent)), Share: council.ShareNone}
+			own, err := own.Sign(x.h.council.NodeKeys[x.self])
+			if err != nil {
+				x.t.Error(err)
+			}
+			other := own
+			other.Member, other.Time = honest[0], ^uint64(0)
+			b, _ := rlp.EncodeToBytes(node.Beats{All: []council.Heartbeat{own, other}})
+			return p2p.Frame{Channel: p2p.Record, Type: recordBeats, Payload: b}
+		},
 		func() p2p.Frame { // truncated
 			f := record(agenda.BeginMessage{Begin: approved})
 			f.Payload = f.Payload[:len(f.Payload)/2]

@@ -21,18 +21,52 @@ type freeze struct {
 	Reason string
 }
 
-// loadFreeze reads the note. One that can't be read freezes.
+// loadFreeze reads the note. One that can't be read freezes, and so does the own feed
+// without one.
 func (n *Node) loadFreeze() error {
 	b, _, err := n.book().Meta(metaFrozen)
-	if err != nil || len(b) == 0 {
+	if err != nil {
 		return err
 	}
+	if len(b) == 0 {
+		return n.feedFroze()
+	}
+	n.noted = true
 	if err := rlp.DecodeBytes(b, &n.frozen); err != nil || n.frozen.Reason == "" {
 		n.log.Error("the note that this node is frozen can't be read", "err", err)
 		n.frozen = freeze{Since: uint64(max(n.now().Unix(), 0)), Reason: "frozen for a reason that can't be read any more"}
 	}
 	n.agenda.Stop(n.frozen.Reason, n.now())
 	return nil
+}
+
+// noteFreeze has this node sign nothing, and writes that down. Also if the disk fails:
+// then it holds as long as this process.
+func (n *Node) noteFreeze(f freeze) error {
+	b, err := rlp.EncodeToBytes(f)
+	if err == nil {
+		err = n.write(func(j *journal.Journal) error { return j.PutMeta(metaFrozen, b) })
+	}
+	n.frozen, n.noted = f, err == nil
+	for _, e := range n.agenda.Stop(f.Reason, n.now()) {
+		for _, ev := range n.execute(e) {
+			n.step(ev)
+		}
+	}
+	n.shed()
+	return err
+}
+
+// feedFroze makes the note of what the own feed says, where there is none: the disk is
+// new, or an old copy. Without it the next entry could lift the freeze, and whoever has
+// the node key can write that.
+func (n *Node) feedFroze() error {
+	f, ok := n.agenda.FreezeOf(n.self)
+	if !ok || n.frozen.Reason != "" {
+		return nil
+	}
+	n.log.Warn("frozen by the own feed", "reason", f.Reason)
+	return n.noteFreeze(freeze{Since: f.Since, Reason: f.Reason})
 }
 
 // Freeze implements api.Backend. It works in every state of the node: also while
@@ -43,22 +77,11 @@ func (n *Node) Freeze(ctx context.Context, r api.FreezeRequest) ([]api.Freeze, e
 		return nil, err
 	}
 	return ask(ctx, n, func() ([]api.Freeze, error) {
-		if why := n.agenda.Stopped(); why != "" {
-			return nil, api.Failf(api.Conflict, "'signer key thaw' lifts it", "this node is frozen already: %s", why)
+		if n.noted { // what the feed says alone would not hold
+			return nil, api.Failf(api.Conflict, "'signer key thaw' lifts it", "this node is frozen already: %s", n.frozen.Reason)
 		}
 		f := freeze{Since: uint64(max(n.now().Unix(), 0)), Reason: strings.TrimSpace(r.Reason)}
-		b, err := rlp.EncodeToBytes(f)
-		if err == nil {
-			err = n.write(func(j *journal.Journal) error { return j.PutMeta(metaFrozen, b) })
-		}
-		// Also if the disk fails: then it holds as long as this process.
-		n.frozen = f
-		for _, e := range n.agenda.Stop(f.Reason, n.now()) {
-			for _, ev := range n.execute(e) {
-				n.step(ev)
-			}
-		}
-		n.shed()
+		err := n.noteFreeze(f)
 		n.log.Warn("frozen", "reason", f.Reason)
 		if err != nil {
 			return nil, council.WithHint(fmt.Errorf("this node signs nothing any more, but could not write that down: %w", err), "stop the daemon, and don't start it again")
@@ -90,7 +113,7 @@ func (n *Node) Thaw(ctx context.Context, r api.FreezeRequest) ([]api.Freeze, err
 		if err != nil {
 			return nil, fmt.Errorf("this node stays frozen: %w", err)
 		}
-		n.frozen = freeze{}
+		n.frozen, n.noted = freeze{}, false
 		n.agenda.Stop("", n.now())
 		n.tellEntry(ev)
 		n.step(ev)
@@ -99,8 +122,16 @@ func (n *Node) Thaw(ctx context.Context, r api.FreezeRequest) ([]api.Freeze, err
 }
 
 // tellFreeze puts into the feed what the disk's own note says, if it is not there:
-// the node was catching up, or died in between.
+// the node was catching up, or died in between. The note comes first.
 func (n *Node) tellFreeze() {
+	err := n.feedFroze()
+	if n.frozen.Reason != "" && !n.noted && err == nil { // the disk failed before
+		err = n.noteFreeze(n.frozen)
+	}
+	if err != nil {
+		n.log.Error("note that this node is frozen", "err", err)
+		return
+	}
 	if n.frozen.Reason == "" || n.agenda.Froze(n.self) || n.restoring() {
 		return
 	}

@@ -2,12 +2,15 @@ package node_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
 )
 
 // A freeze holds over restarts, all others see it, the council signs on without that
@@ -85,4 +88,74 @@ func TestFreezeWhileCatchingUp(t *testing.T) {
 		s, err := r.Status(t.Context())
 		return err == nil && len(s.Frozen) == 1 && s.Frozen[0].Member == m && s.Frozen[0].Reason == "just in case"
 	})
+}
+
+// A thief of the node key lifts no freeze that the node knows from its own feed alone:
+// neither while the entries come from others, to a disk that is new or an old copy, nor
+// after a start without a note.
+func TestFreezeOfTheFeedIsNoted(t *testing.T) {
+	const m = council.MemberID("core-1")
+	for name, loaded := range map[string]bool{"brought by others": false, "found in the journal": true} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, true)
+			h.start(m)
+			h.stop(m)
+			// write is what somebody with the node key appends to a copy of the journal.
+			write := func(at string, word council.Word, body any) journal.Entry {
+				t.Helper()
+				j, err := journal.Open(at, journal.Options{Self: m, Key: h.council.NodeKeys[m], Roster: h.council.Roster})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer j.Close()
+				b, err := council.EncodeBody(body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e, err := j.Append(word, b, uint64(h.now().Unix()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return e
+			}
+			other := h.path(m, "journal.db")
+			if !loaded {
+				b, err := os.ReadFile(other)
+				if err == nil {
+					other = filepath.Join(t.TempDir(), "journal.db")
+					err = os.WriteFile(other, b, 0o600)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			frozen := write(other, council.WordFrozen, council.Frozen{Reason: "laptop stolen"})
+			still := func(when string) {
+				t.Helper()
+				if s, err := h.rooms[m].Status(t.Context()); err != nil || s.Phase != api.Frozen || s.Detail != "laptop stolen" {
+					t.Errorf("%s: phase %v, %q, %v", when, s.Phase, s.Detail, err)
+				}
+				if _, err := h.rooms[m].Freeze(t.Context(), api.FreezeRequest{Reason: "again"}); !errors.Is(err, api.Conflict) {
+					t.Errorf("%s: frozen again: %v", when, err)
+				}
+			}
+			if loaded {
+				h.start(m)
+				h.stop(m)
+				write(other, council.WordThawed, council.Thawed{Reason: "never mind"})
+				h.start(m)
+				still("after the thief's entry")
+				return
+			}
+			thawed := write(other, council.WordThawed, council.Thawed{Reason: "never mind"})
+			h.start(m)
+			if err := h.rooms[m].Merge(t.Context(), "core-2", frozen, thawed); err != nil {
+				t.Fatal(err)
+			}
+			still("after the thief's entry")
+			h.stop(m)
+			h.start(m)
+			still("after a start anew")
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -37,9 +38,14 @@ func (n *Node) loadBeats() error {
 
 // beat gives this node's heartbeat when it is due, and with it passes on all that it
 // has of the others: so all come to know the same, whoever can reach whom. It is
-// asked every few seconds, and not by a timer: a machine may sleep.
+// asked every few seconds, and not by a timer: a machine may sleep. What others have
+// brought meanwhile is written down here, and not as it comes: the owner does not wait
+// for the disk whenever a member likes. What is lost with the process, they bring again.
 func (n *Node) beat() {
 	if !n.roll.Due(n.now()) {
+		if n.rollNews {
+			n.keepBeats()
+		}
 		return
 	}
 	h := council.Heartbeat{Member: n.self, Roster: n.court.roster, Time: uint64(max(n.now().Unix(), 1)), Version: clipVersion(n.version), Share: council.ShareNone}
@@ -54,7 +60,8 @@ func (n *Node) beat() {
 	}
 	before := n.roll.Last()
 	n.roll.Gave(h)
-	if !n.keepBeats(before) {
+	if !n.keepBeats() { // nothing is said that could be said again after a restart
+		n.roll = agenda.NewRollCall(n.self, n.roster, n.timing.MaxSkew, before)
 		return
 	}
 	n.sendRecord("", recordBeats, beats{n.roll.Last()})
@@ -80,58 +87,51 @@ func (n *Node) shareHealth() council.ShareHealth {
 	return council.ShareDamaged
 }
 
-// keepBeats writes the heartbeats down. If the disk fails, what is in memory is as
-// before.
-func (n *Node) keepBeats(before []council.Heartbeat) bool {
+// keepBeats writes the heartbeats down.
+func (n *Node) keepBeats() bool {
 	b, err := rlp.EncodeToBytes(beats{n.roll.Last()})
 	if err == nil {
 		err = n.write(func(j *journal.Journal) error { return j.PutMeta(metaBeats, b) })
 	}
 	if err != nil {
 		n.log.Error("keep heartbeats", "err", err)
-		n.roll = agenda.NewRollCall(n.self, n.roster, n.timing.MaxSkew, before)
 		return false
 	}
+	n.rollNews = false
 	return true
 }
 
-// takeBeats takes heartbeats that a member brought, of whomever.
+// takeBeats takes heartbeats that a member brought, of whomever. An honest node
+// brings one of each member at most.
 func (n *Node) takeBeats(f p2p.Frame) error {
 	var m beats
 	if err := rlp.DecodeBytes(f.Payload, &m); err != nil {
 		return fmt.Errorf("decode heartbeats: %w", err)
 	}
-	if len(m.All) > council.MaxMembers {
-		return fmt.Errorf("%d heartbeats at once; at most %d", len(m.All), council.MaxMembers)
+	if most := len(n.roster.Members); len(m.All) > most {
+		return fmt.Errorf("%d heartbeats at once; at most %d", len(m.All), most)
 	}
-	before := n.roll.Last()
+	for i, h := range m.All {
+		if slices.ContainsFunc(m.All[:i], func(x council.Heartbeat) bool { return x.Member == h.Member }) {
+			return errors.New("two heartbeats of one member at once")
+		}
+	}
 	var wrong []error
-	var back []council.MemberID
-	var turned []council.Heartbeat // whose share is not as it was
-	fresh := false
 	for _, h := range m.All {
 		absent, was := n.roll.Absent(h), n.roll.Share(h.Member)
 		news, err := n.roll.Take(h, f.From, n.now())
-		fresh = fresh || news
+		n.rollNews = n.rollNews || news
 		if news && absent {
-			back = append(back, h.Member)
+			n.tell("alive", council.ProposalID{}, h.Member, fmt.Sprintf("%s is proven alive", h.Member))
 		}
 		if news && was != 0 && was != h.Share {
-			turned = append(turned, h)
+			n.tell("share", council.ProposalID{}, h.Member, fmt.Sprintf("%s says of its share: %s", h.Member, h.Share))
 		}
 		var ahead *agenda.AheadError
 		if errors.As(err, &ahead) && ahead.News {
 			n.tell("clock", council.ProposalID{}, ahead.Member, err.Error())
 		}
 		wrong = append(wrong, err)
-	}
-	if fresh && n.keepBeats(before) {
-		for _, who := range back {
-			n.tell("alive", council.ProposalID{}, who, fmt.Sprintf("%s is proven alive", who))
-		}
-		for _, h := range turned {
-			n.tell("share", council.ProposalID{}, h.Member, fmt.Sprintf("%s says of its share: %s", h.Member, h.Share))
-		}
 	}
 	return errors.Join(wrong...)
 }

@@ -8,10 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/node"
 	"github.com/millicent-one/signer/p2p"
 )
@@ -52,6 +54,9 @@ func TestHeartbeatsReachAll(t *testing.T) {
 	}
 
 	h.stop("core-1")
+	if err := h.rooms["core-3"].Beat(t.Context()); err != nil { // comes of itself every few seconds
+		t.Fatal(err)
+	}
 	h.stop("core-3")
 	h.start("core-3") // alone
 	if again, ok := heartbeatOf(t, h.rooms["core-3"], "core-2"); !ok || !again.At.Equal(got.At) {
@@ -142,5 +147,60 @@ func TestHeartbeatsThatAreRefused(t *testing.T) {
 	}
 	if n := len(h.spoken("core-1", "clock")); n != 1 {
 		t.Errorf("named the clock %d times", n)
+	}
+}
+
+// However many heartbeats a member brings, and whatever they say, a node writes none
+// of them down as it comes, and tells of one in a minute.
+func TestHeartbeatsCostNoDisk(t *testing.T) {
+	h := newHouse(t, false)
+	const from = council.MemberID("core-2")
+	r := h.start("core-1")
+	roster, err := h.council.Roster.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := testcouncil.Address(t)
+	began := h.now().Add(-time.Hour)
+	beat := func(m council.MemberID, after time.Duration, share council.ShareHealth) council.Heartbeat {
+		b, err := council.Heartbeat{Member: m, Roster: roster, Council: common.BytesToHash(g[:]), Epoch: 1, Time: uint64(began.Add(after).Unix()), Share: share}.Sign(h.council.NodeKeys[m])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for i := range 150 {
+		share := council.ShareSound
+		if i/30%2 == 1 {
+			share = council.ShareDamaged
+		}
+		switch wrote, err := r.TakeBeats(t.Context(), from, beat(from, time.Duration(i)*time.Second, share)); {
+		case err != nil:
+			t.Fatal(err)
+		case wrote:
+			t.Fatalf("heartbeat %d was written down as it came", i)
+		}
+	}
+	if alive, share := len(h.spoken("core-1", "alive")), len(h.spoken("core-1", "share")); alive != 1 || share > 2 {
+		t.Errorf("told %d times that it is alive, and %d times of its share", alive, share)
+	}
+	if err := r.Beat(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.stop("core-1")
+	h.start("core-1")
+	if got, ok := heartbeatOf(t, h.rooms["core-1"], from); !ok || got.At.Unix() != began.Add(2*time.Minute).Unix() {
+		t.Errorf("after a start anew: %+v, %v", got, ok)
+	}
+	r = h.rooms["core-1"]
+	if _, err := r.TakeBeats(t.Context(), from, beat(from, time.Hour, council.ShareSound), beat(from, 50*time.Minute, council.ShareSound)); err == nil || !strings.Contains(err.Error(), "two heartbeats of one member") {
+		t.Errorf("two of one member: %v", err)
+	}
+	var many []council.Heartbeat
+	for i := range len(h.council.Roster.Members) + 1 {
+		many = append(many, beat(from, time.Duration(i)*time.Minute, council.ShareSound))
+	}
+	if _, err := r.TakeBeats(t.Context(), from, many...); err == nil || !strings.Contains(err.Error(), "8 heartbeats at once; at most 7") {
+		t.Errorf("more than there are members: %v", err)
 	}
 }

@@ -35,20 +35,27 @@ type Notice struct {
 }
 
 // hook runs the hooks that want the notice. They have no say in anything: one
-// that fails or hangs is reported and forgotten.
+// that fails or hangs is reported and forgotten. Few run at once, and the others
+// wait: much may be said in one moment, and some of it is said once.
 func (n *Node) hook(e agenda.Notify) {
 	for i, h := range n.hooks {
 		if !slices.Contains(h.On, e.What) {
 			continue
 		}
 		select {
-		case n.hookSlots <- struct{}{}:
+		case n.hookQueue <- struct{}{}:
 		default:
-			n.tell("hook-failed", e.Proposal, n.self, fmt.Sprintf("hook %d: %d hooks are running already", i+1, maxHooks))
+			n.tell("hook-failed", e.Proposal, n.self, fmt.Sprintf("hook %d: %d hooks are waiting already", i+1, maxHooksQueued))
 			continue
 		}
 		notice := Notice{Event: e.What, Member: n.self, Proposal: e.Proposal, Text: e.Text, Waiting: e.Waiting, Time: n.now().UTC()}
 		n.children.Go(func() {
+			defer func() { <-n.hookQueue }()
+			select {
+			case n.hookSlots <- struct{}{}:
+			case <-n.ctx.Done():
+				return
+			}
 			defer func() { <-n.hookSlots }()
 			ctx, cancel := context.WithTimeout(n.ctx, hookTimeout)
 			defer cancel()

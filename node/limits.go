@@ -20,6 +20,7 @@ const (
 	spareIdle      = time.Minute            // of quiet, before spare pre-parameters are searched
 	hookTimeout    = 30 * time.Second       // one hook
 	maxHooks       = 8                      // hooks that run at once
+	maxHooksQueued = 512                    // and with those that wait for it: a council's terms end on one day, for as many hooks as there may be
 	maxModuli      = 1500                   // remembered moduli: a hundred key generations
 	maxCalls       = 64                     // API requests that wait for the owner
 	maxShelves     = 96                     // sessions whose signed frames are kept, those that are over included

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -74,6 +75,42 @@ func TestEndingTermsAreToldOnce(t *testing.T) {
 	} {
 		if told := live(step.left); told != step.told {
 			t.Errorf("life %d, %s before the end: told %d times, want %d", i, step.left, told, step.told)
+		}
+	}
+}
+
+// All terms end on one day, and more hooks want to know than run at once: each is told
+// all of it.
+func TestEndingTermsReachAllHooks(t *testing.T) {
+	h := newHouse(t, false)
+	const m, hooks, words = "core-1", 3, 8
+	gate, came := make(chan struct{}), make(chan struct{}, 64)
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		<-gate
+		came <- struct{}{}
+	}))
+	defer srv.Close()
+	var open sync.Once
+	defer open.Do(func() { close(gate) })
+	r := h.start(m, func(c *node.Config) {
+		c.Now = func() time.Time { return time.Unix(testcouncil.TermEnd, 0).Add(-6 * 24 * time.Hour) }
+		for range hooks {
+			c.Hooks = append(c.Hooks, node.Hook{On: []string{"mandate"}, Webhook: srv.URL})
+		}
+	})
+	if _, err := r.Status(t.Context()); err != nil { // what is said at the start was said before
+		t.Fatal(err)
+	}
+	if told, failed := len(h.spoken(m, "mandate")), h.spoken(m, "hook-failed"); told != words || len(failed) > 0 {
+		t.Fatalf("told %d things; %d notices are lost", told, len(failed))
+	}
+	open.Do(func() { close(gate) })
+	late := time.After(minute)
+	for i := range hooks * words {
+		select {
+		case <-came:
+		case <-late:
+			t.Fatalf("only %d notices came", i)
 		}
 	}
 }

@@ -76,6 +76,7 @@ type Node struct {
 	keystore  *keystore.Store
 	chains    map[uint64]*chainWork
 	hooks     []Hook
+	hookQueue chan struct{} // a place for each that waits or runs
 	hookSlots chan struct{}
 	timing    agenda.Timing
 	gas       GasMoney
@@ -114,7 +115,9 @@ type Node struct {
 	rehearsals []rehearsal
 	reminded   []agenda.Reminder // about terms that end
 	roll       *agenda.RollCall
+	rollNews   bool   // the disk does not have all of it yet
 	frozen     freeze // by this node's operator; no reason: not
+	noted      bool   // the disk has that
 
 	bar      bar                            // before what an old share could give away
 	address  atomic.Pointer[common.Address] // of the council's key, for the chains' goroutines
@@ -188,7 +191,7 @@ func New(c Config) (*Node, error) {
 		shift:   shift{sessions: map[council.SessionID]bool{}, shares: map[common.Hash]*tss.Share{}},
 		charter: c.Charter, policy: c.Policy, transport: c.Transport,
 		journal: c.Journal, keystore: c.Keystore, chains: map[uint64]*chainWork{},
-		hooks: c.Hooks, hookSlots: make(chan struct{}, maxHooks), timing: c.Timing, gas: c.Gas, warnings: c.Warnings,
+		hooks: c.Hooks, hookQueue: make(chan struct{}, maxHooksQueued), hookSlots: make(chan struct{}, maxHooks), timing: c.Timing, gas: c.Gas, warnings: c.Warnings,
 		version: c.Version, signer: c.Key, log: c.Log.With("member", string(c.Self)), now: c.Now, started: c.Now(), life: rand.Uint64() | 1,
 		spare: spare{wanted: c.Spare}, between: c.between,
 		rehearseEvery: c.Rehearse, rehearsals: newRehearsals(c.Charter),

@@ -100,6 +100,7 @@ type (
 
 const (
 	recordEntry   = 1
+	recordBeats   = 3
 	recordMessage = 16
 	syncHeads     = 1
 	syncEntries   = 2
