@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/accounts"
+	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/node"
+	"github.com/millicent-one/signer/p2p"
 )
 
 // stage waits until a node says that the rotation is at a stage.
@@ -245,4 +247,35 @@ func TestNothingIsSignedAfterTheLock(t *testing.T) {
 	if who := recovered(t, accounts.TextHash([]byte("late")), c.rooms["member-03"].proposal(t, p.ID).Signature); who != c.genesis.Key {
 		t.Errorf("signed by %s", who)
 	}
+}
+
+// A member that has locked for two tries is convicted by the node that is shown
+// both, for everyone to check.
+func TestForkedLocksAreFiled(t *testing.T) {
+	c := newCabinet(t)
+	c.start("member-02")
+	liar := c.puppet("member-01")
+	say := func(m agenda.Message) {
+		tag, b, err := agenda.EncodeMessage(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.tell(liar, "member-02", p2p.Frame{To: "member-02", Channel: p2p.Record, Type: recordMessage + tag, Payload: b})
+	}
+	say(agenda.Herald{Succession: c.plan})
+	for i := range byte(2) {
+		r, err := council.Rotate(c.genesis.Holding(c.first), c.plan, []council.MemberID{"member-01", "member-02"}, common.Hash{i + 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := r.Lock("member-01", common.Hash{i + 1}).Sign(testcouncil.NodeKey("member-01"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		say(agenda.Dossier{Rotation: r, Locks: []council.Lock{l}})
+	}
+	c.await("member-02", "the two Locks in its list", minute, func(r *room) bool {
+		all, err := r.Evidence(t.Context())
+		return err == nil && len(all) == 1 && all[0].Culprit == "member-01" && all[0].Kind == "forked-lock" && all[0].Proven
+	})
 }
