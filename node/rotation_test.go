@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -107,6 +108,18 @@ func TestRotation(t *testing.T) {
 	after := c.speak("after", joiner, "member-03", joiner)
 	if who := recovered(t, accounts.TextHash([]byte("after")), after.Signature); who != c.genesis.Key {
 		t.Fatalf("signed by %s", who)
+	}
+	c.pass(2 * agenda.BeatEvery)
+	for _, m := range []council.MemberID{"member-03", joiner} {
+		r := c.rooms[m]
+		if err := r.Beat(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s, err := r.Status(t.Context())
+		i := slices.IndexFunc(s.Heartbeats, func(h api.Heartbeat) bool { return h.Member == m })
+		if err != nil || i < 0 || s.Heartbeats[i].ShareEpoch != c.genesis.ShareEpoch+1 || s.Heartbeats[i].Share != "sound" {
+			t.Errorf("%s is proven alive by %+v (%v)", m, s.Heartbeats, err)
+		}
 	}
 }
 
