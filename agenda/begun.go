@@ -1,0 +1,136 @@
+package agenda
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// sound reports whether an attempt that a member says it has joined could be one:
+// it and the coordinator sign, with as many others as it takes. Less would be
+// joined by all whom it names, and others would wait for it.
+func (a *Agenda) sound(author council.MemberID, b council.Begun) bool {
+	if len(b.Signers) != a.roster.Threshold || !slices.Contains(b.Signers, author) || !slices.Contains(b.Signers, b.Coordinator) {
+		return false
+	}
+	for i, s := range b.Signers {
+		if i > 0 && b.Signers[i-1] >= s || a.author(s).ID == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// leads counts the attempts at a nonce that a member was the first to speak of,
+// and that not all have joined.
+func (p *Proposal) leads(m council.MemberID, nonce uint64) int {
+	n := 0
+	for _, at := range p.Attempts {
+		if at.Nonce == nonce && at.Failed == "" && len(at.Joined) > 0 && at.Joined[0] == m && len(at.Joined) < len(at.Signers) {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time) {
+	at := p.attempt(b.Begin)
+	if at == nil {
+		if len(p.Attempts) >= MaxAttemptsKept {
+			if p.leads(author, b.Nonce) >= MaxLoneWords {
+				return // or its new words would keep its old ones from being counted
+			}
+			// What one member alone has spoken of goes first.
+			i := slices.IndexFunc(p.Attempts, func(at Attempt) bool { return len(at.Joined) < 2 })
+			p.Attempts = slices.Delete(p.Attempts, max(i, 0), max(i, 0)+1)
+		}
+		p.Attempts = append(p.Attempts, Attempt{Number: b.Attempt, Nonce: b.Nonce, Begin: b.Begin, Signers: b.Signers, Leader: b.Coordinator, Heard: now})
+		at = &p.Attempts[len(p.Attempts)-1]
+	}
+	if slices.Contains(at.Signers, author) && !slices.Contains(at.Joined, author) {
+		at.Joined = append(at.Joined, author)
+	}
+}
+
+// running finds an attempt of others that may still bring the signature: all
+// its signers have joined it and have time left, or it has only just begun. What
+// not all have joined holds nobody up for long, and not again and again.
+func (a *Agenda) running(p *Proposal, nonce uint64) bool {
+	lone := map[council.MemberID]int{}
+	for _, at := range p.Attempts {
+		if at.Nonce != nonce || at.Failed != "" || at.Heard.IsZero() || len(at.Joined) == 0 {
+			continue
+		}
+		patience := a.deadline(p, nonce)
+		if len(at.Joined) < len(at.Signers) {
+			patience = 2 * a.pace.grace(at.Signers)
+			who := at.Joined[0]
+			if lone[who]++; lone[who] > MaxLoneWords {
+				continue
+			}
+		}
+		if !a.due(at.Heard, patience) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Proposal) attempt(begin common.Hash) *Attempt {
+	for i := range p.Attempts {
+		if p.Attempts[i].Begin == begin {
+			return &p.Attempts[i]
+		}
+	}
+	return nil
+}
+
+// attemptFailed takes up that a signer has given an attempt up: nobody can
+// finish it any more. A suspicion counts once for each attempt and suspect,
+// whoever reports it.
+func (a *Agenda) attemptFailed(p *Proposal, author council.MemberID, f council.AttemptFailed) {
+	l := a.laneOf(p)
+	a.parted(p, author, f.Suspects)
+	for i := range p.Attempts {
+		at := &p.Attempts[i]
+		if at.Number != f.Attempt || at.Nonce != f.Nonce || !slices.Contains(at.Signers, author) {
+			continue
+		}
+		if author == a.self || len(at.Joined) > 1 { // one member's word ends no number
+			l.ended(f.Nonce, f.Attempt)
+		}
+		first := at.Failed == ""
+		if first {
+			at.Failed = f.Reason
+		}
+		for _, s := range f.Suspects {
+			if slices.Contains(at.Signers, s) && !slices.Contains(at.Suspects, s) {
+				at.Suspects = append(at.Suspects, s)
+				p.doubt[s]++
+			}
+		}
+		if a.replaying || author == a.self {
+			continue
+		}
+		// An attempt that all have joined fails by silence or by a lie, and somebody
+		// knows whose; one that is refused has its name in the refusal.
+		signers, nameless := at.Signers, len(at.Suspects) == 0 && len(at.Joined) == len(at.Signers)
+		if t := l.try; t != nil && t.begin.Hash() == at.Begin {
+			a.giveUp(l, nil, string(author)+" gave it up: "+f.Reason)
+		}
+		if first && nameless {
+			// Who gave it up for another's word names nobody, and may be heard
+			// first: the one who knows the name is about to be.
+			p.listening = a.now.Add(a.pace.hearsay(signers))
+		}
+	}
+}
+
+// at reports whether a chain and a nonce are a proposal's: what else the feeds
+// say about its attempts makes no sense.
+func (p *Proposal) at(chain, nonce uint64) bool {
+	return chain == p.Intent.ChainID() && (p.lane == nil || nonce == 0)
+}
