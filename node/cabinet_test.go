@@ -241,7 +241,7 @@ func (c *cabinet) open(m council.MemberID) *room {
 	if !fresh {
 		return r
 	}
-	if i := slices.Index(append(c.size.IDs(), joiner), m); i < len(c.sets) {
+	if i := slices.Index(append(c.size.IDs(), joiner), m); i >= 0 && i < len(c.sets) {
 		if err := r.keys.PutSpare(c.sets[i]); err != nil {
 			c.t.Fatal(err)
 		}
