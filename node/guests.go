@@ -57,12 +57,11 @@ func (n *Node) letIn() {
 	if n.let != nil && slices.EqualFunc(guests, n.let, same) {
 		return
 	}
-	if err := n.door(guests); err != nil {
+	n.let = append([]p2p.Guest{}, guests...)
+	if err := n.door(guests); err != nil { // as long as they are the same, so is the answer
 		n.log.Error("let guests in", "err", err, "hint", council.Hint(err))
 		n.tell("rotation", council.ProposalID{}, "", fmt.Sprintf("who joins or has left can't be let in: %v", err))
-		return
 	}
-	n.let = append([]p2p.Guest{}, guests...)
 }
 
 // tellHistory gives a guest the certificates of all rotations, in their order, from

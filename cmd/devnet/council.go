@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -197,23 +196,15 @@ func (m *member) makeWallet() error {
 // editConfig puts the dev chain into the signer.yaml that init has written, as
 // a person with an editor would.
 func (m *member) editConfig(g *ground) error {
-	b, err := os.ReadFile(m.config())
-	if err != nil {
-		return fmt.Errorf("read signer.yaml: %w", err)
-	}
 	for _, e := range []struct{ old, new string }{
 		{"  - id: 1\n", fmt.Sprintf("  - id: %d\n", g.id)},
 		{"rpcs: [http://127.0.0.1:8545]", "rpcs: [" + strconv.Quote(cmp.Or(g.rpc, g.url)) + "]"},
 		{"poll: 4s", "poll: " + daemonPoll},
 		{"confirmations: 0", fmt.Sprintf("confirmations: %d", g.confirmations)},
 	} {
-		if bytes.Count(b, []byte(e.old)) != 1 {
-			return fmt.Errorf("edit signer.yaml of %s: %q stands there %d times; want once", m.id, e.old, bytes.Count(b, []byte(e.old)))
+		if err := m.edit(e.old, e.new); err != nil {
+			return err
 		}
-		b = bytes.Replace(b, []byte(e.old), []byte(e.new), 1)
-	}
-	if err := os.WriteFile(m.config(), b, 0o600); err != nil {
-		return fmt.Errorf("write signer.yaml: %w", err)
 	}
 	return nil
 }
