@@ -18,7 +18,7 @@ func (n *Node) RotationStatus(ctx context.Context) (api.Rotation, error) {
 // BeginRotation implements api.Backend. What the council has agreed on is passed on to
 // all, and each node works for it as soon as it can.
 func (n *Node) BeginRotation(ctx context.Context, s council.Succession) (api.Rotation, error) {
-	return n.onRotation(ctx, func(r *agenda.Rotation) error {
+	return n.onRotation(ctx, func(*agenda.Rotation) error {
 		if err := s.Verify(n.holding.Roster, n.profile); err != nil {
 			return api.Fail(api.Invalid, "", err)
 		}
@@ -26,7 +26,8 @@ func (n *Node) BeginRotation(ctx context.Context, s council.Succession) (api.Rot
 			return api.Fail(api.Invalid, "", err)
 		}
 		n.nextRotation(s)
-		if r = n.shift.rotation; r == nil {
+		r := n.shift.rotation // another one, if the last is over
+		if r == nil {
 			return nil // the disk has failed, and the status says so
 		}
 		if sw, ok := r.Switched(); ok {
