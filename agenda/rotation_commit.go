@@ -167,11 +167,11 @@ func (r *Rotation) lockWritten(ev LockWritten) {
 
 // lastFourWanted has this node's lock say that the threshold alone may commit.
 func (r *Rotation) lastFourWanted() {
-	d := r.current()
-	if !r.old || r.certificate != nil || d == nil || !d.complete() || !r.active(d) || r.locking != (common.Hash{}) {
-		r.do(Notify{What: "rotation", Text: "last-four: there is nothing to lock for yet; wait until the status is locking"})
+	if err := r.LastFourable(); err != nil {
+		r.do(Notify{What: "rotation", Text: "last-four: " + err.Error()})
 		return
 	}
+	d := r.current()
 	r.four = true
 	if _, locked := r.Locked(); locked && !d.locks[r.Self].LastFour {
 		r.lockFor(d)

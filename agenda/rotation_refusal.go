@@ -95,34 +95,11 @@ func (r *Rotation) refusalWritten(ev RefusalWritten) {
 
 // abortWanted refuses the succession, if that can still have an effect.
 func (r *Rotation) abortWanted(ev AbortWanted) {
-	digest, s, ok := r.chosen()
-	locks := map[council.MemberID]bool{}
-	for _, d := range r.files {
-		if d.rotation.Succession == digest && !r.ended(d) {
-			for m := range d.locks {
-				locks[m] = true
-			}
-		}
-	}
-	_, locked := r.Locked()
-	n := len(r.Holding.Roster.Members)
-	why := ""
-	switch {
-	case r.certificate != nil:
-		why = "it is committed"
-	case !ok:
-		why = "there is nothing to abort"
-	case !r.old:
-		why = "only members who hold a share of the key can refuse"
-	case locked:
-		why = fmt.Sprintf("this node has locked: only refusals of %d others unlock it", r.Holding.Roster.AbortQuorum())
-	case n-len(locks) < r.Holding.Roster.AbortQuorum():
-		why = fmt.Sprintf("%d members have locked, so an abort can't come about any more: let this node lock, too", len(locks))
-	}
-	if why != "" {
-		r.do(Notify{What: "rotation", Text: "abort: " + why})
+	if err := r.Refusable(); err != nil {
+		r.do(Notify{What: "rotation", Text: "abort: " + err.Error()})
 		return
 	}
+	digest, s, _ := r.chosen()
 	if d := r.current(); d != nil && d.rotation.Succession == digest {
 		r.leave(d)
 		d.failed = "the operator of this node wants it to end"

@@ -162,6 +162,13 @@ func TestGarbageIsRefused(t *testing.T) {
 		"no such path":   {"GET", "/v2/status", "", "", 404, "no such path"},
 		"wrong method":   {"DELETE", "/v1/status", "", "", 404, "DELETE"},
 		"event number":   {"GET", "/v1/events?after=x", "", "", 400, "after"},
+		"no succession":  {"POST", "/v1/rotation", js, `{}`, 400, "read succession"},
+		"half of one":    {"POST", "/v1/rotation", js, `{"succession":"0xc20102"}`, 400, "read succession"},
+		"no hex":         {"POST", "/v1/rotation", js, `{"succession":"roster.json"}`, 400, "hex"},
+		"no reason":      {"POST", "/v1/rotation/refuse", js, `{"reason":" "}`, 400, "no reason"},
+		"long reason":    {"POST", "/v1/rotation/refuse", js, `{"reason":"` + strings.Repeat("x", council.MaxReason+1) + `"}`, 400, "bytes"},
+		"last four":      {"POST", "/v1/rotation/last-four", "", "", 400, "content type"},
+		"four and more":  {"POST", "/v1/rotation/last-four", js, `{"yes":true}`, 400, "yes"},
 		"proposal digit": {"GET", "/v1/proposals/0xqqqq", "", "", 400, "hex digits"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -262,5 +269,34 @@ func TestEvidenceOverTheSocket(t *testing.T) {
 		if _, err := c.EvidenceRecord(t.Context(), id); !errors.Is(err, api.Invalid) {
 			t.Errorf("evidence %q: %v", id, err)
 		}
+	}
+}
+
+func TestRotationOverTheSocket(t *testing.T) {
+	f := newFake(t)
+	_, c, _ := serve(t, f)
+	s := council.Succession{Roster: f.council.Roster, Effective: 7, Approvals: []council.WalletSignature{{Member: "core-1", Sig: []byte{1, 2}}}, Addresses: [][]byte{{3}}}
+	s.Roster.Version, s.Roster.Prev = 2, common.Hash{9}
+	r, err := c.BeginRotation(t.Context(), s)
+	if err != nil || r.Stage != "gathering" || len(r.Missing) != 1 || r.Missing[0].Do == "" {
+		t.Fatalf("began %+v, %v", r, err)
+	}
+	want, err := s.Roster.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := f.begun[0]
+	if h, err := got.Roster.Hash(); err != nil || h != want || got.Effective != 7 || len(got.Approvals) != 1 || len(got.Addresses) != 1 {
+		t.Errorf("arrived as %+v, %v", got, err)
+	}
+	s.Roster.Version = 3
+	if _, err := c.BeginRotation(t.Context(), s); !errors.Is(err, api.Invalid) || council.Hint(err) == "" {
+		t.Errorf("a later one: %v", err)
+	}
+	if r, err := c.AbortRotation(t.Context(), api.FreezeRequest{Reason: "not now"}); err != nil || r.Text != "not now" {
+		t.Errorf("abort: %+v, %v", r, err)
+	}
+	if _, err := c.CommitWithFour(t.Context()); !errors.Is(err, api.Conflict) || council.Hint(err) == "" {
+		t.Errorf("last four: %v", err)
 	}
 }

@@ -76,6 +76,25 @@ type Backend interface {
 	// frozen), NotReady (the node is catching up, and can tell nobody).
 	Thaw(ctx context.Context, r FreezeRequest) ([]Freeze, error)
 
+	// RotationStatus says where the rotation of shares stands at this node.
+	RotationStatus(ctx context.Context) (Rotation, error)
+
+	// BeginRotation brings a succession that the council has agreed on. The
+	// node tells all others, and the shares move as soon as all new members
+	// and enough old ones are there. Errors: Invalid (it can't follow, not
+	// enough agree, or this version can't carry it out), NotReady (no key
+	// yet, or the rotation before is not over here).
+	BeginRotation(ctx context.Context, s council.Succession) (Rotation, error)
+
+	// AbortRotation has the node refuse the succession that it works for, for
+	// good. As many refusals as sign together end it for all. Errors: Invalid
+	// (no reason), Conflict (it could have no effect), NotReady.
+	AbortRotation(ctx context.Context, r FreezeRequest) (Rotation, error)
+
+	// CommitWithFour has this node's lock say that as few as sign together may
+	// commit. Errors: Conflict (there is nothing to lock for), NotReady.
+	CommitWithFour(ctx context.Context) (Rotation, error)
+
 	// Events calls each for every event with an ID above after, those that
 	// were first, and then as they happen. It returns when ctx ends (with
 	// its error) or each fails (with that error).

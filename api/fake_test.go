@@ -33,6 +33,7 @@ type fake struct {
 	mu       sync.Mutex
 	asked    api.ProposeRequest
 	votes    []council.Approval
+	begun    []council.Succession
 	tampered bool
 }
 
@@ -142,6 +143,28 @@ func (f *fake) Freeze(_ context.Context, r api.FreezeRequest) ([]api.Freeze, err
 }
 
 func (f *fake) Thaw(context.Context, api.FreezeRequest) ([]api.Freeze, error) { return nil, nil }
+
+func (f *fake) RotationStatus(context.Context) (api.Rotation, error) {
+	return api.Rotation{Stage: "gathering", Roster: 2, Text: "all have to be there", Missing: []api.Need{{Member: "core-2", Do: "start the node"}}}, nil
+}
+
+func (f *fake) BeginRotation(ctx context.Context, s council.Succession) (api.Rotation, error) {
+	if s.Roster.Version != 2 {
+		return api.Rotation{}, api.Failf(api.Invalid, "start from the roster in force", "version %d does not follow", s.Roster.Version)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.begun = append(f.begun, s)
+	return f.RotationStatus(ctx)
+}
+
+func (f *fake) AbortRotation(_ context.Context, r api.FreezeRequest) (api.Rotation, error) {
+	return api.Rotation{Stage: "aborted", Roster: 2, Text: r.Reason, Missing: []api.Need{}}, nil
+}
+
+func (f *fake) CommitWithFour(context.Context) (api.Rotation, error) {
+	return api.Rotation{}, api.Failf(api.Conflict, "see 'signer term status'", "there is nothing to lock for yet")
+}
 
 func (f *fake) Events(ctx context.Context, after uint64, each func(api.Event) error) error {
 	return f.events(ctx, after, each)

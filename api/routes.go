@@ -28,6 +28,10 @@ func (s *Server) routes() []route {
 		{"POST /v1/backups", s.noteBackup},
 		{"POST /v1/freeze", s.freeze(s.back.Freeze)},
 		{"POST /v1/thaw", s.freeze(s.back.Thaw)},
+		{"GET /v1/rotation", func(r *http.Request) (any, error) { return s.back.RotationStatus(r.Context()) }},
+		{"POST /v1/rotation", s.beginRotation},
+		{"POST /v1/rotation/refuse", s.abortRotation},
+		{"POST /v1/rotation/last-four", s.commitWithFour},
 	}
 }
 
@@ -112,6 +116,38 @@ func (s *Server) freeze(do func(context.Context, FreezeRequest) ([]Freeze, error
 		}
 		return list(do(r.Context(), f))
 	}
+}
+
+func (s *Server) beginRotation(r *http.Request) (any, error) {
+	var req SuccessionRequest
+	if err := body(r, &req); err != nil {
+		return nil, err
+	}
+	x, err := req.Read()
+	if err != nil {
+		return nil, err
+	}
+	return s.back.BeginRotation(r.Context(), x)
+}
+
+func (s *Server) abortRotation(r *http.Request) (any, error) {
+	var f FreezeRequest
+	if err := body(r, &f); err != nil {
+		return nil, err
+	}
+	if err := f.Check(); err != nil {
+		return nil, err
+	}
+	return s.back.AbortRotation(r.Context(), f)
+}
+
+// commitWithFour wants a body, though there is nothing in it: a page of the web can't
+// send one of this type.
+func (s *Server) commitWithFour(r *http.Request) (any, error) {
+	if err := body(r, &struct{}{}); err != nil {
+		return nil, err
+	}
+	return s.back.CommitWithFour(r.Context())
 }
 
 // CheckPrefix refuses what can't be the beginning of a proposal's id.

@@ -17,7 +17,8 @@ const makeAnother = "make another with 'signer backup create' while the node sti
 // council as it is today.
 type InForce struct {
 	Member council.MemberID
-	Roster council.Roster
+	Roster council.Roster // in force
+	First  council.Roster // that the key was made under; the zero one: Roster
 	// What follows is zero where nobody was there to say it; then the birth
 	// record, with the signatures of all nodes, speaks for itself.
 	Key   common.Address
@@ -39,7 +40,11 @@ func (b Backup) check(now InForce) error {
 		return council.WithHint(fmt.Errorf("it is the backup of %s; this node is %s's", b.Member, now.Member),
 			"each member verifies the own backup, with the own signer.yaml")
 	}
-	if err := b.Genesis.Verify(now.Roster); err != nil {
+	first := now.First
+	if len(first.Members) == 0 {
+		first = now.Roster
+	}
+	if err := b.Genesis.Verify(first); err != nil {
 		return council.WithHint(fmt.Errorf("its birth record is not of this council: %w", err), "see that roster.json is the council's; a backup of another council is of no use here")
 	}
 	if now.Key != (common.Address{}) && b.Genesis.Key != now.Key || now.ID != (common.Hash{}) && b.Genesis.ID() != now.ID {

@@ -168,6 +168,14 @@ func (l *Loaded) checkRest() error {
 			return l.wrong(key, "", "%s is empty", key)
 		}
 	}
+	if n := len(l.Successions); n > council.MaxSteps {
+		return l.wrong("successions", "", "%d successions; at most %d", n, council.MaxSteps)
+	}
+	for i, f := range l.Successions {
+		if f == "" {
+			return l.wrong(fmt.Sprintf("successions[%d]", i), "name the files that were agreed on since the first roster, in order", "succession %d names no file", i+1)
+		}
+	}
 	if d := l.Rehearse.Every; d != 0 && (d < minRehearse || d > maxRehearse) {
 		return l.wrong("rehearse.every", "0s turns the trials off", "every %s: want %s to %s", d, minRehearse, maxRehearse)
 	}

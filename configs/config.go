@@ -1,32 +1,36 @@
 package configs
 
 import (
+	"fmt"
 	"path/filepath"
 	"time"
 )
 
 // Config is signer.yaml. Paths are absolute after Load.
 type Config struct {
-	Member   string    `yaml:"member" mapstructure:"member"` // this node's member id
-	Data     string    `yaml:"data" mapstructure:"data"`     // directory of keys and journal; relative to this file
-	Socket   string    `yaml:"socket" mapstructure:"socket"` // of the API; relative to data
-	Listen   []string  `yaml:"listen" mapstructure:"listen"`
-	Announce []string  `yaml:"announce" mapstructure:"announce"` // addresses for the member card; empty: listen
-	Peers    []Peer    `yaml:"peers" mapstructure:"peers"`       // overrides of where other nodes are
-	Roster   string    `yaml:"roster" mapstructure:"roster"`
-	Charter  string    `yaml:"charter" mapstructure:"charter"`
-	Policy   string    `yaml:"policy" mapstructure:"policy"`
-	Actions  string    `yaml:"actions" mapstructure:"actions"` // catalogue of actions; empty: the one in this program
-	Chains   []Chain   `yaml:"chains" mapstructure:"chains"`
-	Approver string    `yaml:"approver" mapstructure:"approver"` // the member's wallet, for 'id' and 'doctor'
-	Hooks    []Hook    `yaml:"hooks" mapstructure:"hooks"`
-	Log      Log       `yaml:"log" mapstructure:"log"`
-	Unlock   Unlock    `yaml:"unlock" mapstructure:"unlock"`
-	Waits    Deadlines `yaml:"deadlines" mapstructure:"deadlines"`
-	Gas      Gas       `yaml:"gas" mapstructure:"gas"`
-	Keygen   Keygen    `yaml:"keygen" mapstructure:"keygen"`
-	Rehearse Rehearse  `yaml:"rehearse" mapstructure:"rehearse"`
-	Standby  Standby   `yaml:"standby" mapstructure:"standby"`
+	Member   string   `yaml:"member" mapstructure:"member"` // this node's member id
+	Data     string   `yaml:"data" mapstructure:"data"`     // directory of keys and journal; relative to this file
+	Socket   string   `yaml:"socket" mapstructure:"socket"` // of the API; relative to data
+	Listen   []string `yaml:"listen" mapstructure:"listen"`
+	Announce []string `yaml:"announce" mapstructure:"announce"` // addresses for the member card; empty: listen
+	Peers    []Peer   `yaml:"peers" mapstructure:"peers"`       // overrides of where other nodes are
+	Roster   string   `yaml:"roster" mapstructure:"roster"`
+	// Successions lead from the first roster, which Roster names, to the one in which
+	// this node comes in; empty for who was there from the beginning.
+	Successions []string  `yaml:"successions" mapstructure:"successions"`
+	Charter     string    `yaml:"charter" mapstructure:"charter"`
+	Policy      string    `yaml:"policy" mapstructure:"policy"`
+	Actions     string    `yaml:"actions" mapstructure:"actions"` // catalogue of actions; empty: the one in this program
+	Chains      []Chain   `yaml:"chains" mapstructure:"chains"`
+	Approver    string    `yaml:"approver" mapstructure:"approver"` // the member's wallet, for 'id' and 'doctor'
+	Hooks       []Hook    `yaml:"hooks" mapstructure:"hooks"`
+	Log         Log       `yaml:"log" mapstructure:"log"`
+	Unlock      Unlock    `yaml:"unlock" mapstructure:"unlock"`
+	Waits       Deadlines `yaml:"deadlines" mapstructure:"deadlines"`
+	Gas         Gas       `yaml:"gas" mapstructure:"gas"`
+	Keygen      Keygen    `yaml:"keygen" mapstructure:"keygen"`
+	Rehearse    Rehearse  `yaml:"rehearse" mapstructure:"rehearse"`
+	Standby     Standby   `yaml:"standby" mapstructure:"standby"`
 }
 
 // Peer says where a member's node is, instead of what its own signed record says.
@@ -132,6 +136,12 @@ func (c Config) KeyDir() string { return filepath.Join(c.Data, "keys") }
 
 // JournalFile is the journal's file.
 func (c Config) JournalFile() string { return filepath.Join(c.Data, "journal.db") }
+
+// SuccessionFile is where the daemon keeps the succession to a roster that has taken
+// over.
+func (c Config) SuccessionFile(version uint64) string {
+	return filepath.Join(c.Data, "successions", fmt.Sprintf("succession-%d.json", version))
+}
 
 // Announced are the addresses that go into the member card.
 func (c Config) Announced() []string {

@@ -230,6 +230,9 @@ func (l *Loaded) resolve() {
 	for _, p := range []*string{&l.Roster, &l.Charter, &l.Policy, &l.Actions, &l.Unlock.Identity, &l.Unlock.Passphrase} {
 		abs(p, base)
 	}
+	for i := range l.Successions {
+		abs(&l.Successions[i], base)
+	}
 	for i := range l.Chains {
 		if l.Chains[i].Poll == 0 {
 			l.Chains[i].Poll = DefaultPoll

@@ -79,6 +79,15 @@ func BegunTwice(roster common.Hash, a, b p2p.Frame) (r Record, ok bool) {
 	return r, err == nil && a.From == b.From && contradict(x, y) == nil && size(a, b) <= MaxRecord-room
 }
 
+// In makes a record of frames one of a council whose first roster has this hash; the
+// makers above take the roster that the record names for that.
+func (r Record) In(network common.Hash) Record {
+	if len(r.Frames) > 0 && network != r.Roster {
+		r.Network = network
+	}
+	return r
+}
+
 func ofMessage(k Kind, roster common.Hash, f p2p.Frame) Record {
 	return Record{Version: Version, Kind: k, Roster: roster, Culprit: f.From, Session: f.Session, Type: f.Type}
 }

@@ -68,7 +68,7 @@ type Record struct {
 	Frames  []p2p.Frame
 	Cause   common.Hash     // what a slot was fired for (council.FireSession), when the earlier frame is of the session that armed it
 	Entries []journal.Entry // ForkedFeed: the two
-	Network common.Hash     // ForkedFeed: what the entries are bound to
+	Network common.Hash     // what entries and frames are bound to: the hash of the first roster. Of frames under that one it is zero
 
 	Fault    string // when nothing can be shown: what the reporter's node found
 	Seen     uint64 // unix seconds, by the reporter's clock
@@ -209,7 +209,7 @@ func (r Record) Valid() error {
 		return fail("type %d does not fit %s", r.Type, r.Kind)
 	case !ofSession && (r.Session != council.SessionID{} || !r.Shown()):
 		return fail("%s has a session, or shows nothing", r.Kind)
-	case r.Kind == ForkedFeed != (len(r.Entries) > 0), r.Kind == ForkedFeed && (len(r.Entries) != 2 || len(r.Frames) > 0), r.Kind != ForkedFeed && r.Network != common.Hash{}:
+	case r.Kind == ForkedFeed != (len(r.Entries) > 0), r.Kind == ForkedFeed && (len(r.Entries) != 2 || len(r.Frames) > 0), r.Kind != ForkedFeed && len(r.Frames) == 0 && r.Network != common.Hash{}:
 		return fail("entries, network and frames don't fit %s", r.Kind)
 	case r.Locks != nil && len(r.Locks) == 0:
 		return fail("an empty list of locks where none belongs") // it would be a second encoding

@@ -62,11 +62,17 @@ func (r Record) Verify(roster council.Roster) (Finding, error) {
 		return Finding{What: fmt.Sprintf("%s's node says of %s: %s in session %s: %s", r.Reporter, r.Culprit, tss.Round(r.Type), r.Session.Short(), r.Fault),
 			Rests: "the reporter's word alone: the message can't be shown, or proves nothing to others"}, nil
 	}
+	network := hash
+	if r.Kind != ForkedFeed && r.Network != (common.Hash{}) {
+		if network = r.Network; network == hash {
+			return Finding{}, errors.New("evidence: it names its network, which is its roster's own") // it would be a second encoding
+		}
+	}
 	for _, f := range r.Frames {
 		if f.From != r.Culprit {
 			return Finding{}, fmt.Errorf("evidence: a frame is by %s, not by %s", f.From, r.Culprit)
 		}
-		if err := p2p.VerifyFrame(roster, f); err != nil {
+		if err := p2p.VerifyFrameOf(network, roster, f); err != nil {
 			return Finding{}, fmt.Errorf("evidence: %w", err)
 		}
 	}

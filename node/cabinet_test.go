@@ -54,7 +54,10 @@ type ending struct {
 
 var errDied = errors.New("died in the middle of a step")
 
-const joiner = council.MemberID("member-04")
+const (
+	joiner = council.MemberID("member-04")
+	later  = council.MemberID("member-05") // who hopes for a seat after that
+)
 
 func newCabinet(t *testing.T) *cabinet {
 	t.Helper()
@@ -65,7 +68,7 @@ func newCabinet(t *testing.T) *cabinet {
 	c.t, c.dir, c.rooms, c.shares = t, t.TempDir(), map[council.MemberID]*room{}, map[council.MemberID][]byte{}
 	c.first = council.Roster{Version: 1, Threshold: 2}
 	everyone := &testcouncil.Council{Roster: council.Roster{Version: 1, Threshold: 2}, NodeKeys: map[council.MemberID]council.NodePrivate{}}
-	for _, id := range append(c.size.IDs(), joiner) {
+	for _, id := range append(c.size.IDs(), joiner, later) {
 		everyone.NodeKeys[id] = testcouncil.NodeKey(id)
 		everyone.Roster.Members = append(everyone.Roster.Members, c.member(id))
 	}
@@ -225,8 +228,8 @@ func (c *cabinet) open(m council.MemberID) *room {
 		c.t.Fatal(err)
 	}
 	mine := c.first
-	if m == joiner {
-		mine = c.plan.Roster
+	if !c.founded(m) {
+		mine = c.hopes(m)
 	}
 	r.book, err = journal.Open(c.path(m, "journal.db"), journal.Options{Self: m, Key: testcouncil.NodeKey(m), Roster: mine, Network: network})
 	if err == nil {
@@ -238,13 +241,16 @@ func (c *cabinet) open(m council.MemberID) *room {
 	if !fresh {
 		return r
 	}
-	if i := slices.Index(append(c.size.IDs(), joiner), m); i < len(c.sets) {
+	if i := slices.Index(append(c.size.IDs(), joiner), m); i >= 0 && i < len(c.sets) {
 		if err := r.keys.PutSpare(c.sets[i]); err != nil {
 			c.t.Fatal(err)
 		}
 	}
-	if m != joiner {
+	if c.founded(m) {
 		c.born(r, m)
+		return r
+	}
+	if m == later { // it hears of the key from the others
 		return r
 	}
 	b, err := rlp.EncodeToBytes(*c.genesis)
@@ -253,6 +259,21 @@ func (c *cabinet) open(m council.MemberID) *room {
 	}
 	if err != nil {
 		c.t.Fatal(err)
+	}
+	return r
+}
+
+// founded reports whether a member was there when the key was made.
+func (c *cabinet) founded(m council.MemberID) bool {
+	_, ok := c.first.Member(m)
+	return ok
+}
+
+// hopes is the roster in which somebody is who comes later.
+func (c *cabinet) hopes(m council.MemberID) council.Roster {
+	r := c.plan.Roster
+	if m == later {
+		r.Members = append(slices.Clone(r.Members), c.member(later))
 	}
 	return r
 }
@@ -274,7 +295,7 @@ func (c *cabinet) make(m council.MemberID, r *room) {
 		c.t.Fatal(err)
 	}
 	roster := standing.Roster()
-	if _, in := roster.Member(m); !in && m != joiner {
+	if _, in := roster.Member(m); !in && c.founded(m) {
 		roster = c.first
 	}
 	if r.tr, err = c.net.Join(m, testcouncil.NodeKey(m)); err != nil {

@@ -21,6 +21,9 @@ func (n *Node) Doctor(ctx context.Context) ([]api.Check, error) {
 		out = append(out, api.Check{Name: name, Outcome: o, Detail: detail, Hint: hint})
 	}
 	switch s.Phase {
+	case api.Over:
+		add("phase", api.OK, "over: "+s.Detail, "")
+		return out, nil // the council is no business of this node any more
 	case api.Ready:
 		add("phase", api.OK, "ready: judges, approves and signs", "")
 	case api.Watching:
@@ -54,6 +57,11 @@ func (n *Node) Doctor(ctx context.Context) ([]api.Check, error) {
 		add("members", api.Warn, fmt.Sprintf("%d of %d nodes can be reached; away: %s", online, len(n.roster.Members), council.Names(away)), "ask their operators")
 	default:
 		add("members", api.OK, "all nodes can be reached", "")
+	}
+	if r := s.Rotation; r != nil && len(r.Missing) > 0 {
+		for _, m := range r.Missing {
+			add("rotation to roster "+fmt.Sprint(r.Roster), api.Warn, r.Stage+": waits for "+string(m.Member), m.Do)
+		}
 	}
 	if c, ok := n.backupCheck(s); ok {
 		out = append(out, c)

@@ -61,7 +61,7 @@ func (n *Node) openCourt() error {
 			n.log.Warn("unreadable evidence", "err", err)
 			continue
 		}
-		if found, err := r.Verify(n.roster); err == nil && found.Proven {
+		if found, err := r.Verify(n.rosterOf(r.Roster)); err == nil && found.Proven {
 			n.shun(r.Culprit)
 		}
 	}
@@ -227,7 +227,7 @@ func (n *Node) file(r evidence.Record) {
 		n.log.Error("look for evidence", "err", err)
 		return
 	}
-	r, err = r.Sign(n.signer, n.self, uint64(max(n.now().Unix(), 1)))
+	r, err = r.In(n.journal.Network()).Sign(n.signer, n.self, uint64(max(n.now().Unix(), 1)))
 	if err == nil {
 		_, err = n.admit(r, n.self)
 	}
@@ -239,7 +239,7 @@ func (n *Node) file(r evidence.Record) {
 // admit keeps a record that is signed, if it is true and there is none about the
 // same. What others bring has to convict by itself.
 func (n *Node) admit(r evidence.Record, from council.MemberID) (added bool, _ error) {
-	found, err := r.Verify(n.roster)
+	found, err := r.Verify(n.rosterOf(r.Roster))
 	if err != nil {
 		return false, err
 	}
@@ -347,7 +347,7 @@ func (n *Node) takeFrames(from council.MemberID, payload []byte) error {
 		if !ok || f.Session != m.Session || f.Channel != p2p.Session || f.To != "" || !mine.whole || mine.frame.To != "" || mine.mark == keep(f).mark {
 			continue
 		}
-		if err := p2p.VerifyFrame(n.roster, f); err != nil {
+		if err := p2p.VerifyFrameOf(n.journal.Network(), n.roster, f); err != nil {
 			return fmt.Errorf("shown frame: %w", err)
 		}
 		n.equivocated(mine.frame, f)
@@ -388,7 +388,7 @@ func (n *Node) takeBegins(frames []p2p.Frame) error {
 		if err != nil {
 			return err
 		}
-		if err := p2p.VerifyFrame(n.roster, f); err != nil {
+		if err := p2p.VerifyFrameOf(n.journal.Network(), n.roster, f); err != nil {
 			return fmt.Errorf("shown Begin: %w", err)
 		}
 		n.compareBegin(f, b) // only what its coordinator sent to this node is kept

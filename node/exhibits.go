@@ -39,7 +39,7 @@ func (n *Node) EvidenceRecord(_ context.Context, prefix string) (api.Evidence, e
 }
 
 // exhibits reads and checks what the journal keeps under ids that begin with a
-// prefix. What an earlier roster's members did can't be checked against this one.
+// prefix, each by the roster that was in force when it happened.
 func (n *Node) exhibits(prefix string) ([]api.Evidence, error) {
 	stored, err := n.journal.Exhibits()
 	if err != nil {
@@ -55,7 +55,7 @@ func (n *Node) exhibits(prefix string) ([]api.Evidence, error) {
 		if !strings.HasPrefix(r.ID().Hex()[2:], prefix) {
 			continue
 		}
-		found, err := r.Verify(n.roster)
+		found, err := r.Verify(n.rosterOf(r.Roster))
 		if err != nil {
 			found = evidence.Finding{What: err.Error(), Rests: "nothing that this node can check now"}
 		}

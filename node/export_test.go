@@ -8,6 +8,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/journal"
 	"github.com/millicent-one/signer/p2p"
@@ -157,3 +159,31 @@ func (b *bar) Pass(f func() error) error { return b.pass(f) }
 
 // Down puts the bar down.
 func (b *bar) Down() { b.set(true) }
+
+// Succeed takes up a succession that this node's operator brings.
+func (n *Node) Succeed(ctx context.Context, s council.Succession) error {
+	_, err := n.BeginRotation(ctx, s)
+	return err
+}
+
+// Rotation says where the rotation of shares stands at this node.
+func (n *Node) Rotation(ctx context.Context) (agenda.RotationStatus, error) {
+	return ask(ctx, n, func() (s agenda.RotationStatus, _ error) {
+		if n.shift.rotation != nil {
+			s = n.shift.rotation.Status()
+		}
+		return s, nil
+	})
+}
+
+// RefuseRotation has this node refuse the succession that it works for.
+func (n *Node) RefuseRotation(ctx context.Context, reason string) error {
+	_, err := n.AbortRotation(ctx, api.FreezeRequest{Reason: reason})
+	return err
+}
+
+// LastFour has this node's lock say that the threshold alone may commit.
+func (n *Node) LastFour(ctx context.Context) error {
+	_, err := n.CommitWithFour(ctx)
+	return err
+}

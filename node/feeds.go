@@ -295,6 +295,8 @@ func (n *Node) compare(from council.MemberID, h heads) error {
 	}
 	if len(batch.Entries) > 0 {
 		n.sendSync(from, syncEntries, batch)
+	} else {
+		n.tellHistory(from) // it knows the key's birth by now, and can follow
 	}
 	lacking := false
 	for who, seq := range theirs {

@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/council"
@@ -15,6 +16,7 @@ type Standing struct {
 	First    council.Roster
 	Genesis  *council.Genesis // nil before there is a key
 	Switches []council.Switch
+	Steps    []council.Succession // that the switches have carried out
 }
 
 // Stand reads a journal. First is the roster that the key was made under.
@@ -45,7 +47,7 @@ func Stand(j *journal.Journal, first council.Roster, p council.Profile) (Standin
 		if err != nil {
 			return s, fmt.Errorf("rotation %d in the journal: %w", len(s.Switches)+1, err)
 		}
-		s.Switches = append(s.Switches, sw)
+		s.Switches, s.Steps = append(s.Switches, sw), append(s.Steps, c.Succession)
 	}
 }
 
@@ -77,6 +79,26 @@ func (s Standing) former() (out []council.Member) {
 		out = append(out, sw.Before().Roster.Members...)
 	}
 	return out
+}
+
+// rosters are all that were in force until now, the first one first.
+func (s Standing) rosters() []council.Roster {
+	out := []council.Roster{s.First}
+	for _, sw := range s.Switches {
+		out = append(out, sw.After().Roster)
+	}
+	return out
+}
+
+// rosterOf is the roster of this council that has a hash, whenever it was in force; the
+// one that this node works under, if none has. It may be asked on any goroutine.
+func (n *Node) rosterOf(hash common.Hash) council.Roster {
+	for _, r := range n.rosters {
+		if h, err := r.Hash(); err == nil && h == hash {
+			return r
+		}
+	}
+	return n.roster
 }
 
 // seated reports whether a member's node, by its key, is in a roster.

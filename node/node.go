@@ -27,11 +27,15 @@ import (
 // Config is what a node is made from. Transport, Journal, Keystore and the
 // chains stay the caller's: it closes them after Run has returned.
 type Config struct {
-	Self      council.MemberID
-	Roster    council.Roster  // in force; a node that is to join is not in it
-	First     council.Roster  // that the key was made under; the zero one: Roster
-	Profile   council.Profile // of the council; without seats nothing is rotated
-	Peer      string          // of a node that is to join: its key. Of others the roster tells
+	Self    council.MemberID
+	Roster  council.Roster  // in force; a node that is to join is not in it
+	First   council.Roster  // that the key was made under; the zero one: Roster
+	Profile council.Profile // of the council; without seats nothing is rotated
+	Peer    string          // of a node that is to join: its key. Of others the roster tells
+	Guests  []p2p.Guest     // let in whatever the rotation says: who is to join with this node, and itself
+	// Admit has the transport let in these guests beside the roster, and no others. It
+	// is called by the owner whenever they change; nil: the transport lets in who it will.
+	Admit     func([]p2p.Guest) error
 	Charter   *policy.Charter
 	Policy    *policy.Policy
 	Transport p2p.Transport
@@ -68,6 +72,9 @@ type Node struct {
 	first     council.Roster
 	profile   council.Profile
 	peerID    string
+	expected  []p2p.Guest
+	rosters   []council.Roster        // as they were in force until this node was made
+	door      func([]p2p.Guest) error // lets in who is a guest
 	charter   *policy.Charter
 	policy    *policy.Policy
 	transport p2p.Transport
@@ -100,6 +107,8 @@ type Node struct {
 	standing Standing
 	holding  council.Holding
 	shift    shift
+	erased   erasures
+	let      []p2p.Guest // as the transport was told last; nil: it was not
 	spare    spare
 	peers    map[council.MemberID]*peer
 	runners  map[council.SessionID]*runner
@@ -140,6 +149,7 @@ type peer struct {
 	skew    time.Duration
 	roster  *common.Hash
 	detail  string
+	taught  time.Time // when it was told the certificates of all rotations
 	// What its words may cost this node.
 	talk, compare allowance
 }
@@ -188,7 +198,8 @@ func New(c Config) (*Node, error) {
 	}
 	n := &Node{
 		self: c.Self, roster: c.Roster, first: c.First, profile: c.Profile, peerID: c.Peer, standing: standing, holding: holding,
-		shift:   shift{sessions: map[council.SessionID]bool{}, shares: map[common.Hash]*tss.Share{}},
+		expected: c.Guests, door: c.Admit, rosters: standing.rosters(),
+		shift:   shift{sessions: map[council.SessionID]bool{}, shares: map[common.Hash]*tss.Share{}, told: map[common.Hash]bool{}},
 		charter: c.Charter, policy: c.Policy, transport: c.Transport,
 		journal: c.Journal, keystore: c.Keystore, chains: map[uint64]*chainWork{},
 		hooks: c.Hooks, hookQueue: make(chan struct{}, maxHooksQueued), hookSlots: make(chan struct{}, maxHooks), timing: c.Timing, gas: c.Gas, warnings: c.Warnings,
@@ -216,6 +227,9 @@ func New(c Config) (*Node, error) {
 // load reads the past: the birth record, the share, the feeds, the ledger.
 func (n *Node) load() error {
 	past := agenda.Past{}
+	if err := n.loadErased(); err != nil {
+		return err
+	}
 	made, err := n.readGenesis(metaGenesis)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 )
 
@@ -69,7 +70,11 @@ func ask[T any](ctx context.Context, n *Node, fn func() (T, error)) (T, error) {
 	case <-ctx.Done():
 		return none, ctx.Err()
 	case <-n.ctx.Done():
-		return none, context.Cause(n.ctx)
+		err := context.Cause(n.ctx)
+		if errors.Is(err, ErrSwitched) {
+			err = api.Fail(api.NotReady, "", council.WithHint(err, "ask again in a moment"))
+		}
+		return none, err
 	}
 }
 
@@ -107,6 +112,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 	compare := time.NewTicker(syncEvery)
 	defer compare.Stop()
 	frames, events := n.transport.Frames(), n.transport.Events()
+	n.letIn()
 	n.tendSpare()
 	n.remind()
 	n.beat()

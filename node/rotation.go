@@ -9,7 +9,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/millicent-one/signer/agenda"
-	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/tss"
 )
@@ -30,6 +29,7 @@ type shift struct {
 	made     *freshShare        // by the session that ended last
 	shares   map[common.Hash]*tss.Share
 	sessions map[council.SessionID]bool // that the machine has started
+	told     map[common.Hash]bool       // rosters of which people were told why this node can't follow them
 	barred   bool                       // as the bar and the agenda were told
 }
 
@@ -82,6 +82,9 @@ func (n *Node) openRotationFrom(h council.Holding) (err error) {
 	if err != nil {
 		s.rotation = nil
 		return err
+	}
+	if sw, ok := s.rotation.Switched(); ok {
+		n.recallErased(sw)
 	}
 	n.gate()
 	return nil
@@ -158,7 +161,8 @@ func (n *Node) gate() {
 	if r == nil {
 		return
 	}
-	if sw, ok := r.Switched(); ok && seated(sw.After().Roster, n.self, n.peerID) && n.holding.Epoch < sw.After().Epoch {
+	defer n.letIn()
+	if sw, ok := r.Switched(); ok && n.follows(sw.After().Roster) && n.holding.Epoch < sw.After().Epoch {
 		n.bar.set(true)
 		n.agenda.Watch(ErrSwitched.Error())
 		n.shed()
@@ -184,6 +188,12 @@ func (n *Node) gate() {
 		n.agenda.Watch(n.idle())
 		n.step(agenda.Tick{})
 	}
+}
+
+// follows reports whether this node goes on under a roster that has taken over: it is
+// in it, or was in none before and waits to come in. Who leaves stays where it is.
+func (n *Node) follows(next council.Roster) bool {
+	return seated(next, n.self, n.peerID) || !seated(n.roster, n.self, n.peerID)
 }
 
 // adopt takes up a birth record that others' feeds have brought: a joiner has no
@@ -234,9 +244,18 @@ func (n *Node) route(ev agenda.Event) {
 	case agenda.Said:
 		switch m := ev.Message.(type) {
 		case agenda.Herald:
+			if m.Succession.Roster.Version == n.holding.Roster.Version+1 { // one of before is answered, with what came of it
+				if err := n.able(m.Succession); err != nil {
+					n.tellUnable(m.Succession, err)
+					return
+				}
+			}
 			n.nextRotation(m.Succession)
 			n.rotate(ev)
-		case agenda.RotationReady, agenda.RotationBegin, agenda.RotationFailed, agenda.Dossier, agenda.CertificateMessage, agenda.AbortMessage, agenda.ErasureMessage:
+		case agenda.ErasureMessage:
+			n.heardErasure(m.Erasure)
+			n.rotate(ev)
+		case agenda.RotationReady, agenda.RotationBegin, agenda.RotationFailed, agenda.Dossier, agenda.CertificateMessage, agenda.AbortMessage:
 			n.rotate(ev)
 		}
 	case agenda.Signed:
@@ -264,39 +283,4 @@ func (n *Node) nextRotation(s council.Succession) {
 	if err := n.openRotationFrom(n.holding); err != nil {
 		n.halt(err)
 	}
-}
-
-// Succeed takes up a succession that this node's operator brings.
-func (n *Node) Succeed(ctx context.Context, s council.Succession) error {
-	return n.call(ctx, func() error {
-		if n.shift.rotation == nil {
-			return api.Failf(api.NotReady, "the council makes its key first", "this node can't rotate shares yet")
-		}
-		if err := s.Verify(n.holding.Roster, n.profile); err != nil {
-			return api.Fail(api.Invalid, "", err)
-		}
-		n.nextRotation(s)
-		n.rotate(agenda.SuccessionAgreed{Succession: s})
-		return nil
-	})
-}
-
-// Rotation says where the rotation of shares stands at this node.
-func (n *Node) Rotation(ctx context.Context) (agenda.RotationStatus, error) {
-	return ask(ctx, n, func() (s agenda.RotationStatus, _ error) {
-		if n.shift.rotation != nil {
-			s = n.shift.rotation.Status()
-		}
-		return s, nil
-	})
-}
-
-// RefuseRotation has this node refuse the succession that it works for.
-func (n *Node) RefuseRotation(ctx context.Context, reason string) error {
-	return n.call(ctx, func() error { n.rotate(agenda.AbortWanted{Reason: reason}); return nil })
-}
-
-// LastFour has this node's lock say that the threshold alone may commit.
-func (n *Node) LastFour(ctx context.Context) error {
-	return n.call(ctx, func() error { n.rotate(agenda.LastFourWanted{}); return nil })
 }

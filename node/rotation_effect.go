@@ -59,6 +59,9 @@ func (n *Node) carryOut(e agenda.Effect) ([]agenda.Event, error) {
 		return []agenda.Event{agenda.ShareSwitched{Err: err}}, nil
 	case agenda.EraseShare:
 		x, err := n.eraseShare(e.Switch)
+		if err == nil {
+			n.erased.put(x)
+		}
 		return []agenda.Event{agenda.ShareErased{Erasure: x, Err: err}}, nil
 	default:
 		n.log.Error("unknown effect", "effect", fmt.Sprintf("%T", e))
@@ -249,6 +252,7 @@ func (n *Node) switchShare(e agenda.SwitchShare) error {
 	n.shift.book.fold(record)
 	n.between("certificate written")
 	n.standing.Switches = append(n.standing.Switches, e.Switch)
+	n.standing.Steps = append(n.standing.Steps, e.Certificate.Succession)
 	return n.finishSwitch()
 }
 

@@ -159,6 +159,12 @@ func (n *Node) viewStatus() api.Status {
 	if why := a.Stopped(); why != "" {
 		s.Phase, s.Detail = api.Frozen, why
 	}
+	if why := n.departed(); why != "" {
+		s.Phase, s.Detail = api.Over, why
+	}
+	if r := n.viewRotation(); r.Stage != "" {
+		s.Rotation = &r
+	}
 	if g != nil {
 		s.Backups = n.viewBackups()
 		s.Council = &api.Council{ID: g.ID(), Address: g.Key, ShareEpoch: n.holding.Epoch, Transcript: g.Transcript}

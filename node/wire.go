@@ -209,6 +209,8 @@ func (n *Node) peerEvent(ev p2p.Event) {
 		n.sendRecord(ev.Member, recordHello, h)
 		n.sendHeads(ev.Member, false)
 		n.showPublic(ev.Member)
+		n.tellHistory(ev.Member)
+		n.tellErasures(ev.Member)
 		n.sendRecord(ev.Member, recordBeats, beats{n.roll.Last()})
 		n.step(agenda.PeerUp{Member: ev.Member, RTT: ev.RTT})
 		n.resume(ev.Member)

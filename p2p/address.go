@@ -148,6 +148,21 @@ func (b *book) learn(r council.Roster, envelope []byte) (who council.MemberID, n
 	return m.ID, true, nil
 }
 
+// learnGuests takes what guests bring of themselves; r is the roster with them.
+func (b *book) learnGuests(r council.Roster, guests []Guest) error {
+	for _, g := range guests {
+		if g.Record == nil {
+			continue
+		}
+		if who, _, err := b.learn(r, g.Record); err != nil {
+			return err
+		} else if who != g.Member.ID {
+			return fmt.Errorf("address record of %s: it is that of %s", g.Member.ID, who)
+		}
+	}
+	return nil
+}
+
 func (b *book) find(m council.MemberID) []ma.Multiaddr {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -59,7 +59,7 @@ type Frame struct {
 	Type       uint8       // meaning is the upper layer's
 	Transcript common.Hash // of the broadcasts before this message, as the sender saw them
 	Payload    []byte
-	Sig        []byte // the sender's node key over Roster and all of the above (council.PurposeFrame)
+	Sig        []byte // the sender's node key over the council's first roster and all of the above (council.PurposeFrame)
 }
 
 // signed is what a frame's signature covers.
@@ -100,13 +100,20 @@ func SignFrame(key council.NodeSigner, roster common.Hash, f Frame) (Frame, erro
 	return f, nil
 }
 
-// VerifyFrame checks offline that the member f.From of the roster signed f.
+// VerifyFrame checks offline that the member f.From of a council's first roster
+// signed f.
 func VerifyFrame(r council.Roster, f Frame) error {
 	h, err := r.Hash()
 	if err != nil {
 		return err
 	}
 	return verify(r, h, f)
+}
+
+// VerifyFrameOf checks that of any roster of a council; network is the hash of the
+// first one, which all frames are bound to.
+func VerifyFrameOf(network common.Hash, r council.Roster, f Frame) error {
+	return verify(r, network, f)
 }
 
 func verify(r council.Roster, hash common.Hash, f Frame) error {

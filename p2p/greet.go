@@ -82,14 +82,17 @@ func (l *link) greet(ctx context.Context) (network.Stream, greeting, time.Durati
 		}
 		return fail(fmt.Errorf("greet %s: %w", l.member, err))
 	}
-	if g.Roster != h.seal.hash {
+	if g.Roster != h.network() {
 		return fail(l.refuse(s.Conn(), l.rosterError(g)))
 	}
 	s.SetDeadline(time.Time{})
 	return s, g, time.Since(began), nil
 }
 
-func (h *Host) greeting() greeting { return greeting{Instance: h.instance, Roster: h.seal.hash} }
+func (h *Host) greeting() greeting { return greeting{Instance: h.instance, Roster: h.network()} }
+
+// network is what greetings name; it is the same in every circle.
+func (h *Host) network() common.Hash { return h.circle.Load().seal.hash }
 
 // linger keeps a connection that is refused for its version open for a moment,
 // so that the other node finds out for itself and can name us in turn.
@@ -103,7 +106,7 @@ func (l *link) linger(ctx context.Context) {
 }
 
 func (l *link) rosterError(g greeting) error {
-	return &RosterError{Member: l.member, Ours: l.host.seal.hash, Theirs: g.Roster}
+	return &RosterError{Member: l.member, Ours: l.host.network(), Theirs: g.Roster}
 }
 
 // misfit turns libp2p's refusal of a protocol into a *VersionError.
@@ -275,7 +278,7 @@ func (l *link) answer(s network.Stream) {
 	if err := l.host.greeting().write(s); err != nil {
 		return
 	}
-	if g.Roster != l.host.seal.hash {
+	if g.Roster != l.host.network() {
 		l.refuse(s.Conn(), l.rosterError(g)) // the other end may hang up before our own greeting is answered
 		s.SetDeadline(time.Now().Add(greetTimeout))
 		io.ReadFull(s, make([]byte, 1)) // lets the answer arrive before the stream goes

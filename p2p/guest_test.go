@@ -39,7 +39,7 @@ func TestGuests(t *testing.T) {
 		w.listen[who], w.running[who] = h.ListenAddrs(), h
 		return h
 	}
-	expects := func(c *HostConfig) { c.Guests = []council.Member{in} }
+	expects := func(c *HostConfig) { c.Guests = []Guest{{Member: in}} }
 	a := start(alice, expects)
 	b := start(bob, func(*HostConfig) {})
 	d := start(dana, expects)
@@ -69,7 +69,7 @@ func TestGuests(t *testing.T) {
 	next.Members = append(slices.DeleteFunc(slices.Clone(next.Members), func(m council.Member) bool { return m.ID == carol }), in)
 	slices.SortFunc(next.Members, func(x, y council.Member) int { return cmp.Compare(x.ID, y.ID) })
 	out, _ := w.council.Roster.Member(carol)
-	a = start(alice, func(c *HostConfig) { c.Roster, c.Network, c.Guests = next, first, []council.Member{out} })
+	a = start(alice, func(c *HostConfig) { c.Roster, c.Network, c.Guests = next, first, []Guest{{Member: out}} })
 	await(t, "a node under the roster before", a.Events(), func(e Event) bool { up, ok := e.(PeerUp); return ok && up.Member == bob })
 	if err := a.Send(t.Context(), bob, Frame{Channel: Record, Type: 1, Payload: []byte("news")}); err != nil {
 		t.Fatal(err)
@@ -88,5 +88,67 @@ func TestNoGuestInAMembersPlace(t *testing.T) {
 		if _, err := (door{c.Roster, []council.Member{g}, common.Hash{}}).seal(alice, c.NodeKeys[alice]); err == nil {
 			t.Errorf("%s comes in as %s", g.ID, g.Peer)
 		}
+	}
+}
+
+// Guests come and go while a host runs: who is admitted gets a connection, and who is
+// none any more loses it and is a stranger again.
+func TestAdmit(t *testing.T) {
+	w := newHosts(t)
+	in := guest(t, dana)
+	w.council.NodeKeys[dana] = testcouncil.NodeKey(dana)
+	start := func(who council.MemberID, guests ...Guest) *Host {
+		c := w.config(who)
+		c.Guests = guests
+		h, err := newHost(context.Background(), c, w.tune)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { h.Close() })
+		w.listen[who], w.running[who] = h.ListenAddrs(), h
+		return h
+	}
+	refused := func(e Event) bool {
+		r, ok := e.(Refused)
+		return ok && errors.As(r.Reason, new(*StrangerError)) && r.Peer == in.Peer
+	}
+	a := start(alice)
+	d := start(dana, Guest{Member: in})
+	await(t, "a stranger to be refused", a.Events(), refused)
+
+	record, err := AddressRecord(w.council.NodeKeys[dana], d.ListenAddrs(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Admit([]Guest{{in, record}}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the guest", a.Events(), func(e Event) bool { up, ok := e.(PeerUp); return ok && up.Member == dana })
+	await(t, "its host", d.Events(), func(e Event) bool { up, ok := e.(PeerUp); return ok && up.Member == alice })
+	if err := a.Send(t.Context(), dana, Frame{Channel: Record, Type: 1, Payload: []byte("welcome")}); err != nil {
+		t.Fatal(err)
+	}
+	if f := <-d.Frames(); f.From != alice || string(f.Payload) != "welcome" {
+		t.Fatalf("%+v", f)
+	}
+
+	thief := guest(t, "core-6")
+	thief.Peer = w.council.Roster.Members[2].Peer
+	for what, g := range map[string]Guest{"a member's key": {Member: thief}, "a member's name": {Member: guest(t, bob)}, "another's record": {guest(t, "core-6"), record}} {
+		if err := a.Admit([]Guest{{in, record}, g}); err == nil {
+			t.Errorf("a guest comes in with %s", what)
+		}
+	}
+	if on := a.Online(); !slices.Equal(on, []council.MemberID{dana}) {
+		t.Errorf("after what was refused, %s are connected", on)
+	}
+
+	if err := a.Admit(nil); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the farewell", a.Events(), func(e Event) bool { down, ok := e.(PeerDown); return ok && down.Member == dana })
+	await(t, "a stranger to be refused again", a.Events(), refused)
+	if err := a.Send(t.Context(), dana, Frame{Channel: Record, Type: 1}); err == nil {
+		t.Error("something is sent to who is no guest any more")
 	}
 }

@@ -26,8 +26,8 @@ type HostConfig struct {
 	Self   council.MemberID
 	Roster council.Roster
 	// Guests get a connection as members do: who is to join while a rotation of
-	// shares is under way, and who has left, until it has heard of it.
-	Guests []council.Member
+	// shares is under way, and who has left, until it has heard of it. See Admit.
+	Guests []Guest
 	// Network is what frames and greetings are bound to: the hash of the council's
 	// first roster. Zero stands for that of Roster.
 	Network common.Hash
@@ -40,17 +40,19 @@ type HostConfig struct {
 
 // Host is a Transport over libp2p.
 type Host struct {
-	seal     *seal
+	self     council.MemberID
+	door     door // without its guests, who come and go
+	key      council.NodePrivate
 	log      *slog.Logger
 	stack    host.Host
 	book     *book
 	instance [16]byte
 	tune     tuning
-	links    map[council.MemberID]*link
-	byPeer   map[peer.ID]*link
+	letting  sync.Mutex // one at a time changes who is let in
+	circle   atomic.Pointer[circle]
 	frames   chan Frame
 	events   *eventQueue
-	door     *reports
+	strange  *reports
 
 	ctx  context.Context
 	stop context.CancelFunc
@@ -82,8 +84,22 @@ func NewHost(ctx context.Context, cfg HostConfig) (*Host, error) {
 	return newHost(ctx, cfg, defaults)
 }
 
-func newHost(ctx context.Context, cfg HostConfig, tune tuning) (*Host, error) {
-	s, err := door{cfg.Roster, cfg.Guests, cfg.Network}.seal(cfg.Self, cfg.Key)
+func newHost(ctx context.Context, cfg HostConfig, tune tuning) (_ *Host, err error) {
+	h := &Host{
+		self: cfg.Self, door: door{roster: cfg.Roster, network: cfg.Network}, key: cfg.Key,
+		log: cfg.Log, book: newBook(), tune: tune,
+		frames: make(chan Frame, inboxFrames), strange: newReports(10), over: make(chan struct{}),
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	h.ctx, h.stop = context.WithCancel(ctx)
+	defer func() {
+		if err != nil {
+			h.stop()
+		}
+	}()
+	first, err := h.widen(&circle{}, cfg.Guests)
 	if err != nil {
 		return nil, err
 	}
@@ -91,18 +107,10 @@ func newHost(ctx context.Context, cfg HostConfig, tune tuning) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	hush(cfg.Log)
-	h := &Host{
-		seal: s, log: cfg.Log, book: newBook(), tune: tune,
-		links: map[council.MemberID]*link{}, byPeer: map[peer.ID]*link{},
-		frames: make(chan Frame, inboxFrames), door: newReports(10), over: make(chan struct{}),
-	}
+	hush(h.log)
 	rand.Read(h.instance[:])
 	for who, addrs := range cfg.Peers {
-		m, ok := s.roster.Member(who)
+		m, ok := first.seal.roster.Member(who)
 		if !ok {
 			return nil, council.WithHint(fmt.Errorf("addresses of %s: not in roster version %d", who, cfg.Roster.Version), "check the names under 'peers' in signer.yaml")
 		}
@@ -111,9 +119,12 @@ func newHost(ctx context.Context, cfg HostConfig, tune tuning) (*Host, error) {
 		}
 	}
 	for _, r := range cfg.Records {
-		if _, _, err := h.book.learn(s.roster, r); err != nil {
+		if _, _, err := h.book.learn(first.seal.roster, r); err != nil {
 			return nil, err
 		}
+	}
+	if err := h.book.learnGuests(first.seal.roster, cfg.Guests); err != nil {
+		return nil, err
 	}
 	var listen []ma.Multiaddr
 	for _, a := range cfg.Listen {
@@ -123,18 +134,7 @@ func newHost(ctx context.Context, cfg HostConfig, tune tuning) (*Host, error) {
 		}
 		listen = append(listen, m)
 	}
-	for _, m := range s.roster.Members {
-		if m.ID == cfg.Self {
-			continue
-		}
-		p, err := m.PeerID()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", m.ID, err)
-		}
-		l := newLink(h, m, p)
-		h.links[m.ID], h.byPeer[p] = l, l
-	}
-	h.ctx, h.stop = context.WithCancel(ctx)
+	h.circle.Store(first)
 	h.events = newEventQueue()
 	if h.stack, err = newStack(key, &gater{member: h.isMember, refused: h.refuseStranger}, h.serve); err != nil {
 		h.stop()
@@ -146,9 +146,8 @@ func newHost(ctx context.Context, cfg HostConfig, tune tuning) (*Host, error) {
 		h.Close()
 		return nil, err
 	}
-	for _, l := range h.links {
-		h.stack.ConnManager().Protect(l.peer, "council")
-		h.begin(func() { l.run(h.ctx) })
+	for _, l := range first.links {
+		h.keep(l)
 	}
 	context.AfterFunc(h.ctx, func() { h.Close() })
 	return h, nil
@@ -170,19 +169,19 @@ func (h *Host) protocols() []protocol.ID {
 	return []protocol.ID{h.protocol("pulse"), h.protocol("session"), h.protocol("record"), h.protocol("sync")}
 }
 
-func (h *Host) isMember(p peer.ID) bool { return h.byPeer[p] != nil }
+func (h *Host) isMember(p peer.ID) bool { return h.at(p) != nil }
 
 func (h *Host) refuseStranger(p peer.ID, addr string) {
 	h.refused.Add(1)
-	if n := h.door.one(); n > 0 {
-		why := &StrangerError{Peer: p.String(), Version: h.seal.roster.Version}
+	if n := h.strange.one(); n > 0 {
+		why := &StrangerError{Peer: p.String(), Version: h.door.roster.Version}
 		h.log.Warn("refused a peer that is not in the roster", "peer", p.String(), "addr", addr, "count", n)
 		h.events.tell(Refused{Peer: p.String(), Addr: addr, Reason: why, Count: n})
 	}
 }
 
 func (h *Host) poke(_ network.Network, c network.Conn) {
-	if l := h.byPeer[c.RemotePeer()]; l != nil {
+	if l := h.at(c.RemotePeer()); l != nil {
 		l.poke()
 	}
 }
@@ -201,9 +200,9 @@ func (h *Host) begin(f func()) bool {
 // handler runs a stream of a member as part of the host's work.
 func (h *Host) handler(f func(*link, network.Stream)) network.StreamHandler {
 	return func(s network.Stream) {
-		l := h.byPeer[s.Conn().RemotePeer()]
+		l := h.at(s.Conn().RemotePeer())
 		if l == nil || !h.begin(func() {
-			defer context.AfterFunc(h.ctx, func() { s.Reset() })()
+			defer context.AfterFunc(l.life, func() { s.Reset() })()
 			defer s.Reset()
 			f(l, s)
 		}) {
@@ -213,7 +212,7 @@ func (h *Host) handler(f func(*link, network.Stream)) network.StreamHandler {
 }
 
 // Self implements Transport.
-func (h *Host) Self() council.MemberID { return h.seal.self }
+func (h *Host) Self() council.MemberID { return h.self }
 
 // Frames implements Transport.
 func (h *Host) Frames() <-chan Frame { return h.frames }
@@ -229,11 +228,12 @@ func (h *Host) Send(ctx context.Context, to council.MemberID, f Frame) error {
 	if h.ctx.Err() != nil {
 		return ErrClosed
 	}
-	b, err := h.seal.pack(to, f)
+	c := h.circle.Load()
+	b, err := c.seal.pack(to, f)
 	if err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
-	return sendError(to, h.links[to].boxes[f.Channel-1].put(parcel{bytes: prefixed(b)}))
+	return sendError(to, c.links[to].boxes[f.Channel-1].put(parcel{bytes: prefixed(b)}))
 }
 
 // sendError names the member and the next step.
@@ -250,7 +250,7 @@ func sendError(to council.MemberID, err error) error {
 // Online implements Transport.
 func (h *Host) Online() []council.MemberID {
 	var ids []council.MemberID
-	for id, l := range h.links {
+	for id, l := range h.circle.Load().links {
 		if l.state().Online {
 			ids = append(ids, id)
 		}
@@ -272,8 +272,9 @@ type Peer struct {
 // can't be reached.
 func (h *Host) Peers() []Peer {
 	var out []Peer
-	for _, id := range h.seal.roster.IDs() {
-		if l := h.links[id]; l != nil {
+	c := h.circle.Load()
+	for _, id := range c.seal.roster.IDs() {
+		if l := c.links[id]; l != nil {
 			out = append(out, l.state())
 		}
 	}
@@ -298,8 +299,9 @@ func (h *Host) ListenAddrs() []string {
 // News is false for one that is not newer than what is known; the member is
 // dialed at its new address at once.
 func (h *Host) Learn(envelope []byte) (news bool, err error) {
-	who, news, err := h.book.learn(h.seal.roster, envelope)
-	if l := h.links[who]; news && l != nil {
+	c := h.circle.Load()
+	who, news, err := h.book.learn(c.seal.roster, envelope)
+	if l := c.links[who]; news && l != nil {
 		l.hurry()
 	}
 	return news, err

@@ -261,7 +261,7 @@ func TestReopensALostStream(t *testing.T) {
 	awaitUp(t, b, alice)
 	send(t, a, bob, Frame{Channel: Session})
 	nextFrame(t, b)
-	b.links[alice].lanes[0].cut()
+	b.circle.Load().links[alice].lanes[0].cut()
 	for i := 1; ; i++ { // frames that go out before the news of the cut comes in are lost
 		send(t, a, bob, Frame{Channel: Session, Type: uint8(i)})
 		select {

@@ -77,7 +77,7 @@ func (n *lane) leave() {
 func (l *link) receive(c Channel, s network.Stream) {
 	h := l.host
 	n := l.lanes[c-1]
-	if !n.enter(h.ctx, s) {
+	if !n.enter(l.life, s) {
 		return
 	}
 	defer n.leave()
@@ -89,22 +89,25 @@ func (l *link) receive(c Channel, s network.Stream) {
 			}
 			return
 		}
-		if l.frames.Wait(h.ctx) != nil || l.bytes.WaitN(h.ctx, len(b)) != nil {
+		if l.frames.Wait(l.life) != nil || l.bytes.WaitN(l.life, len(b)) != nil {
 			return
 		}
-		f, err := h.seal.open(l.member, c, b)
+		f, err := h.circle.Load().seal.open(l.member, c, b)
+		if l.life.Err() != nil {
+			return // dismissed: what its frame is worth is no question any more
+		}
 		if err != nil {
 			l.misbehave(fmt.Errorf("%s on %s: %w", l.member, c, err))
 			return
 		}
 		if first {
-			l.settle(h.ctx)
+			l.settle(l.life)
 		}
 		select {
 		case h.frames <- f:
 			h.framesIn.Add(1)
 			h.bytesIn.Add(uint64(len(b) + 4))
-		case <-h.ctx.Done():
+		case <-l.life.Done():
 			return
 		}
 	}

@@ -35,6 +35,9 @@ type link struct {
 	bad    *reports
 	no     *reports
 
+	life    context.Context // of the link: the host's, or until it is dismissed
+	dismiss context.CancelCauseFunc
+
 	mu       sync.Mutex
 	seen     Peer
 	instance [16]byte                // of the node greeted
@@ -56,6 +59,7 @@ func newLink(h *Host, m council.Member, p peer.ID) *link {
 		settled: make(chan struct{}),
 		seen:    Peer{Member: m.ID, Since: time.Now()},
 	}
+	l.life, l.dismiss = context.WithCancelCause(h.ctx)
 	for i := range l.boxes {
 		l.boxes[i] = newOutbox()
 		l.lanes[i] = newLane()
@@ -131,7 +135,7 @@ func (l *link) connected() bool {
 func (l *link) pause(attempt int) time.Duration {
 	if attempt == 0 {
 		start := time.Duration(0)
-		if l.host.seal.self > l.member {
+		if l.host.self > l.member {
 			start = redialFirst
 		}
 		return start + rand.N(redialFirst/4)

@@ -120,6 +120,30 @@ func (c *Client) Thaw(ctx context.Context, r api.FreezeRequest) ([]api.Freeze, e
 	return ask[[]api.Freeze](ctx, c, http.MethodPost, "/v1/thaw", r)
 }
 
+// RotationStatus implements api.Backend.
+func (c *Client) RotationStatus(ctx context.Context) (api.Rotation, error) {
+	return ask[api.Rotation](ctx, c, http.MethodGet, "/v1/rotation", nil)
+}
+
+// BeginRotation implements api.Backend.
+func (c *Client) BeginRotation(ctx context.Context, s council.Succession) (api.Rotation, error) {
+	r, err := api.NewSuccessionRequest(s)
+	if err != nil {
+		return api.Rotation{}, err
+	}
+	return ask[api.Rotation](ctx, c, http.MethodPost, "/v1/rotation", r)
+}
+
+// AbortRotation implements api.Backend.
+func (c *Client) AbortRotation(ctx context.Context, r api.FreezeRequest) (api.Rotation, error) {
+	return ask[api.Rotation](ctx, c, http.MethodPost, "/v1/rotation/refuse", r)
+}
+
+// CommitWithFour implements api.Backend.
+func (c *Client) CommitWithFour(ctx context.Context) (api.Rotation, error) {
+	return ask[api.Rotation](ctx, c, http.MethodPost, "/v1/rotation/last-four", struct{}{})
+}
+
 // Keygen implements api.Backend. Ending ctx ends the node's part, too.
 func (c *Client) Keygen(ctx context.Context, progress func(api.Progress)) (council.Genesis, error) {
 	var out *api.Genesis

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -28,13 +27,16 @@ import (
 // assembly is the council as the demo holds it: seven members, and what they
 // agree on.
 type assembly struct {
-	dir     string
-	ground  *ground
-	sites   *sites
-	members []*member // in roster order: by id
-	roster  string    // the file that goes from hand to hand
-	charter string
-	key     common.Address // of the council, once there is one
+	dir      string
+	signer   string // the program
+	commands *record
+	ground   *ground
+	sites    *sites
+	members  []*member // in roster order: by id
+	former   []*member // who have left
+	roster   string    // the file that goes from hand to hand
+	charter  string
+	key      common.Address // of the council, once there is one
 
 	cancel context.CancelCauseFunc // ends the story when a daemon dies unasked
 }
@@ -54,18 +56,24 @@ func newAssembly(dir, signer string, g *ground, cancel context.CancelCauseFunc) 
 	if err != nil {
 		return nil, fmt.Errorf("open the record of commands: %w", err)
 	}
-	rec := &record{out: log}
-	a := &assembly{dir: dir, ground: g, roster: filepath.Join(dir, "roster.json"), charter: filepath.Join(dir, "charter.yaml"), cancel: cancel}
+	a := &assembly{dir: dir, signer: signer, commands: &record{out: log}, ground: g, roster: filepath.Join(dir, "roster.json"), charter: filepath.Join(dir, "charter.yaml"), cancel: cancel}
 	for _, s := range seats {
-		m := &member{id: s.id, seat: s.seat, home: filepath.Join(dir, string(s.id)), program: signer, record: rec, tape: newTape(), env: []string{standbyOff}}
-		m.died = func(err error) { cancel(err) }
-		m.client = client.New(m.socket())
-		if m.port, err = freePort(); err != nil {
+		m, err := a.enter(s.id, s.seat, standbyOff)
+		if err != nil {
 			return nil, err
 		}
 		a.members = append(a.members, m)
 	}
 	return a, nil
+}
+
+// enter gives somebody a directory name and a port.
+func (a *assembly) enter(id council.MemberID, seat council.Seat, env ...string) (m *member, err error) {
+	m = &member{id: id, seat: seat, home: filepath.Join(a.dir, string(id)), program: a.signer, record: a.commands, tape: newTape(), env: env}
+	m.died = func(err error) { a.cancel(err) }
+	m.client = client.New(m.socket())
+	m.port, err = freePort()
+	return m, err
 }
 
 func (a *assembly) member(id council.MemberID) *member {
@@ -125,12 +133,18 @@ func each(ctx context.Context, ms []*member, f func(context.Context, *member) er
 
 // close ends every daemon.
 func (a *assembly) close() error {
-	return each(context.Background(), a.members, func(_ context.Context, m *member) error { return m.stop() })
+	return each(context.Background(), slices.Concat(a.members, a.former), func(_ context.Context, m *member) error { return m.stop() })
 }
 
 // equip does what a member does alone: a wallet, 'signer init', the RPC in
 // signer.yaml, and 'signer id' for the card.
 func (a *assembly) equip(ctx context.Context, m *member) error {
+	year := time.Now().UTC().Year()
+	return a.equipFor(ctx, m, fmt.Sprintf("%d-01-01", year), fmt.Sprintf("%d-01-01", year+2))
+}
+
+// equipFor is equip for a term of its own.
+func (a *assembly) equipFor(ctx context.Context, m *member, from, to string) error {
 	if err := os.Mkdir(m.home, 0o700); err != nil {
 		return fmt.Errorf("make the directory of %s: %w", m.id, err)
 	}
@@ -144,9 +158,8 @@ func (a *assembly) equip(ctx context.Context, m *member) error {
 	if err := os.WriteFile(m.identity(), []byte(id.String()+"\n"), 0o600); err != nil {
 		return fmt.Errorf("write the age identity: %w", err)
 	}
-	year := time.Now().UTC().Year()
 	if _, err := m.signerWith(ctx, io.Discard, "--home", m.home, "init", "--member", string(m.id), "--seat", string(m.seat), "--approver", m.wallet.Hex(),
-		"--term-start", fmt.Sprintf("%d-01-01", year), "--term-end", fmt.Sprintf("%d-01-01", year+2),
+		"--term-start", from, "--term-end", to,
 		"--listen", m.address("tcp"), "--listen", m.address("quic"), "--identity", m.identity()); err != nil {
 		return err
 	}
@@ -183,23 +196,15 @@ func (m *member) makeWallet() error {
 // editConfig puts the dev chain into the signer.yaml that init has written, as
 // a person with an editor would.
 func (m *member) editConfig(g *ground) error {
-	b, err := os.ReadFile(m.config())
-	if err != nil {
-		return fmt.Errorf("read signer.yaml: %w", err)
-	}
 	for _, e := range []struct{ old, new string }{
 		{"  - id: 1\n", fmt.Sprintf("  - id: %d\n", g.id)},
 		{"rpcs: [http://127.0.0.1:8545]", "rpcs: [" + strconv.Quote(cmp.Or(g.rpc, g.url)) + "]"},
 		{"poll: 4s", "poll: " + daemonPoll},
 		{"confirmations: 0", fmt.Sprintf("confirmations: %d", g.confirmations)},
 	} {
-		if bytes.Count(b, []byte(e.old)) != 1 {
-			return fmt.Errorf("edit signer.yaml of %s: %q stands there %d times; want once", m.id, e.old, bytes.Count(b, []byte(e.old)))
+		if err := m.edit(e.old, e.new); err != nil {
+			return err
 		}
-		b = bytes.Replace(b, []byte(e.old), []byte(e.new), 1)
-	}
-	if err := os.WriteFile(m.config(), b, 0o600); err != nil {
-		return fmt.Errorf("write signer.yaml: %w", err)
 	}
 	return nil
 }

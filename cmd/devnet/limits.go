@@ -3,7 +3,7 @@ package main
 import "time"
 
 // How long each step may take before the demo gives up on it. On two idle cores
-// the whole story takes under three minutes; these bounds are for machines that
+// the whole story takes a few minutes; these bounds are for machines that
 // are busy with something else.
 const (
 	budgetKey      = 5 * time.Minute
@@ -11,6 +11,7 @@ const (
 	budgetAct      = 90 * time.Second
 	budgetReturn   = 3 * time.Minute
 	budgetWarm     = 4 * time.Minute
+	budgetTerm     = 5 * time.Minute
 )
 
 // Other waits and bounds.
@@ -28,5 +29,6 @@ const (
 	councilGas    = 20                     // ether for the council's transactions
 	tapeKept      = 20_000                 // events of one daemon
 	logTail       = 12                     // lines of a daemon's log under a failure
+	newTermIn     = 10 * time.Second       // until the new members' terms begin: the old ones agree until then
 	treasuryAsked = 1000                   // tokens that somebody would like to have
 )

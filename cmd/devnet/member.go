@@ -180,15 +180,31 @@ func (m *member) start(ctx context.Context) error {
 	return nil
 }
 
-// hear reads the daemon's events onto the tape until the daemon ends.
+// hear reads the daemon's events onto the tape until the daemon ends. When another
+// roster takes over, the daemon makes its node anew, which counts its events from one.
 func (m *member) hear() {
 	ctx, cancel := context.WithCancel(context.Background())
 	m.mu.Lock()
 	m.listen = cancel
 	m.mu.Unlock()
 	m.reader.Go(func() {
-		// It ends with the daemon, or with cancel; neither needs a word.
-		_ = m.client.Events(ctx, 0, func(e api.Event) error { m.tape.add(e); return nil })
+		look := time.NewTicker(lookEvery)
+		defer look.Stop()
+		var node time.Time
+		var last uint64
+		for ctx.Err() == nil {
+			if st, err := m.client.Status(ctx); err == nil {
+				if !st.Started.Equal(node) {
+					node, last = st.Started, 0
+				}
+				// It ends with the node, or with cancel; neither needs a word.
+				_ = m.client.Events(ctx, last, func(e api.Event) error { m.tape.add(e); last = e.ID; return nil })
+			}
+			select {
+			case <-look.C:
+			case <-ctx.Done():
+			}
+		}
 	})
 }
 

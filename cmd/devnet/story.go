@@ -50,6 +50,7 @@ var chapters = []step{
 	{"one node is stricter than the others", budgetAct, (*story).dissent},
 	{"back again, killed in mid-session, nothing twice", budgetReturn, (*story).comeBack},
 	{"ready ahead of time: milliseconds", budgetWarm, (*story).fireWarm},
+	{"the term ends: another council, the same address", budgetTerm, (*story).changeTerm},
 }
 
 // play tells the chapters one after the other, until one does not hold.

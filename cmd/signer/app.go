@@ -71,6 +71,9 @@ To join a council:
 To act:
   signer propose, list, show, approve, reject
 
+When a term ends:
+  signer term propose, approve, accept, begin, status
+
 When a key may be in other hands:
   signer key compromised, thaw
 

@@ -17,7 +17,6 @@ import (
 	"github.com/millicent-one/signer/backup"
 	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
-	"github.com/millicent-one/signer/internal/rosterfile"
 	"github.com/millicent-one/signer/keystore"
 	"github.com/millicent-one/signer/node"
 )
@@ -330,8 +329,9 @@ func inKeystore(c *configs.Loaded) (backup.InForce, error) {
 }
 
 func fromRoster(c *configs.Loaded) (backup.InForce, error) {
-	s, err := rosterfile.Read(c.Roster)
-	return backup.InForce{Member: council.MemberID(c.Member), Roster: s.Roster}, err
+	l, err := readLineage(rosterFiles(c))
+	all := rostersIn(l)
+	return backup.InForce{Member: council.MemberID(c.Member), Roster: all[len(all)-1], First: all[0]}, err
 }
 
 // backupView is what both commands show of a backup: nothing of it is secret.

@@ -9,7 +9,6 @@ import (
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
-	"github.com/millicent-one/signer/internal/rosterfile"
 )
 
 // ownChecks are those that need no daemon: they say why one doesn't start.
@@ -39,14 +38,16 @@ func (a *app) ownChecks() []api.Check {
 		_, err := loadMember(c.Policy, ch)
 		add("policy", c.Policy, err)
 	}
-	s, err := rosterfile.Read(c.Roster)
+	files := rosterFiles(c)
+	l, err := readLineage(files)
 	if err == nil {
-		err = a.usable(s)
+		err = a.usable(l)
 	}
-	if err == nil && ch != nil && ch.Hash() != s.Roster.Charter {
-		err = council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(s.Roster.Charter), c.Charter, short(ch.Hash())), "get the charter that the members signed for")
+	now := rostersIn(l)[len(l.Steps)]
+	if err == nil && ch != nil && ch.Hash() != now.Charter {
+		err = council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(now.Charter), c.Charter, short(ch.Hash())), "get the charter that the members signed for")
 	}
-	add("roster", c.Roster, err)
+	add("roster", files[len(files)-1], err)
 	for _, f := range walletsIn(filepath.Dir(c.File), c.Config) {
 		out = append(out, api.Check{Name: "wallet", Outcome: api.Warn, Detail: f + " holds your wallet's key on the node's machine",
 			Hint: "whoever takes this machine takes both keys; keep the wallet on a device of its own and use --signature or --clef"})
@@ -65,16 +66,13 @@ func looseDir(dir string) error {
 	return nil
 }
 
-// usable reports whether a roster is signed by all, fits the constitution and
-// is in force.
-func (a *app) usable(s council.SignedRoster) error {
-	if err := s.Roster.Fits(council.Millicent); err != nil {
+// usable reports whether the rosters are sound and the last one is in force.
+func (a *app) usable(l council.Lineage) error {
+	now, err := sound(l)
+	if err != nil {
 		return err
 	}
-	if err := s.Verify(); err != nil {
-		return err
-	}
-	return s.Roster.InForce(a.unix())
+	return now.InForce(a.unix())
 }
 
 // walletsIn finds go-ethereum key files of the member's own wallet.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"os"
+	"path/filepath"
 
 	"github.com/ethereum/go-ethereum/params"
 
@@ -26,16 +28,55 @@ const (
 	emergencyFee = 500 * params.GWei
 )
 
-// runDaemon puts the rooms together and runs the node until ctx ends. What is
-// opened first is closed last.
+// runDaemon runs this member's node until ctx ends. When another roster has taken
+// over, the node is made anew under it, from the same disk, as after a restart: what a
+// crash does in the middle of a rotation and what a rotation does take one path. The
+// keystore stays open, since nobody may be there to unlock it.
 func (a *app) runDaemon(ctx context.Context, c *configs.Loaded, log *slog.Logger) (err error) {
 	unlocked := lockMemory() // before there is a secret in it
 	p, err := a.prepare(c)
 	if err != nil {
 		return err
 	}
+	d := &household{parts: p, log: log, unix: a.unix}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if unlocked != nil {
+		log.Warn("memory", "err", unlocked, "hint", council.Hint(unlocked))
+		d.warnings = append(d.warnings, unlocked.Error())
+	}
+	for {
+		err := d.live(ctx)
+		if !errors.Is(err, node.ErrSwitched) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		log.Info("another roster has taken over: this node starts anew under it")
+	}
+}
+
+// household is what stays from one roster to the next.
+type household struct {
+	*parts
+	log    *slog.Logger
+	unix   func() uint64
+	chains []*chain.Client
+	dialed bool
+}
+
+func (d *household) close() error {
+	for _, ch := range d.chains {
+		ch.Close()
+	}
+	return d.store.Close()
+}
+
+// live puts the rooms together and runs the node under one roster. What is opened
+// first is closed last.
+func (d *household) live(ctx context.Context) (err error) {
+	c, first := d.config, d.lineage.First.Roster
 	closing := func(what interface{ Close() error }) { err = errors.Join(err, what.Close()) }
-	defer closing(p.store)
 
 	// The socket first: a second daemon fails here at the latest, and early.
 	socket, err := api.Listen(c.Socket)
@@ -43,48 +84,95 @@ func (a *app) runDaemon(ctx context.Context, c *configs.Loaded, log *slog.Logger
 		return err
 	}
 	defer socket.Close() // the server has closed it; this is for the ways out before it
-	book, err := journal.Open(c.JournalFile(), journal.Options{Self: council.MemberID(c.Member), Key: p.key, Roster: p.roster.Roster})
+	book, err := d.openJournal(first)
 	if err != nil {
 		return err
 	}
 	defer closing(book)
-	chains, warnings, err := dialChains(ctx, c, log)
-	for _, ch := range chains {
-		defer ch.Close()
-	}
+	standing, err := node.Stand(book, first, council.Millicent)
 	if err != nil {
 		return err
 	}
-	peers := map[council.MemberID][]string{}
-	for _, o := range c.Peers {
-		peers[council.MemberID(o.Member)] = o.Addrs
+	at, err := d.stand(standing)
+	if err != nil {
+		return err
 	}
+	warnings, err := d.fits(at, d.unix())
+	if err != nil {
+		return err
+	}
+	if err := d.keepSuccessions(standing); err != nil {
+		return err
+	}
+	if !d.dialed {
+		var away []string
+		if d.chains, away, err = dialChains(ctx, c, d.log); err != nil {
+			return err
+		}
+		d.dialed, d.warnings = true, append(d.warnings, away...)
+	}
+	network := book.Network()
 	host, err := p2p.NewHost(ctx, p2p.HostConfig{
-		Self: council.MemberID(c.Member), Roster: p.roster.Roster, Key: p.key, Listen: c.Listen, Peers: peers, Records: p.roster.Addresses, Log: log,
+		Self: d.self(), Roster: at.roster, Guests: at.guests, Network: network, Key: d.key, Listen: c.Listen,
+		Peers: d.overrides(at, standing), Records: d.reachable(at.roster, standing), Log: d.log,
 	})
 	if err != nil {
 		return err
 	}
 	defer closing(host)
-	if unlocked != nil {
-		log.Warn("memory", "err", unlocked, "hint", council.Hint(unlocked))
-		warnings = append(warnings, unlocked.Error())
-	}
-	gas, fee := emergencyCost(p)
+	gas, fee := emergencyCost(d.parts)
 	n, err := node.New(node.Config{
-		Self: council.MemberID(c.Member), Roster: p.roster.Roster, Charter: p.charter, Policy: p.policy,
-		Transport: host, Journal: book, Keystore: p.store, Chains: chains, Key: p.key, Hooks: hooksOf(c.Hooks), Timing: timingOf(c.Waits),
+		Self: d.self(), Roster: at.roster, First: first, Profile: council.Millicent, Peer: d.peer, Guests: at.guests, Admit: host.Admit,
+		Charter: d.charter, Policy: d.policy,
+		Transport: host, Journal: book, Keystore: d.store, Chains: d.chains, Key: d.key, Hooks: hooksOf(c.Hooks), Timing: timingOf(c.Waits),
 		Spare:    c.Keygen.Spare,
 		Rehearse: c.Rehearse.Every,
 		Standby:  node.Standby{Depth: c.Standby.Depth, TTL: c.Standby.TTL, Percent: c.Standby.CPU},
 		Gas:      node.GasMoney{Transactions: c.Gas.Emergencies, Gas: gas, MaxFee: fee},
-		Warnings: append(p.warnings, warnings...), Version: about().Version, Log: log,
+		Warnings: append(warnings, d.warnings...), Version: about().Version, Log: d.log,
 	})
 	if err != nil {
 		return err
 	}
-	log.Info("running", "member", c.Member, "listen", host.ListenAddrs(), "socket", c.Socket)
-	return n.Run(ctx, func(ctx context.Context) error { return api.NewServer(n, log).Serve(ctx, socket) })
+	d.log.Info("running", "member", c.Member, "roster", at.roster.Version, "listen", host.ListenAddrs(), "socket", c.Socket)
+	return n.Run(ctx, func(ctx context.Context) error { return api.NewServer(n, d.log).Serve(ctx, socket) })
+}
+
+// openJournal opens the journal as this member, in the last roster of the files that
+// has it, and trusts the first one besides: all feeds begin there.
+func (d *household) openJournal(first council.Roster) (*journal.Journal, error) {
+	_, mine, _ := d.enrolled()
+	network, err := first.Hash()
+	if err != nil {
+		return nil, err
+	}
+	book, err := journal.Open(d.config.JournalFile(), journal.Options{Self: d.self(), Key: d.key, Roster: mine, Network: network})
+	if err != nil {
+		return nil, err
+	}
+	if err := book.Trust(first); err != nil {
+		return nil, errors.Join(err, book.Close())
+	}
+	return book, nil
+}
+
+// keepSuccessions puts the successions that have taken over beside the journal, as
+// files for the commands that work without a daemon.
+func (d *household) keepSuccessions(s node.Standing) error {
+	for _, step := range s.Steps {
+		path := d.config.SuccessionFile(step.Roster.Version)
+		if _, err := os.Lstat(path); err == nil {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return fmt.Errorf("keep succession: %w", err)
+		}
+		if err := saveSuccession(path, step); err != nil {
+			return err
+		}
+		d.log.Info("kept a succession", "roster", step.Roster.Version, "file", path)
+	}
+	return nil
 }
 
 // dialChains opens the RPCs. One that serves another chain is a mistake in the

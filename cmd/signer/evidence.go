@@ -13,7 +13,6 @@ import (
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/evidence"
-	"github.com/millicent-one/signer/internal/rosterfile"
 )
 
 func (a *app) evidenceCmd() *cobra.Command {
@@ -139,7 +138,7 @@ type checked struct {
 }
 
 func (a *app) evidenceVerify() *cobra.Command {
-	var roster string
+	var files []string
 	cmd := &cobra.Command{
 		Use:   "verify FILE|ID...",
 		Short: "Check records of evidence, with nothing but the roster",
@@ -149,18 +148,8 @@ is fetched and then checked here. The exit code is 0 if all are proven, else 1.`
 		Example: "  signer evidence verify core-2.evidence --roster roster.json",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if roster == "" {
-				c, err := a.load()
-				if err != nil {
-					return council.WithHint(err, "name the roster with --roster FILE")
-				}
-				roster = c.Roster
-			}
-			s, err := rosterfile.Read(roster)
+			rosters, err := a.rostersOf(files)
 			if err != nil {
-				return err
-			}
-			if err := s.Verify(); err != nil {
 				return err
 			}
 			results, unproven := make([]checked, len(args)), 0
@@ -169,7 +158,7 @@ is fetched and then checked here. The exit code is 0 if all are proven, else 1.`
 				if err != nil {
 					return err
 				}
-				if results[i] = check(arg, b, s.Roster); !results[i].Proven {
+				if results[i] = check(arg, b, rosters...); !results[i].Proven {
 					unproven++
 				}
 			}
@@ -182,7 +171,7 @@ is fetched and then checked here. The exit code is 0 if all are proven, else 1.`
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&roster, "roster", "", "the signed roster of that time (default: this node's)")
+	cmd.Flags().StringSliceVar(&files, "roster", nil, rosterUsage)
 	return cmd
 }
 
@@ -211,14 +200,14 @@ func (a *app) record(cmd *cobra.Command, arg string) ([]byte, error) {
 	return b, nil // the decoder refuses one that is too large
 }
 
-func check(name string, b []byte, roster council.Roster) checked {
+func check(name string, b []byte, rosters ...council.Roster) checked {
 	out := checked{Record: name}
 	r, err := evidence.Decode(b)
 	var found evidence.Finding
 	if err == nil {
 		out.ID, out.Kind, out.Culprit = r.ID().Hex(), r.Kind.String(), r.Culprit
 		out.reporter, out.seen = r.Reporter, time.Unix(int64(r.Seen), 0)
-		found, err = r.Verify(roster)
+		found, err = r.Verify(named(rosters, r.Roster))
 	}
 	if err != nil {
 		out.Error, out.Hint = err.Error(), council.Hint(err)

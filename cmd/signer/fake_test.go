@@ -29,6 +29,8 @@ type fakeNode struct {
 	order   []council.ProposalID
 	votes   map[council.ProposalID][]council.Approval
 	frozen  string
+
+	rotation api.Rotation
 }
 
 func newFakeNode(t *testing.T) *fakeNode {
@@ -113,7 +115,13 @@ func (n *fakeNode) find(prefix string) (council.ProposalID, error) {
 }
 
 func (n *fakeNode) Status(context.Context) (api.Status, error) {
-	return api.Status{Member: "core-1", Phase: api.AwaitingKeygen, Council: n.council, Detail: "waiting for core-4", Started: time.Now(),
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var r *api.Rotation
+	if n.rotation.Stage != "" {
+		r = &n.rotation
+	}
+	return api.Status{Rotation: r, Member: "core-1", Phase: api.AwaitingKeygen, Council: n.council, Detail: "waiting for core-4", Started: time.Now(),
 		Peers:    []api.Peer{{Member: "core-2", Online: true}, {Member: "core-3", RosterHash: &common.Hash{0xab}}},
 		Chains:   []api.Chain{{ID: 1, Detail: "RPC 1 serves chain 5", Balance: api.NewWei(big.NewInt(1_500_000_000_000_000_000))}},
 		Warnings: []string{"the balance pays for no emergency"}, Heartbeats: n.heartbeats(),
@@ -296,6 +304,37 @@ func (n *fakeNode) Thaw(context.Context, api.FreezeRequest) ([]api.Freeze, error
 	}
 	n.frozen = ""
 	return nil, nil
+}
+
+func (n *fakeNode) RotationStatus(context.Context) (api.Rotation, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.rotation, nil
+}
+
+func (n *fakeNode) BeginRotation(_ context.Context, s council.Succession) (api.Rotation, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.rotation = api.Rotation{Stage: "gathering", Roster: s.Roster.Version, Text: "all have to be there", Missing: []api.Need{{Member: "core-4", Do: "start the node"}}}
+	return n.rotation, nil
+}
+
+func (n *fakeNode) AbortRotation(_ context.Context, r api.FreezeRequest) (api.Rotation, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.rotation.Stage == "" {
+		return n.rotation, api.Failf(api.Conflict, "see 'signer term status'", "this node can't refuse: there is nothing to abort")
+	}
+	n.rotation.Stage, n.rotation.Text, n.rotation.Missing = "aborted", "enough members refuse: "+r.Reason, nil
+	return n.rotation, nil
+}
+
+func (n *fakeNode) CommitWithFour(context.Context) (api.Rotation, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.rotation = api.Rotation{Stage: "committed", Roster: 2, Text: "roster 2 holds the key",
+		Commit: &api.Commit{Ceremony: common.Hash{1}, Transcript: common.Hash{2}, ShareEpoch: 2, Locked: []council.MemberID{"core-1", "core-2"}, LastFour: true}}
+	return n.rotation, nil
 }
 
 func (n *fakeNode) Events(ctx context.Context, _ uint64, _ func(api.Event) error) error {

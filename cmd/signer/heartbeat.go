@@ -12,7 +12,6 @@ import (
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
-	"github.com/millicent-one/signer/internal/rosterfile"
 )
 
 func (a *app) heartbeatCmd() *cobra.Command {
@@ -117,29 +116,19 @@ type heartbeatView struct {
 }
 
 func (a *app) heartbeatVerify() *cobra.Command {
-	var roster string
+	var files []string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Check a heartbeat, with nothing but the roster",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if roster == "" {
-				c, err := a.load()
-				if err != nil {
-					return council.WithHint(err, "name the roster with --roster FILE")
-				}
-				roster = c.Roster
-			}
-			s, err := rosterfile.Read(roster)
-			if err == nil {
-				err = s.Verify()
-			}
+			rosters, err := a.rostersOf(files)
 			if err != nil {
 				return err
 			}
 			h, err := readHeartbeat(args[0])
 			if err == nil {
-				err = h.Verify(s.Roster)
+				err = h.Verify(named(rosters, h.Roster))
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
@@ -152,7 +141,7 @@ func (a *app) heartbeatVerify() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&roster, "roster", "", "the signed roster of that time (default: this node's)")
+	cmd.Flags().StringSliceVar(&files, "roster", nil, rosterUsage)
 	return cmd
 }
 

@@ -3,26 +3,43 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
+	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/rosterfile"
 )
 
-// lineage reads the first roster and the successions since, in order. Without
-// files it begins with this node's roster.
+// lineage reads the first roster and the successions since, in order. Without files
+// they are those of this node.
 func (a *app) lineage(paths []string) (council.Lineage, error) {
-	var l council.Lineage
 	if len(paths) == 0 {
 		c, err := a.load()
 		if err != nil {
-			return l, council.WithHint(err, "name the council's rosters: the first one, then each succession since")
+			return council.Lineage{}, council.WithHint(err, "name the council's rosters: the first one, then each succession since")
 		}
-		paths = []string{c.Roster}
+		paths = rosterFiles(c)
 	}
-	var err error
+	return readLineage(paths)
+}
+
+// rosterFiles are those that signer.yaml names, and after them what the daemon has
+// kept of later ones.
+func rosterFiles(c *configs.Loaded) []string {
+	paths := append([]string{c.Roster}, c.Successions...)
+	for {
+		next := c.SuccessionFile(uint64(len(paths)) + 1)
+		if _, err := os.Lstat(next); err != nil {
+			return paths
+		}
+		paths = append(paths, next)
+	}
+}
+
+func readLineage(paths []string) (l council.Lineage, err error) {
 	if l.First, err = rosterfile.Read(paths[0]); err != nil {
 		return l, err
 	}
@@ -36,14 +53,55 @@ func (a *app) lineage(paths []string) (council.Lineage, error) {
 	return l, nil
 }
 
-// lastRoster is the roster at the end of a lineage that holds.
-func (a *app) lastRoster(paths []string) (council.Roster, error) {
-	l, err := a.lineage(paths)
-	if err != nil {
+// sound checks that the first roster fits the constitution and is signed by all, and
+// that the others follow from it. It gives the last one.
+func sound(l council.Lineage) (council.Roster, error) {
+	if err := l.First.Roster.Fits(council.Millicent); err != nil { // what is easier to mend comes first
 		return council.Roster{}, err
 	}
 	return l.Verify(council.Millicent)
 }
+
+// rostersOf are the rosters that something may have been signed under: of these files,
+// the first roster and the successions since, or of this node.
+func (a *app) rostersOf(paths []string) ([]council.Roster, error) {
+	if len(paths) == 0 {
+		c, err := a.load()
+		if err != nil {
+			return nil, council.WithHint(err, "name the roster with --roster FILE")
+		}
+		paths = rosterFiles(c)
+	}
+	l, err := readLineage(paths)
+	if err == nil {
+		err = l.First.Verify()
+	}
+	if err == nil && len(l.Steps) > 0 {
+		_, err = l.Verify(council.Millicent)
+	}
+	return rostersIn(l), err
+}
+
+// rostersIn lists them, the first one first.
+func rostersIn(l council.Lineage) []council.Roster {
+	out := []council.Roster{l.First.Roster}
+	for _, s := range l.Steps {
+		out = append(out, s.Roster)
+	}
+	return out
+}
+
+// named is the roster with a hash; the last one, if none has.
+func named(rosters []council.Roster, hash common.Hash) council.Roster {
+	for _, r := range rosters {
+		if h, err := r.Hash(); err == nil && h == hash {
+			return r
+		}
+	}
+	return rosters[len(rosters)-1]
+}
+
+const rosterUsage = "the first roster and the successions since, in order (default: this node's)"
 
 func (a *app) rosterVerify() *cobra.Command {
 	return &cobra.Command{

@@ -4,15 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
-	"github.com/millicent-one/signer/internal/rosterfile"
 	"github.com/millicent-one/signer/keystore"
+	"github.com/millicent-one/signer/node"
 	"github.com/millicent-one/signer/policy"
 )
 
@@ -65,11 +67,14 @@ type parts struct {
 	config   *configs.Loaded
 	store    *keystore.Store // locked against a second daemon
 	key      council.NodePrivate
-	roster   council.SignedRoster
+	peer     string          // of the key
+	lineage  council.Lineage // from the first roster to the one in which this node comes in
 	charter  *policy.Charter
 	policy   *policy.Policy
 	warnings []string
 }
+
+func (p *parts) self() council.MemberID { return council.MemberID(p.config.Member) }
 
 // prepare reads and checks the daemon's files. The caller closes the store.
 func (a *app) prepare(c *configs.Loaded) (p *parts, err error) {
@@ -88,40 +93,36 @@ func (a *app) prepare(c *configs.Loaded) (p *parts, err error) {
 		return nil, err
 	}
 	p.policy = policy.New(p.charter, member)
-	if p.roster, err = rosterfile.Read(c.Roster); err != nil {
+	if p.lineage, err = readLineage(append([]string{c.Roster}, c.Successions...)); err != nil {
 		return nil, err
 	}
-	if err := p.roster.Roster.Fits(council.Millicent); err != nil {
+	first := p.lineage.First
+	if _, err := sound(p.lineage); err != nil {
 		return nil, err
 	}
-	if err := p.roster.Verify(); err != nil {
-		return nil, err
-	}
-	if h := p.charter.Hash(); h != p.roster.Roster.Charter {
-		return nil, council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(p.roster.Roster.Charter), c.Charter, short(h)),
-			"get the charter that the members signed for")
-	}
-	me, ok := p.roster.Roster.Member(council.MemberID(c.Member))
+	me, _, ok := p.enrolled()
 	if !ok {
-		return nil, council.WithHint(fmt.Errorf("member %s of signer.yaml is not in the roster, which has %s", c.Member, join(p.roster.Roster.IDs())), "set 'member' to the name of your seat")
+		return nil, council.WithHint(fmt.Errorf("member %s of signer.yaml is not in the roster, which has %s", c.Member, join(first.Roster.IDs())),
+			"set 'member' to the name of your seat; who has joined later names what led there under 'successions'")
 	}
-	if err := p.roster.Roster.InForce(a.unix()); err != nil {
-		// Terms end while a council works; a member outside its term can't
-		// decide, but the others still can.
-		if !me.Term.Holds(a.unix()) {
+	// A journal knows better what is in force. Where there is none yet, nothing is
+	// made before these files are known to fit.
+	if _, err := os.Lstat(c.JournalFile()); errors.Is(err, fs.ErrNotExist) {
+		p.peer = me.Peer
+		at, err := p.stand(node.Standing{First: first.Roster})
+		if err == nil {
+			_, err = p.fits(at, a.unix())
+		}
+		if err != nil {
 			return nil, err
 		}
-		p.warnings = append(p.warnings, err.Error())
-	}
-	if c.Approver != "" && c.Approver != me.Approver.Hex() {
-		return nil, council.WithHint(fmt.Errorf("signer.yaml names wallet %s; the roster has %s for %s", c.Approver, me.Approver.Hex(), me.ID), "correct 'approver' in signer.yaml, or remove it")
 	}
 	if p.store, p.key, err = a.openKeys(c); err != nil {
 		return nil, err
 	}
-	id, err := peerID(p.key)
-	if err == nil && id != me.Peer {
-		err = council.WithHint(fmt.Errorf("this directory holds node %s; the roster has %s for %s", id, me.Peer, me.ID), "use the directory that the member card was made in")
+	p.peer, err = peerID(p.key)
+	if err == nil && p.peer != me.Peer {
+		err = council.WithHint(fmt.Errorf("this directory holds node %s; the roster has %s for %s", p.peer, me.Peer, me.ID), "use the directory that the member card was made in")
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.store.Close())

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
 )
 
 func (a *app) statusCmd() *cobra.Command {
@@ -62,6 +63,9 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	}
 	if s.Roster != nil {
 		rows = append(rows, []string{"roster", fmt.Sprintf("%s, version %d, %d of %d, first term ends %s", s.Roster.Hash.Hex(), s.Roster.Version, s.Roster.Threshold, len(s.Roster.Members), s.Roster.TermEnds.UTC().Format(time.DateOnly))})
+	}
+	if r := s.Rotation; r != nil {
+		rows = append(rows, []string{"rotation", fmt.Sprintf("to roster %d: %s%s", r.Roster, r.Stage, waits(*r))})
 	}
 	rows = append(rows, []string{"charter", s.Charter.Hex()}, []string{"policy", s.Policy.Hex()})
 	table(w, rows)
@@ -120,6 +124,18 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	if len(s.Warnings) > 0 {
 		fmt.Fprintln(w)
 	}
+}
+
+// waits names who a rotation waits for.
+func waits(r api.Rotation) string {
+	if len(r.Missing) == 0 {
+		return ""
+	}
+	var who []council.MemberID
+	for _, n := range r.Missing {
+		who = append(who, n.Member)
+	}
+	return ", waits for " + join(who) + ": see 'signer term status'"
 }
 
 // spareWords say how far the pre-parameters for the next ceremony are.

@@ -18,22 +18,26 @@ import (
 func (a *app) termCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "term",
-		Short: "Agree on the next roster: who leaves, who joins, whose term is new",
-		Long: `Agree on the next roster. A succession is a file that goes from hand to hand, as
-the first roster did: one proposes it, at least four members approve of it with
-their wallets, and everyone who comes in accepts it: joiners, and members with a
-new wallet or a new node. 'roster verify' checks the whole chain.
+		Short: "Change the council: who leaves, who joins; the address stays",
+		Long: `Change the council. A succession is a file that goes from hand to hand, as the first
+roster did: one proposes it, at least four members approve of it with their wallets,
+and everyone who comes in accepts it: joiners, and members with a new wallet or a new
+node. 'roster verify' checks the whole chain.
 
-The shares themselves move in a ceremony of the nodes, which is not part of this
-version yet: until it is, a succession can be agreed on, checked and kept, and
-nothing about the running council changes.`,
+Then one member gives it to the own daemon ('term begin'), and the nodes move the
+shares of the key from the old roster to the new one by themselves. 'term status' says
+how far they are. The address stays the same.
+
+In this version the nodes carry out a succession in which somebody leaves or joins,
+under the same charter. One that changes only terms, wallets or the charter, or moves a
+member to another node, can be agreed on, checked and kept.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.termPropose(), a.termShow(),
 		a.termWord("approve", "Approve of a succession as a member of the roster before", func(s *council.Succession) *[]council.WalletSignature { return &s.Approvals }),
 		a.termWord("accept", "Accept a succession as one who comes in with a new key", func(s *council.Succession) *[]council.WalletSignature { return &s.Accepts }),
-		a.termMerge())
+		a.termMerge(), a.termBegin(), a.termStatus(), a.termAbort(), a.termCommit())
 	return cmd
 }
 
@@ -196,13 +200,21 @@ func (a *app) termShow() *cobra.Command {
 	return cmd
 }
 
-// succession reads one that may follow the roster at the end of the chain.
+// succession reads one that may follow the roster before it in the chain. What this
+// node's own files have of it already is left out.
 func (a *app) succession(path string, after []string) (council.Succession, council.Roster, error) {
-	old, err := a.lastRoster(after)
+	l, err := a.lineage(after)
 	if err != nil {
-		return council.Succession{}, old, err
+		return council.Succession{}, council.Roster{}, err
 	}
 	s, err := rosterfile.ReadSuccession(path)
+	if err != nil {
+		return s, council.Roster{}, err
+	}
+	if len(after) == 0 {
+		l.Steps = slices.DeleteFunc(l.Steps, func(x council.Succession) bool { return x.Roster.Version >= s.Roster.Version })
+	}
+	old, err := l.Verify(council.Millicent)
 	if err != nil {
 		return s, old, err
 	}
@@ -213,6 +225,7 @@ func (a *app) succession(path string, after []string) (council.Succession, counc
 func (a *app) termWord(verb, short string, list func(*council.Succession) *[]council.WalletSignature) *cobra.Command {
 	var w walletFlags
 	var member, charter string
+	var start bool
 	cmd := &cobra.Command{
 		Use:   verb + " FILE --keystore FILE | --clef URL | --signature 0x… --member ID",
 		Short: short,
@@ -267,9 +280,13 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 		if err := saveSuccession(args[0], s); err != nil {
 			return err
 		}
+		if g, err := s.Agreement(old); start && err == nil && g.Complete() == nil {
+			return a.begin(cmd, s)
+		}
 		return a.showSuccession(s, old, args[0])
 	}
 	w.add(cmd)
+	cmd.Flags().BoolVar(&start, "begin", false, "if nobody's word is missing any more, give it to this node's daemon, as 'term begin' does")
 	cmd.Flags().StringVar(&member, "member", "", "whose word it is (default: this node's member)")
 	cmd.Flags().StringVar(&charter, "charter", "", "the charter to compare with (default: this node's)")
 	return cmd
@@ -406,7 +423,7 @@ func (a *app) showSuccession(s council.Succession, old council.Roster, path stri
 		}
 		switch {
 		case done:
-			fmt.Fprintf(w, "\nAgreed. Check the chain with 'signer roster verify FIRST … %s', and keep the file.\n", path)
+			fmt.Fprintf(w, "\nAgreed. Check the chain with 'signer roster verify FIRST … %s', and keep the file.\nWho joins puts it under 'successions' in signer.yaml and starts the daemon; then one member\nof the old roster runs 'signer term begin %s'.\n", path, path)
 		case len(g.Approved) < g.Want:
 			fmt.Fprintf(w, "\n%d more of %s run 'signer term approve %s'.\n", g.Want-len(g.Approved), join(g.Open), path)
 		}

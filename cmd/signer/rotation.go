@@ -1,0 +1,200 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/rosterfile"
+)
+
+func (a *app) termBegin() *cobra.Command {
+	return &cobra.Command{
+		Use:   "begin FILE",
+		Short: "Give an agreed succession to this node's daemon: the shares move",
+		Long: `Give an agreed succession to this node's daemon. It checks it, passes it on to all
+other nodes, and from then on all of them work for it, also after a restart. One
+member does this; who joins starts the own daemon with the file under 'successions'
+in signer.yaml.
+
+The shares move as soon as the day has come, all members of the new roster are there
+and four of the old. 'signer term status' says how far it is and who is waited for.
+Until the last steps the council signs as before; then the new roster does, and the
+address is the same. Nobody has to restart a daemon.`,
+		Example: "  signer term begin succession-2.json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := rosterfile.ReadSuccession(args[0])
+			if err != nil {
+				return err
+			}
+			return a.begin(cmd, s)
+		},
+	}
+}
+
+// begin hands a succession to the daemon.
+func (a *app) begin(cmd *cobra.Command, s council.Succession) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	r, err := c.BeginRotation(cmd.Context(), s)
+	if err != nil {
+		return err
+	}
+	return a.showRotation(r)
+}
+
+func (a *app) termStatus() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Say how far the rotation of shares is, who is waited for, and what each should do",
+		Long: `Say how far the rotation of shares is at this node, who is waited for, and what
+each should do.
+
+  proposed    agreed on; its day has not come
+  gathering   waits for nodes: all of the new roster, and four of the old
+  ready       all are there
+  running     new shares are being made
+  staged      this node's new share is on its disk
+  testing     the new shares sign a test
+  locking     old nodes stop signing with their old shares
+  committed   the new roster holds the key
+  erased      and this node's old share is gone
+  aborted     enough members refuse; the old roster holds the key
+  timed out   the last try took too long; another follows`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			r, err := c.RotationStatus(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.showRotation(r)
+		},
+	}
+}
+
+func (a *app) termAbort() *cobra.Command {
+	var reason string
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "abort --reason TEXT",
+		Short: "Refuse the succession that this node works for, for good",
+		Long: `Refuse the succession that this node works for. The refusal is signed and can't be
+taken back: this node will never lock for it. As many refusals as sign together end
+it for all, and the council goes on under the old roster. A node that has locked
+can't refuse any more, and neither can anybody once so many have locked that an
+abort can't come about.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			x := api.FreezeRequest{Reason: reason}
+			if err := x.Check(); err != nil {
+				return err
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			if err := a.typed(yes, "abort", "This node refuses the succession for good."); err != nil {
+				return err
+			}
+			r, err := c.AbortRotation(cmd.Context(), x)
+			if err != nil {
+				return err
+			}
+			return a.showRotation(r)
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why; all members read it")
+	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	return cmd
+}
+
+// lastFourAssumes is what an operator has to know before four locks commit.
+const lastFourAssumes = `A rotation is committed by the locks of five old members, so that it stays safe with
+one malicious member. With --last-four the locks of four commit it. That is safe only
+if NONE of the four is malicious, and if none of the other three old nodes has locked
+for another rotation or refused this one, nor ever will: two rosters could hold the
+key else, or a new one and the old. Use it when the other old nodes are lost for good,
+on each of the four that are left.`
+
+func (a *app) termCommit() *cobra.Command {
+	var four, yes bool
+	cmd := &cobra.Command{
+		Use:   "commit --last-four",
+		Short: "Let the locks of four commit the rotation, when no other old node is left",
+		Long:  "Let the locks of four commit the rotation that this node has locked for.\n\n" + lastFourAssumes,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !four {
+				return usagef("add --last-four; with five locks a rotation commits by itself", "nothing to commit")
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			if err := a.typed(yes, "last-four", lastFourAssumes); err != nil {
+				return err
+			}
+			r, err := c.CommitWithFour(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.showRotation(r)
+		},
+	}
+	cmd.Flags().BoolVar(&four, "last-four", false, "four locks are enough; see what that assumes")
+	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	return cmd
+}
+
+// typed asks a person to type a word before something that can't be taken back.
+func (a *app) typed(yes bool, word, what string) error {
+	if yes {
+		return nil
+	}
+	a.note("%s\nType %s to go on:", what, word)
+	line, err := a.line()
+	if err == nil && strings.TrimSpace(line) == word {
+		return nil
+	}
+	return council.WithHint(errors.New("nothing was done"), "type the word "+word+", or give --yes")
+}
+
+func (a *app) showRotation(r api.Rotation) error {
+	return a.print(r, func(w io.Writer) { writeRotation(w, r) })
+}
+
+func writeRotation(w io.Writer, r api.Rotation) {
+	if r.Stage == "" {
+		fmt.Fprintln(w, "No rotation of shares is under way, as far as this node knows.")
+		return
+	}
+	fmt.Fprintf(w, "Roster %d: %s\n%s\n", r.Roster, r.Stage, oneLine(r.Text))
+	if c := r.Commit; c != nil {
+		locks := join(c.Locked)
+		if c.LastFour {
+			locks += " (the last four)"
+		}
+		fmt.Fprintln(w)
+		table(w, [][]string{{"ceremony", c.Ceremony.Hex()}, {"transcript", c.Transcript.Hex()}, {"share epoch", fmt.Sprint(c.ShareEpoch)}, {"locked by", locks}})
+	}
+	if len(r.Missing) == 0 {
+		return
+	}
+	rows := [][]string{{"", ""}, {"WAITS FOR", "NEXT"}}
+	for _, n := range r.Missing {
+		rows = append(rows, []string{string(n.Member), oneLine(n.Do)})
+	}
+	table(w, rows)
+}

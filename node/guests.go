@@ -1,0 +1,89 @@
+package node
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/p2p"
+)
+
+// guests are who this node is connected with beside the members of its roster: those
+// that its owner expects (it may be one of them itself), those who come in with a
+// succession that is agreed on and not over, and those who have left and have not said
+// yet that their share is gone, since nobody else tells them that it has to go.
+func (n *Node) guests() []p2p.Guest {
+	out := slices.Clone(n.expected)
+	add := func(g p2p.Guest) {
+		m := g.Member
+		taken := func(o council.Member) bool { return o.ID == m.ID || o.Peer == m.Peer || o.Approver == m.Approver }
+		if slices.ContainsFunc(n.roster.Members, taken) || slices.ContainsFunc(out, func(o p2p.Guest) bool { return taken(o.Member) }) {
+			return
+		}
+		if len(n.roster.Members)+len(out) < council.MaxMembers {
+			out = append(out, g)
+		}
+	}
+	if r := n.shift.rotation; r != nil {
+		if sw, ok := r.Switched(); !ok || n.holding.Epoch < sw.After().Epoch {
+			for _, s := range r.Successions() {
+				for i, m := range s.Roster.Members {
+					add(p2p.Guest{Member: m, Record: s.Addresses[i]})
+				}
+			}
+		}
+	}
+	for _, sw := range slices.Backward(n.standing.Switches) {
+		for _, m := range sw.Before().Roster.Members {
+			if n.holding.Epoch > sw.Before().Epoch && !n.erased.has(sw.Ceremony(), m.ID) {
+				add(p2p.Guest{Member: m})
+			}
+		}
+	}
+	slices.SortFunc(out, func(x, y p2p.Guest) int { return cmp.Compare(x.Member.ID, y.Member.ID) })
+	return out
+}
+
+// letIn has the transport let in who is a guest now, when that has changed.
+func (n *Node) letIn() {
+	if n.door == nil {
+		return
+	}
+	guests := n.guests()
+	same := func(x, y p2p.Guest) bool { return x.Member == y.Member }
+	if n.let != nil && slices.EqualFunc(guests, n.let, same) {
+		return
+	}
+	n.let = append([]p2p.Guest{}, guests...)
+	if err := n.door(guests); err != nil { // as long as they are the same, so is the answer
+		n.log.Error("let guests in", "err", err, "hint", council.Hint(err))
+		n.tell("rotation", council.ProposalID{}, "", fmt.Sprintf("who joins or has left can't be let in: %v", err))
+	}
+}
+
+// tellHistory gives a guest the certificates of all rotations, in their order, from
+// time to time: who joins later than the first rotation can follow only so.
+func (n *Node) tellHistory(to council.MemberID) {
+	p := n.peer(to)
+	if _, member := n.roster.Member(to); member || n.now().Before(p.taught.Add(historyEvery)) {
+		return
+	}
+	p.taught = n.now()
+	for i := range n.standing.Switches {
+		b, ok, err := n.book().Meta(metaSwitch(i))
+		var c council.Certificate
+		if err == nil && ok {
+			c, err = council.DecodeCertificate(b)
+		}
+		if err != nil || !ok {
+			n.log.Error("read certificate", "rotation", i+1, "err", err)
+			return
+		}
+		n.sendMessage(to, agenda.CertificateMessage{Certificate: c})
+	}
+}
+
+const historyEvery = 5 * time.Second // between two tellings of the certificates to one guest

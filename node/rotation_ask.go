@@ -1,0 +1,149 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+)
+
+// RotationStatus implements api.Backend.
+func (n *Node) RotationStatus(ctx context.Context) (api.Rotation, error) {
+	return ask(ctx, n, func() (api.Rotation, error) { return n.viewRotation(), nil })
+}
+
+// BeginRotation implements api.Backend. What the council has agreed on is passed on to
+// all, and each node works for it as soon as it can.
+func (n *Node) BeginRotation(ctx context.Context, s council.Succession) (api.Rotation, error) {
+	return n.onRotation(ctx, func(*agenda.Rotation) error {
+		if err := s.Verify(n.holding.Roster, n.profile); err != nil {
+			return api.Fail(api.Invalid, "", err)
+		}
+		if err := n.able(s); err != nil {
+			return api.Fail(api.Invalid, "", err)
+		}
+		n.nextRotation(s)
+		r := n.shift.rotation // another one, if the last is over
+		if r == nil {
+			return nil // the disk has failed, and the status says so
+		}
+		if sw, ok := r.Switched(); ok {
+			return api.Failf(api.NotReady, "'signer term status' says what is missing", "the rotation to roster %d is not over at this node yet", sw.After().Roster.Version)
+		}
+		n.rotate(agenda.SuccessionAgreed{Succession: s})
+		return nil
+	})
+}
+
+// AbortRotation implements api.Backend.
+func (n *Node) AbortRotation(ctx context.Context, x api.FreezeRequest) (api.Rotation, error) {
+	if err := x.Check(); err != nil {
+		return api.Rotation{}, err
+	}
+	return n.onRotation(ctx, func(r *agenda.Rotation) error {
+		if err := r.Refusable(); err != nil {
+			return api.Fail(api.Conflict, "", council.WithHint(fmt.Errorf("this node can't refuse: %w", err), "see 'signer term status'"))
+		}
+		n.rotate(agenda.AbortWanted{Reason: x.Reason})
+		return nil
+	})
+}
+
+// CommitWithFour implements api.Backend.
+func (n *Node) CommitWithFour(ctx context.Context) (api.Rotation, error) {
+	return n.onRotation(ctx, func(r *agenda.Rotation) error {
+		if err := r.LastFourable(); err != nil {
+			return api.Fail(api.Conflict, "", council.WithHint(err, "see 'signer term status'"))
+		}
+		n.rotate(agenda.LastFourWanted{})
+		return nil
+	})
+}
+
+// onRotation does something with the machine, and answers with where it stands then.
+func (n *Node) onRotation(ctx context.Context, do func(*agenda.Rotation) error) (api.Rotation, error) {
+	return ask(ctx, n, func() (v api.Rotation, _ error) {
+		switch {
+		case n.shift.rotation != nil:
+		case n.standing.Genesis == nil:
+			return v, api.Failf(api.NotReady, "the council makes its key first", "this node knows of no key whose shares could move")
+		default:
+			return v, api.Failf(api.NotReady, "see its log, mend what it names, and start the daemon again", "this node has stopped its part in rotations")
+		}
+		if err := do(n.shift.rotation); err != nil {
+			return v, err
+		}
+		return n.viewRotation(), nil
+	})
+}
+
+// viewRotation is what people are shown.
+func (n *Node) viewRotation() api.Rotation {
+	r := n.shift.rotation
+	if r == nil {
+		return api.Rotation{Missing: []api.Need{}}
+	}
+	s := r.Status()
+	v := api.Rotation{Stage: string(s.Stage), Roster: s.Roster, Text: s.Text, Missing: []api.Need{}}
+	for _, m := range s.Missing {
+		v.Missing = append(v.Missing, api.Need{Member: m.Member, Do: m.Do})
+	}
+	if sw, ok := r.Switched(); ok {
+		v.Commit = &api.Commit{Ceremony: sw.Ceremony(), Transcript: sw.Transcript(), ShareEpoch: sw.After().Epoch, Locked: sw.Locked(), LastFour: sw.LastFour()}
+	}
+	return v
+}
+
+// able says why this node can't carry out a succession, whoever agrees to it, or nil.
+func (n *Node) able(s council.Succession) error {
+	c := council.Compare(n.holding.Roster, s.Roster)
+	switch {
+	case s.Roster.Charter != n.charter.Hash():
+		return council.WithHint(errors.New("the succession changes the charter; a rotation of shares can't do that in this version"), "agree on the same members under the charter in force")
+	case len(c.Rewired) > 0:
+		return council.WithHint(fmt.Errorf("%s would move to another node and keep the seat; a rotation can't do that in this version", council.Names(idsOf(c.Rewired))),
+			"let the member leave, and join under another name with the new node")
+	case !c.Reshares():
+		return council.WithHint(errors.New("the succession moves no share, and no node carries such a one out in this version"), "keep the file; the roster in force stays as it is until somebody leaves or joins")
+	}
+	return nil
+}
+
+func idsOf(members []council.Member) (out []council.MemberID) {
+	for _, m := range members {
+		out = append(out, m.ID)
+	}
+	return out
+}
+
+// tellUnable says once, of a succession that the council has agreed on, why this node
+// does not follow it.
+func (n *Node) tellUnable(s council.Succession, why error) {
+	h, err := s.Roster.Hash()
+	if err != nil || n.shift.told[h] || s.Verify(n.holding.Roster, n.profile) != nil {
+		return
+	}
+	n.shift.told[h] = true
+	n.log.Warn("succession not taken up", "roster", s.Roster.Version, "err", why, "hint", council.Hint(why))
+	n.tell("rotation", council.ProposalID{}, "", fmt.Sprintf("succession to roster %d not taken up: %v", s.Roster.Version, why))
+}
+
+// departed says that this member's seat is over, and what is left to do; "" while it
+// has one, or is to get one.
+func (n *Node) departed() string {
+	k := len(n.standing.Switches)
+	if k == 0 {
+		return ""
+	}
+	before, after := n.standing.Switches[k-1].Before(), n.standing.Switches[k-1].After()
+	if n.holding.Epoch != before.Epoch || !seated(before.Roster, n.self, n.peerID) || seated(after.Roster, n.self, n.peerID) {
+		return ""
+	}
+	if n.share != nil {
+		return fmt.Sprintf("roster %d has taken over without this member; its old share is about to be erased", after.Roster.Version)
+	}
+	return fmt.Sprintf("roster %d has taken over without this member, and its old share is erased: stop this daemon for good, keep the journal, and destroy all backups of the old share", after.Roster.Version)
+}
