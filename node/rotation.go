@@ -26,7 +26,7 @@ type shift struct {
 	book     *rotationBook
 	params   *tss.PreParams
 	cancel   context.CancelFunc // of the search for pre-parameters
-	public   publicNumbers      // a joiner's
+	public   publicNumbers      // of a node without a share
 	made     *freshShare        // by the session that ended last
 	shares   map[common.Hash]*tss.Share
 	sessions map[council.SessionID]bool // that the machine has started
@@ -77,7 +77,8 @@ func (n *Node) openRotationFrom(h council.Holding) (err error) {
 	var seed common.Hash
 	rand.Read(seed[:])
 	s.rotation, err = agenda.NewRotation(agenda.RotationConfig{
-		Self: n.self, Peer: n.peerID, Holding: h, Profile: n.profile, Timing: n.timing, Seed: seed,
+		Self: n.self, Peer: n.peerID, Holding: h, Profile: n.profile, Timing: n.timing, Seed: seed, Shareless: n.share == nil,
+		Charter: n.charter.Hash(), Frozen: n.agenda.Stopped(),
 	}, s.book.past)
 	if err != nil {
 		s.rotation = nil
@@ -158,7 +159,7 @@ func (n *Node) gate() {
 	if r == nil {
 		return
 	}
-	if sw, ok := r.Switched(); ok && seated(sw.After().Roster, n.self, n.peerID) && n.holding.Epoch < sw.After().Epoch {
+	if sw, ok := r.Switched(); ok && n.goesOn(sw) {
 		n.bar.set(true)
 		n.agenda.Watch(ErrSwitched.Error())
 		n.shed()
@@ -171,6 +172,9 @@ func (n *Node) gate() {
 		barred = n.shift.barred
 	}
 	if barred == n.shift.barred {
+		if !n.holds() && n.agenda.Watching() == "" { // it has erased its share
+			n.agenda.Watch(n.idle())
+		}
 		return
 	}
 	n.shift.barred = barred
@@ -184,6 +188,14 @@ func (n *Node) gate() {
 		n.agenda.Watch(n.idle())
 		n.step(agenda.Tick{})
 	}
+}
+
+// goesOn reports whether this node has to be made anew after a switch: it is in the
+// next roster, or was a guest of the one before and is one of the next. Who leaves
+// stays under the roster that it was in.
+func (n *Node) goesOn(sw council.Switch) bool {
+	stays := seated(sw.After().Roster, n.self, n.peerID) || !seated(sw.Before().Roster, n.self, n.peerID)
+	return stays && n.holding.Epoch < sw.After().Epoch
 }
 
 // adopt takes up a birth record that others' feeds have brought: a joiner has no
@@ -212,6 +224,8 @@ func (n *Node) idle() string {
 	switch {
 	case n.shift.barred:
 		return locked
+	case n.ahead > 0:
+		return fmt.Sprintf("the share of this node is of epoch %d, and its journal knows of epoch %d: it waits for what the others pass on", n.ahead, n.holding.Epoch)
 	case n.share == nil:
 		return noShare
 	}
@@ -234,9 +248,13 @@ func (n *Node) route(ev agenda.Event) {
 	case agenda.Said:
 		switch m := ev.Message.(type) {
 		case agenda.Herald:
+			n.passOn(ev.From, func(sw council.Switch) bool { return sw.After().Roster.Version >= m.Succession.Roster.Version })
 			n.nextRotation(m.Succession)
 			n.rotate(ev)
-		case agenda.RotationReady, agenda.RotationBegin, agenda.RotationFailed, agenda.Dossier, agenda.CertificateMessage, agenda.AbortMessage, agenda.ErasureMessage:
+		case agenda.CertificateMessage: // who was away for all of a rotation hears of it by this alone
+			n.nextRotation(m.Certificate.Succession)
+			n.rotate(ev)
+		case agenda.RotationReady, agenda.RotationBegin, agenda.RotationFailed, agenda.Dossier, agenda.AbortMessage, agenda.ErasureMessage:
 			n.rotate(ev)
 		}
 	case agenda.Signed:
@@ -276,6 +294,12 @@ func (n *Node) Succeed(ctx context.Context, s council.Succession) error {
 			return api.Fail(api.Invalid, "", err)
 		}
 		n.nextRotation(s)
+		if n.shift.rotation == nil || n.shift.book.epoch != n.holding.Epoch {
+			return api.Failf(api.NotReady, "'signer term status' says what is missing", "the rotation before is not over at this node")
+		}
+		if err := n.shift.rotation.Check(s, n.now()); err != nil {
+			return api.Fail(api.Invalid, "", err)
+		}
 		n.rotate(agenda.SuccessionAgreed{Succession: s})
 		return nil
 	})
