@@ -16,7 +16,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rlp"
 	lcrypto "github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -27,7 +26,6 @@ import (
 	"github.com/millicent-one/signer/chain"
 	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
-	"github.com/millicent-one/signer/internal/devchain"
 	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/journal"
 	"github.com/millicent-one/signer/keystore"
@@ -79,15 +77,7 @@ func newCabinet(t *testing.T) *cabinet {
 func newCabinetOnChain(t *testing.T) *cabinet {
 	t.Helper()
 	c := smallCabinet(t)
-	var err error
-	if c.chain, err = devchain.Start(devchain.Config{Period: time.Second, Finality: 2}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.chain.Close() })
-	if c.eth, err = ethclient.Dial(c.chain.URL()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.eth.Close)
+	c.findChain()
 	c.deploy(testcouncil.SharesOf(t, c.size)[0].Address())
 	c.opens()
 	c.goes(c.first, []council.MemberID{"member-01"}, joiner)
