@@ -19,6 +19,11 @@ type RotationConfig struct {
 	Profile council.Profile
 	Timing  Timing      // Retry, Remind and Ceremony count here
 	Seed    common.Hash // random, and new for each process
+	// Shareless is set when this node has lost the share that its roster says it holds:
+	// it deals to no try. A lock it can give: it says what this node will not sign.
+	Shareless bool
+	Charter   common.Hash // of the file that this node works by; who joins takes a share under no other
+	Frozen    string      // why this node signs nothing, by its operator's word; empty: it does
 }
 
 // Rotation moves the shares of the key from one roster to the next, as one node
@@ -35,12 +40,14 @@ type RotationConfig struct {
 //
 // A try that fails before it has a Lock is followed by another. A node locks only
 // for the try that it joined last: so while a new member is locked, no other try
-// comes to have all Acks.
+// comes to have all Acks. Those who leave lock after two of those who stay.
 type Rotation struct {
 	RotationConfig
 	old bool // this node holds a share of the key
 
 	agreed   map[common.Hash]council.Succession // by digest
+	dated    RotationStatus                     // of the last one that was dated back, and so not taken up
+	warned   time.Time                          // when people were last told of one that was not
 	heralded map[common.Hash]common.Hash        // their digests, by the hash of the bytes in which they came
 	files    map[common.Hash]*dossier           // by the try's id
 	tries    []common.Hash                      // that this node has joined, in order
@@ -56,7 +63,7 @@ type Rotation struct {
 	locking  common.Hash    // a lock for this try is being written
 	asked    council.Lock   // ... this one
 	denied   time.Time      // ... and the disk has not taken it
-	four     bool           // ... which says last-four
+	four     common.Hash    // the try for which it is to say last-four
 	refusals map[common.Hash]map[council.MemberID]council.Refusal
 	refusing map[common.Hash]bool // own refusals that are being written
 	aborts   map[common.Hash]council.AbortCertificate
@@ -107,8 +114,8 @@ func NewRotation(c RotationConfig, p RotationPast) (*Rotation, error) {
 // load folds in the past. A try that this process has not begun is over for it,
 // unless its share is staged.
 func (r *Rotation) load(p RotationPast) error {
-	for _, s := range p.Successions {
-		if _, err := r.agree(s); err != nil {
+	for _, h := range p.Heard {
+		if _, err := r.agree(h); err != nil {
 			return fmt.Errorf("rotation: %w", err)
 		}
 	}
@@ -188,6 +195,9 @@ func (r *Rotation) Step(ev Event, now time.Time) []Effect {
 		r.lockWritten(ev)
 	case RefusalWritten:
 		r.refusalWritten(ev)
+	case NodeFrozen:
+		r.Frozen = ev.Reason
+		r.soon()
 	case AbortWanted:
 		r.abortWanted(ev)
 	case LastFourWanted:

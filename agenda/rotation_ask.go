@@ -57,8 +57,10 @@ func (r *Rotation) Refusable() error {
 
 // LastFourable says why this node's lock can't say last-four now, or nil.
 func (r *Rotation) LastFourable() error {
-	d := r.current()
-	if !r.old || r.certificate != nil || d == nil || !d.complete() || !r.active(d) || r.locking != (common.Hash{}) {
+	switch d := r.nearest(); {
+	case r.Frozen != "":
+		return errors.New("this node is frozen and locks for nothing; 'signer key thaw' lifts that")
+	case !r.old, r.certificate != nil, d == nil, r.locking != (common.Hash{}):
 		return errors.New("there is nothing to lock for yet; wait until the status is locking")
 	}
 	return nil

@@ -90,8 +90,8 @@ func (r *Rotation) commit() {
 	}
 }
 
-// lockable reports whether this node locks for a try now: it has seen all Acks and
-// tests, has locked for no other, has given it up neither by joining a later one
+// lockable reports whether this node locks for a try now: it is not frozen, has seen
+// all Acks and tests, has locked for no other, has given it up neither by joining a later one
 // nor by a refusal, and enough others may lock, too.
 func (r *Rotation) lockable(d *dossier) bool {
 	id := d.id
@@ -99,14 +99,36 @@ func (r *Rotation) lockable(d *dossier) bool {
 	_, locked := r.Locked()
 	n := len(r.Holding.Roster.Members)
 	switch {
-	case locked, !d.complete(), r.ended(d), r.refuses(id), r.refuses(d.rotation.Succession):
+	case locked, r.Frozen != "", !d.complete(), r.ended(d), r.refuses(id), r.refuses(d.rotation.Succession):
 		return false
 	case i >= 0 && i < len(r.tries)-1:
 		return false
-	case r.now.Before(unixTime(d.succession.Effective)):
+	case r.now.Before(unixTime(d.succession.Effective)), r.four != id && !r.mayFollow(d):
 		return false
 	}
-	return n-len(r.unwilling(d)) >= r.Holding.Roster.LockQuorum() || r.four
+	return n-len(r.unwilling(d)) >= r.Holding.Roster.LockQuorum() || r.four == id
+}
+
+// mayFollow reports whether a node that receives nothing in a try may lock for it: two
+// of those who hold a share and get one have. One of them is honest, and while it is
+// locked no other try comes to have all Acks. Otherwise a leaver, which need not join
+// a try, could be shown one that those who stay have given up, lock for it, and be
+// lost to the one that they lock for.
+func (r *Rotation) mayFollow(d *dossier) bool {
+	if _, receives := r.roles(d.succession); receives {
+		return true
+	}
+	stay, locked := 0, 0
+	for _, m := range r.Holding.Roster.Members {
+		if next, ok := d.succession.Roster.Member(m.ID); !ok || next.Peer != m.Peer {
+			continue
+		}
+		stay++
+		if _, ok := d.locks[m.ID]; ok {
+			locked++
+		}
+	}
+	return locked >= min(stay, 2)
 }
 
 // lockFor writes down what it locks for, then has the lock written.
@@ -126,7 +148,7 @@ func (r *Rotation) lockFor(d *dossier) {
 		grounds.Acks = append(grounds.Acks, AckWord{t, d.acks[t][m]})
 	}
 	l := d.rotation.Lock(r.Self, d.rotation.Ack(t).Set(d.succession.Roster))
-	l.LastFour = r.four
+	l.LastFour = r.four == id
 	if n := len(r.locks); n > 0 {
 		l.After = r.locks[n-1].ID()
 	}
@@ -143,7 +165,7 @@ func (r *Rotation) lockAgain() {
 	case r.denied.IsZero():
 	case d == nil || r.ended(d):
 		r.locking, r.denied = common.Hash{}, time.Time{}
-	case r.due(r.denied, r.Timing.Retry):
+	case r.Frozen == "" && r.due(r.denied, r.Timing.Retry):
 		r.denied = time.Time{}
 		r.do(WriteLock{r.asked})
 	}
@@ -171,11 +193,23 @@ func (r *Rotation) lastFourWanted() {
 		r.do(Notify{What: "rotation", Text: "last-four: " + err.Error()})
 		return
 	}
-	d := r.current()
-	r.four = true
+	d := r.nearest()
+	r.four = d.id
 	if _, locked := r.Locked(); locked && !d.locks[r.Self].LastFour {
 		r.lockFor(d)
 	}
+}
+
+// nearest is the try that can be locked for and is nearest to its certificate: that of
+// this node's lock, if there is one. Who leaves need not have joined it.
+func (r *Rotation) nearest() (best *dossier) {
+	for _, id := range slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp) {
+		d := r.files[id]
+		if d.complete() && r.active(d) && (best == nil || len(d.locks) > len(best.locks)) {
+			best = d
+		}
+	}
+	return best
 }
 
 // abort takes up an abort certificate; nothing else unlocks this node.
@@ -195,7 +229,9 @@ func (r *Rotation) abort(c council.AbortCertificate) {
 	if d := r.current(); d != nil && r.ended(d) {
 		r.leave(d)
 	}
-	r.four = false
+	if f := r.files[r.four]; f != nil && r.ended(f) {
+		r.four = common.Hash{}
+	}
 	r.do(Send{Message: AbortMessage{c}}, Notify{What: "rotation-aborted", Text: fmt.Sprintf("%d members refuse", len(c.Refusals))})
 	r.soon()
 }

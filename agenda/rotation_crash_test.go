@@ -69,7 +69,7 @@ func (w *shift) again() {
 	if d.node == nil {
 		w.boot("core-2")
 	}
-	if len(d.disk.Successions) == 0 {
+	if len(d.disk.Heard) == 0 {
 		w.propose("core-2", w.plans[0])
 	}
 }

@@ -49,6 +49,13 @@ type ShareErased struct {
 	Err     error
 }
 
+// NodeFrozen reports that this node's operator has it sign nothing, and why; with no
+// reason, that it may sign again. A frozen node keeps out of a rotation, too: it
+// deals to no try, receives and tests no share, and locks for nothing new. What it
+// has locked for stays locked, and what the others commit without it holds for it:
+// it switches and erases as they do. Its operator can still refuse.
+type NodeFrozen struct{ Reason string }
+
 // AbortWanted reports that the operator wants a succession not to happen.
 type AbortWanted struct{ Reason string }
 
@@ -63,6 +70,7 @@ func (LockWritten) event()      {}
 func (RefusalWritten) event()   {}
 func (ShareSwitched) event()    {}
 func (ShareErased) event()      {}
+func (NodeFrozen) event()       {}
 func (AbortWanted) event()      {}
 func (LastFourWanted) event()   {}
 
@@ -130,17 +138,24 @@ func (LockedTwice) effect()  {}
 
 // RotationRecord is what Keep writes: of its fields, one is set.
 type RotationRecord struct {
-	Succession *council.Succession
-	Try        *council.Rotation // this node has joined it, and none before it counts for it any more
-	Grounds    *Dossier          // all Acks and tests that a lock rests on
-	Abort      *council.AbortCertificate
+	Heard   *HeardSuccession
+	Try     *council.Rotation // this node has joined it, and none before it counts for it any more
+	Grounds *Dossier          // all Acks and tests that a lock rests on
+	Abort   *council.AbortCertificate
+}
+
+// HeardSuccession is a succession that this node has taken up, and when it first
+// heard of it: see council.Succession.Timely.
+type HeardSuccession struct {
+	Succession council.Succession
+	Seen       uint64 // unix seconds, by this node's clock
 }
 
 // RotationPast is what a restarted node knows. Keep adds to the first four; the
 // others are what StageShare, WriteLock, WriteRefusal, SwitchShare and EraseShare
 // have written.
 type RotationPast struct {
-	Successions []council.Succession
+	Heard       []HeardSuccession
 	Tries       []council.Rotation // in order
 	Grounds     []Dossier
 	Aborts      []council.AbortCertificate

@@ -2,9 +2,11 @@ package agenda
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -13,24 +15,50 @@ import (
 	"github.com/millicent-one/signer/council"
 )
 
-// agree takes up a succession that enough members approve of.
-func (r *Rotation) agree(s council.Succession) (news bool, err error) {
-	digest, err := s.Digest(r.Holding.Roster)
+// errDated is the reason for not taking up a succession that is sound otherwise.
+var errDated = errors.New("dated back")
+
+// agree takes up a succession that enough members approve of. When this node first
+// heard of it counts, and is kept: what was timely then is so after every restart.
+func (r *Rotation) agree(h HeardSuccession) (news bool, err error) {
+	digest, err := r.sound(h)
 	if err != nil {
 		return false, err
 	}
+	_, known := r.agreed[digest]
+	r.agreed[digest] = h.Succession
+	return !known, nil
+}
+
+// sound checks a succession that this node does not know yet, and gives its digest.
+func (r *Rotation) sound(h HeardSuccession) (digest common.Hash, err error) {
+	s := h.Succession
+	if digest, err = s.Digest(r.Holding.Roster); err != nil {
+		return digest, err
+	}
 	if _, ok := r.agreed[digest]; ok {
-		return false, nil
+		return digest, nil
 	}
 	if err := s.Verify(r.Holding.Roster, r.Profile); err != nil {
-		return false, err
+		return digest, err
 	}
 	if !council.Compare(r.Holding.Roster, s.Roster).Reshares() {
-		return false, fmt.Errorf("the succession to roster %d moves no share", s.Roster.Version)
+		return digest, fmt.Errorf("the succession to roster %d moves no share", s.Roster.Version)
 	}
-	r.agreed[digest] = s
-	return true, nil
+	if err := s.Timely(r.Holding.Roster, h.Seen); err != nil {
+		return digest, fmt.Errorf("%w: %w", errDated, err)
+	}
+	return digest, nil
 }
+
+// Check says why this node does not take part in a succession that is brought now,
+// or nil.
+func (r *Rotation) Check(s council.Succession, now time.Time) error {
+	_, err := r.sound(HeardSuccession{s, seen(now)})
+	return err
+}
+
+func seen(now time.Time) uint64 { return uint64(max(now.Unix(), 0)) }
 
 // herald takes up a succession that somebody brings, and gives its digest.
 func (r *Rotation) herald(s council.Succession) common.Hash {
@@ -42,9 +70,16 @@ func (r *Rotation) herald(s council.Succession) common.Hash {
 	if digest, ok := r.heralded[form]; ok || err != nil {
 		return digest
 	}
-	news, err := r.agree(s)
-	if err != nil {
-		r.do(Notify{What: "rotation", Text: fmt.Sprintf("succession not taken up: %v", err)})
+	heard := HeardSuccession{s, seen(r.now)}
+	news, err := r.agree(heard)
+	switch {
+	case errors.Is(err, errDated):
+		r.dated = RotationStatus{Stage: StageProposed, Roster: s.Roster.Version, Text: fmt.Sprintf("this node takes no part: %v", err)}
+		return common.Hash{}
+	case err != nil: // from whoever likes, and as often
+		if r.every(&r.warned, r.Timing.Remind) {
+			r.do(Notify{What: "rotation", Text: fmt.Sprintf("succession not taken up: %v", err)})
+		}
 		return common.Hash{}
 	}
 	digest, err := s.Digest(r.Holding.Roster)
@@ -55,7 +90,7 @@ func (r *Rotation) herald(s council.Succession) common.Hash {
 		r.heralded[form] = digest
 	}
 	if news {
-		r.do(Keep{RotationRecord{Succession: &s}}, Send{Message: Herald{s}})
+		r.do(Keep{RotationRecord{Heard: &heard}}, Send{Message: Herald{s}})
 		r.soon()
 	}
 	return digest
@@ -118,23 +153,26 @@ func (r *Rotation) gather() {
 		return
 	}
 	old, receives := r.roles(s)
-	if receives && !r.prepared && !r.preparing {
+	why, _ := r.keepsOut(s)
+	if why == "" && receives && !r.prepared && !r.preparing {
 		r.preparing = true
 		r.do(MakeParams{})
 	}
-	m := RotationReady{Succession: digest, Old: old, New: receives}
-	if !receives || r.prepared {
+	deals := old && !r.Shareless
+	m := RotationReady{Succession: digest, Old: deals, New: receives}
+	// Who can take part in no try says so: that it is there, with no part of one.
+	effective := unixTime(s.Effective)
+	if why == "" && !r.now.Before(effective) && (!receives || r.prepared) {
 		m.Random = r.random
 	}
 	for _, o := range []bool{true, false} {
-		if o && old || !o && receives {
+		if o && deals || !o && receives {
 			if r.ready[readyKey{r.Self, o}] != m {
 				r.ready[readyKey{r.Self, o}] = m
 				r.soon()
 			}
 		}
 	}
-	effective := unixTime(s.Effective)
 	if !receives || leader(s) != r.Self || r.now.Before(effective) {
 		r.due(effective, 0)
 		return
@@ -158,6 +196,20 @@ func (r *Rotation) gather() {
 	if d := r.join(rotation); d != nil {
 		d.parts = parts
 	}
+}
+
+// keepsOut says why this node takes part in no try at a succession, whoever else does,
+// and what its operator can do about it; or "".
+func (r *Rotation) keepsOut(s council.Succession) (why, do string) {
+	old, receives := r.roles(s)
+	switch {
+	case r.Frozen != "":
+		return "is frozen: " + readable(r.Frozen), "run 'signer key thaw' here, if the reason is gone; if it is not, agree on a step that puts this node out"
+	case receives && !old && r.Charter != s.Roster.Charter:
+		return fmt.Sprintf("has the charter %s, and the roster that it is to join has %s", r.Charter.Hex(), s.Roster.Charter.Hex()),
+			"get the council's charter file from another member, and start this node with it"
+	}
+	return "", ""
 }
 
 // isReady reports whether a member's node, the old or the new one, can take part.

@@ -56,6 +56,21 @@ func (s RotationStatus) String() string {
 // Status says where the rotation stands at this node, who is missing, and what
 // each should do next.
 func (r *Rotation) Status() RotationStatus {
+	s := r.stands()
+	_, next, ok := r.chosen()
+	if !ok || r.certificate != nil {
+		return s
+	}
+	if why, do := r.keepsOut(next); why != "" {
+		s.Text += "; this node takes no part: it " + why
+		s.Missing = slices.DeleteFunc(s.Missing, func(n Need) bool { return n.Member == r.Self })
+		s.Missing = append(s.Missing, Need{r.Self, do})
+	}
+	return s
+}
+
+// stands is Status of a node that nothing keeps out.
+func (r *Rotation) stands() RotationStatus {
 	if r.certificate != nil {
 		return r.committedStatus()
 	}
@@ -75,7 +90,7 @@ func (r *Rotation) Status() RotationStatus {
 	}
 	absent, short := r.absent(digest, s)
 	for _, m := range absent {
-		out.Missing = append(out.Missing, Need{m, "start the node of this new member; it has to be connected and prepared"})
+		out.Missing = append(out.Missing, Need{m, "start the node of this new member; it has to be connected, prepared and not frozen, with the council's charter, and its clock right"})
 	}
 	if short > 0 {
 		for _, m := range r.Holding.Roster.IDs() {
@@ -127,6 +142,9 @@ func (r *Rotation) idleStatus() RotationStatus {
 		case out.Stage == StageNone:
 			out = RotationStatus{Stage: StageProposed, Roster: s.Roster.Version, Text: "agreed on; this node has no part in it"}
 		}
+	}
+	if out.Stage == StageNone {
+		return r.dated
 	}
 	return out
 }

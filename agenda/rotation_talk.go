@@ -139,7 +139,8 @@ func (r *Rotation) talk() {
 	}
 	if digest, s, ok := r.chosen(); ok && !r.committing() {
 		old, receives := r.roles(s)
-		if m, ok := r.ready[readyKey{r.Self, old}]; ok && (old || receives) && m.Succession == digest {
+		deals := old && !r.Shareless
+		if m, ok := r.ready[readyKey{r.Self, deals}]; ok && (deals || receives) && m.Succession == digest {
 			r.do(Send{Message: m})
 		}
 	}

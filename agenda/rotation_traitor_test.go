@@ -194,3 +194,74 @@ func (w *shift) operators() {
 		w.run(time.Second, never)
 	}
 }
+
+// Three leave. A traitor who stays keeps the last test of a try from those who stay,
+// until they have given it up, and shows it to those who leave. They lock for nothing
+// that nobody who stays has locked for; so when the traitor is silent at the next try,
+// six honest words are for one.
+func TestLeaversLockAfterThoseWhoStay(t *testing.T) {
+	old := newShift(t, 0).holding.Roster
+	three := []council.MemberID{"community-2", "core-3", "core-4"}
+	s := plan(t, old, shiftDay, three, []council.MemberID{"community-4", "core-5", "core-6"}, yes)
+	w := newShift(t, 9, s)
+	traitor := w.desks["core-2"]
+	var whole agenda.Dossier // of the first try
+	var test council.SessionID
+	w.veto = func(name string, e agenda.Effect) bool {
+		if _, lock := e.(agenda.WriteLock); lock && name == traitor.name {
+			return true
+		}
+		x, ok := e.(agenda.Send)
+		d, dossier := x.Message.(agenda.Dossier)
+		if !ok || !dossier || len(d.Acks) < 7 {
+			return false
+		}
+		if len(whole.Tests) == 0 && len(d.Tests) == 1 {
+			whole = d
+		}
+		return len(d.Tests) > 1 && d.Rotation.ID() == whole.Rotation.ID() // nor do the leavers tell of it
+	}
+	w.lone = func(name string, ev agenda.Event) bool {
+		x, ok := ev.(agenda.Signed)
+		if !ok || !slices.Contains(w.signers(x.Session), "core-6") {
+			return false
+		}
+		if test == (council.SessionID{}) {
+			test = x.Session
+		}
+		if x.Session == test && len(whole.Tests) == 1 {
+			whole.Tests = append(whole.Tests, council.TestSignature{Signers: w.signers(test), Signature: x.Signature})
+		}
+		return x.Session == test
+	}
+	w.boot(w.names...)
+	w.propose("core-1", s)
+	if !w.run(time.Minute, func() bool { return len(whole.Tests) == 2 }) {
+		t.Fatalf("no whole try\n%s", w.where())
+	}
+	for _, m := range three {
+		w.give(w.desks[string(m)], agenda.Said{From: traitor.id, Message: whole})
+	}
+	first := whole.Rotation.ID()
+	// As those who stay lock for the next one, the traitor is gone.
+	w.run(3*time.Minute, func() bool {
+		n := 0
+		for _, d := range w.desks {
+			for _, l := range d.disk.Locks {
+				if l.Ceremony == first {
+					t.Fatalf("%s has locked for the try that those who stay have given up", d.name)
+				}
+				n++
+			}
+		}
+		return n > 0
+	})
+	w.kill(traitor)
+	traitor.stays = true
+	if how := w.settle("without the traitor"); how != "committed" {
+		t.Fatal(how)
+	}
+	if len(traitor.disk.Tries) != 2 || len(traitor.disk.Locks) > 0 {
+		t.Errorf("the traitor was in %d tries and locked for %d", len(traitor.disk.Tries), len(traitor.disk.Locks))
+	}
+}

@@ -32,12 +32,17 @@ func (r *Rotation) begin(from council.MemberID, m RotationBegin) {
 func (r *Rotation) unable(m RotationBegin, s council.Succession) string {
 	old, receives := r.roles(s)
 	d, n := r.current(), len(s.Roster.Members)
+	out, _ := r.keepsOut(s)
 	i, j := slices.Index(s.Roster.IDs(), r.Self), slices.Index(m.Rotation.Dealers, r.Self)
 	switch {
 	case !old && !receives:
 		return "has no part in it"
 	case r.refuses(m.Rotation.ID()), r.refuses(m.Rotation.Succession), r.over(m.Rotation.ID()), r.over(m.Rotation.Succession):
 		return "refuses it, or knows that enough others do"
+	case out != "":
+		return out
+	case r.Shareless && j >= 0:
+		return "holds no share to deal"
 	case r.committing():
 		return "somebody has locked for another try"
 	case d != nil && r.active(d) && (d.complete() || d.rotation.Succession != m.Rotation.Succession):
@@ -200,7 +205,7 @@ func (r *Rotation) othersFailed(from council.MemberID, m RotationFailed) {
 		return
 	}
 	r.leave(d)
-	d.failed = fmt.Sprintf("it failed at %s", from)
+	d.failed = fmt.Sprintf("it failed at %s: %s", from, readable(m.Reason))
 	for _, x := range m.Suspects {
 		if _, ok := r.Holding.Roster.Member(x); ok {
 			r.suspects[x]++
@@ -210,11 +215,16 @@ func (r *Rotation) othersFailed(from council.MemberID, m RotationFailed) {
 	r.soon()
 }
 
-// overdue ends a try that takes too long, and one whose sessions have gone with an
-// earlier process before this node had its share on disk.
+// overdue ends a try that takes too long, that this node may not go on with, and one
+// whose sessions have gone with an earlier process before this node had its share on
+// disk.
 func (r *Rotation) overdue() {
 	d := r.current()
 	if d == nil || d.failed != "" || !r.active(d) || d.complete() {
+		return
+	}
+	if r.Frozen != "" {
+		r.giveUp(d, nil, fmt.Sprintf("the node of %s is frozen: %s", r.Self, readable(r.Frozen)))
 		return
 	}
 	_, receives := r.roles(d.succession)

@@ -40,7 +40,9 @@ func plan(t testing.TB, old council.Roster, effective uint64, out, in, approvers
 		}
 	}
 	for _, id := range in {
-		s.Roster.Members = append(s.Roster.Members, shiftMember(t, id))
+		m := shiftMember(t, id)
+		m.Term.Start = effective
+		s.Roster.Members = append(s.Roster.Members, m)
 	}
 	slices.SortFunc(s.Roster.Members, func(x, y council.Member) int { return cmp.Compare(x.ID, y.ID) })
 	doc, err := s.Document(old)

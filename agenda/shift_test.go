@@ -68,6 +68,11 @@ type desk struct {
 	told  []agenda.Notify
 	forks []council.Fork // that it was shown
 	stays bool           // does not come back
+	// What its operator has done.
+	frozen  string
+	charter common.Hash   // another one; zero: the council's
+	behind  time.Duration // its clock
+	lost    bool          // its share
 }
 
 type shiftEvent struct {
@@ -136,7 +141,7 @@ func (w *shift) boot(names ...string) {
 		past := d.disk
 		past.Locks, past.Refusals, past.Tries = slices.Clone(past.Locks), slices.Clone(past.Refusals), slices.Clone(past.Tries)
 		n, err := agenda.NewRotation(agenda.RotationConfig{
-			Self: d.id, Peer: testcouncil.PeerID(w.t, d.key).String(), Holding: w.holding, Profile: council.Millicent, Timing: w.timing,
+			Self: d.id, Peer: testcouncil.PeerID(w.t, d.key).String(), Holding: w.holding, Profile: council.Millicent, Timing: w.timing, Charter: w.charter(d), Frozen: d.frozen, Shareless: d.lost,
 			Seed: crypto.Keccak256Hash([]byte(d.name), []byte(fmt.Sprint(d.life))),
 		}, past)
 		if err != nil {
@@ -150,6 +155,20 @@ func (w *shift) boot(names ...string) {
 				w.give(d, agenda.PeerUp{Member: w.desks[o].id})
 			}
 		}
+	}
+}
+
+func (w *shift) charter(d *desk) common.Hash {
+	if d.charter != (common.Hash{}) {
+		return d.charter
+	}
+	return w.holding.Roster.Charter
+}
+
+// freeze has a node's operator freeze it, or thaw it.
+func (w *shift) freeze(d *desk, reason string) {
+	if d.frozen = reason; d.node != nil {
+		w.give(d, agenda.NodeFrozen{Reason: reason})
 	}
 }
 
@@ -194,8 +213,8 @@ func (w *shift) run(d time.Duration, done func() bool) bool {
 		var sleeper *desk
 		for _, name := range w.names {
 			if n := w.desks[name].node; n != nil {
-				if wake := n.Wake(); !wake.IsZero() && wake.Before(at) {
-					sleeper, at, next = w.desks[name], wake, -1
+				if wake := n.Wake(); !wake.IsZero() && wake.Add(w.desks[name].behind).Before(at) {
+					sleeper, at, next = w.desks[name], wake.Add(w.desks[name].behind), -1
 				}
 			}
 		}
@@ -251,7 +270,7 @@ func (w *shift) write(d *desk, what string, f func()) bool {
 func (w *shift) give(d *desk, ev agenda.Event) {
 	queue := []agenda.Event{ev}
 	for len(queue) > 0 && d.node != nil {
-		effects := d.node.Step(queue[0], w.now)
+		effects := d.node.Step(queue[0], w.now.Add(-d.behind))
 		queue = queue[1:]
 		for _, e := range effects {
 			if d.node == nil {
@@ -274,8 +293,8 @@ func (w *shift) execute(d *desk, e agenda.Effect) []agenda.Event {
 	case agenda.Keep:
 		w.write(d, what, func() {
 			switch x := e.Record; {
-			case x.Succession != nil:
-				d.disk.Successions = append(d.disk.Successions, *x.Succession)
+			case x.Heard != nil:
+				d.disk.Heard = append(d.disk.Heard, *x.Heard)
 			case x.Try != nil:
 				d.disk.Tries = append(d.disk.Tries, *x.Try)
 			case x.Grounds != nil:

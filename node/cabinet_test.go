@@ -3,6 +3,7 @@ package node_test
 import (
 	"cmp"
 	"context"
+	"crypto/ecdsa"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/chain"
 	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
@@ -33,18 +35,23 @@ import (
 	"github.com/millicent-one/signer/tss"
 )
 
-// cabinet is the smallest council that rotates, two of three, and who is to join
-// it: real nodes, disks and engine sessions in one process. An owner makes each
-// node anew on its disk when its roster has changed, as the daemon does.
+// cabinet is a council that rotates, and who is to join it: real nodes, disks and
+// engine sessions in one process. An owner makes each node anew on its disk when its
+// roster has changed, as the daemon does.
 type cabinet struct {
 	house   // its tests' words for asking nodes
 	profile council.Profile
 	size    testcouncil.Size
 	first   council.Roster
-	sets    [][]byte // of pre-parameters, one for each member
+	heirs   []council.MemberID // who joins it, now or later
+	sets    [][]byte           // of pre-parameters, one for each member
+	before  council.Roster     // that the plan leads away from
 	plan    council.Succession
+	seats   map[council.MemberID]council.Roster // that each member came in with
 	change  map[council.MemberID]func(*node.Config)
-	ends    chan ending // nodes whose owner has ended, for whatever reason
+	hooks   map[council.MemberID][]func(step string) // called between the durable steps
+	ends    chan ending                              // nodes whose owner has ended, for whatever reason
+	errands chan func()                              // what nodes want done by the test, while it waits
 }
 
 type ending struct {
@@ -56,43 +63,96 @@ var errDied = errors.New("died in the middle of a step")
 
 const (
 	joiner = council.MemberID("member-04")
-	later  = council.MemberID("member-05") // who hopes for a seat after that
+	later  = council.MemberID("member-05") // who may come in after that
 )
 
+// newCabinet is the smallest council that rotates, two of three, of which one leaves
+// and one comes.
 func newCabinet(t *testing.T) *cabinet {
 	t.Helper()
+	c := smallCabinet(t)
+	c.opens()
+	c.goes(c.first, []council.MemberID{"member-01"}, joiner)
+	return c
+}
+
+// newCabinetOnChain is the same with a chain, and money at the council's address.
+func newCabinetOnChain(t *testing.T) *cabinet {
+	t.Helper()
+	c := smallCabinet(t)
+	c.findChain()
+	c.deploy(testcouncil.SharesOf(t, c.size)[0].Address())
+	c.opens()
+	c.goes(c.first, []council.MemberID{"member-01"}, joiner)
+	return c
+}
+
+func smallCabinet(t *testing.T) *cabinet {
+	t.Helper()
+	return cabinetOf(t, testcouncil.Size{Threshold: 2, Members: 3},
+		council.Profile{Name: "cabinet", Seats: map[council.Seat]int{council.Core: 3}, Threshold: 2}, joiner, later)
+}
+
+// cabinetOf is a council of any size. It opens, then it makes a plan.
+func cabinetOf(t *testing.T, size testcouncil.Size, profile council.Profile, heirs ...council.MemberID) *cabinet {
+	t.Helper()
 	c := &cabinet{
-		size: testcouncil.Size{Threshold: 2, Members: 3}, profile: council.Profile{Name: "cabinet", Seats: map[council.Seat]int{council.Core: 3}, Threshold: 2},
-		change: map[council.MemberID]func(*node.Config){}, ends: make(chan ending, 64),
+		size: size, profile: profile, heirs: heirs, seats: map[council.MemberID]council.Roster{},
+		change: map[council.MemberID]func(*node.Config){}, hooks: map[council.MemberID][]func(string){}, ends: make(chan ending, 64), errands: make(chan func()),
 	}
 	c.t, c.dir, c.rooms, c.shares = t, t.TempDir(), map[council.MemberID]*room{}, map[council.MemberID][]byte{}
-	c.first = council.Roster{Version: 1, Threshold: 2}
-	everyone := &testcouncil.Council{Roster: council.Roster{Version: 1, Threshold: 2}, NodeKeys: map[council.MemberID]council.NodePrivate{}}
-	for _, id := range append(c.size.IDs(), joiner, later) {
-		everyone.NodeKeys[id] = testcouncil.NodeKey(id)
+	return c
+}
+
+// opens makes the first roster, its charter, network, key and shares.
+func (c *cabinet) opens() {
+	t := c.t
+	t.Helper()
+	size, heirs := c.size, c.heirs
+	everyone := &testcouncil.Council{
+		Roster: council.Roster{Version: 1, Threshold: size.Threshold}, NodeKeys: map[council.MemberID]council.NodePrivate{}, Wallets: map[council.MemberID]*ecdsa.PrivateKey{}}
+	c.first = everyone.Roster
+	for _, id := range council.Sorted(slices.Concat(size.IDs(), heirs)) {
+		everyone.NodeKeys[id], everyone.Wallets[id] = testcouncil.NodeKey(id), testcouncil.Wallet(t, id)
 		everyone.Roster.Members = append(everyone.Roster.Members, c.member(id))
+		if !slices.Contains(heirs, id) {
+			c.first.Members = append(c.first.Members, c.member(id))
+		}
 	}
-	c.first.Members = slices.Clone(everyone.Roster.Members[:3])
 	c.council = everyone
 	c.charter = c.smallCharter()
 	c.first.Charter = c.charter.Hash()
+	for _, id := range c.size.IDs() {
+		c.seats[id] = c.first
+	}
 	var err error
 	if c.net, err = p2p.NewNetwork(everyone.Roster, 1); err != nil {
 		t.Fatal(err)
 	}
 	c.bear()
 	c.sets = sets(t, 4)
-	c.plan = c.succession(c.first, "member-01")
 	t.Cleanup(func() {
 		for m := range c.rooms {
 			c.stop(m)
 		}
 	})
-	return c
+}
+
+// goes has the council go from a roster to the next.
+func (c *cabinet) goes(old council.Roster, leavers []council.MemberID, joiners ...council.MemberID) {
+	c.t.Helper()
+	c.before, c.plan = old, c.succession(old, leavers, joiners)
+	for _, m := range joiners {
+		c.seats[m] = c.plan.Roster
+	}
 }
 
 func (c *cabinet) member(id council.MemberID) council.Member {
-	return council.Member{ID: id, Seat: council.Core, Term: council.Term{Start: testcouncil.TermStart, End: testcouncil.TermEnd},
+	seat := council.Core
+	if strings.HasPrefix(string(id), "community") {
+		seat = council.Community
+	}
+	return council.Member{ID: id, Seat: seat, Term: council.Term{Start: testcouncil.TermStart, End: testcouncil.TermEnd},
 		Peer: testcouncil.PeerID(c.t, testcouncil.NodeKey(id)).String(), Approver: crypto.PubkeyToAddress(testcouncil.Wallet(c.t, id).PublicKey)}
 }
 
@@ -101,8 +161,12 @@ func (c *cabinet) smallCharter() *policy.Charter {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	text := fmt.Sprintf(charterText, 1337, "0x00000000000000000000000000000000000000C0", "0xfa17d03220172307c680d2c37da72478a440e109423181eebf788b9fe7b48cb2")
-	charter, err := policy.LoadCharter("charter.yaml", []byte(strings.Replace(text, "threshold: 4", "threshold: 2", 1)), actions)
+	chain, to := uint64(1337), common.HexToAddress("0xc0")
+	if c.chain != nil {
+		chain, to = c.chain.ID(), c.suite.Protocol
+	}
+	text := fmt.Sprintf(charterText, chain, to.Hex(), "0xfa17d03220172307c680d2c37da72478a440e109423181eebf788b9fe7b48cb2")
+	charter, err := policy.LoadCharter("charter.yaml", []byte(strings.Replace(text, "threshold: 4", fmt.Sprint("threshold: ", c.size.Threshold), 1)), actions)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -150,8 +214,8 @@ func sets(t *testing.T, n int) [][]byte {
 	return out
 }
 
-// succession has one member leave and the joiner come, with everybody's word.
-func (c *cabinet) succession(old council.Roster, leaver council.MemberID) council.Succession {
+// succession has members leave and others come, with everybody's word.
+func (c *cabinet) succession(old council.Roster, leavers, joiners []council.MemberID) council.Succession {
 	c.t.Helper()
 	prev, err := old.Hash()
 	if err != nil {
@@ -160,13 +224,15 @@ func (c *cabinet) succession(old council.Roster, leaver council.MemberID) counci
 	day := uint64(time.Now().Unix()) - 60
 	s := council.Succession{Effective: day, Roster: council.Roster{Version: old.Version + 1, Threshold: old.Threshold, Charter: old.Charter, Prev: prev}}
 	for _, m := range old.Members {
-		if m.ID != leaver {
+		if !slices.Contains(leavers, m.ID) {
 			s.Roster.Members = append(s.Roster.Members, m)
 		}
 	}
-	in := c.member(joiner)
-	in.Term.Start = day
-	s.Roster.Members = append(s.Roster.Members, in)
+	for _, id := range joiners {
+		in := c.member(id)
+		in.Term.Start = day
+		s.Roster.Members = append(s.Roster.Members, in)
+	}
 	slices.SortFunc(s.Roster.Members, func(x, y council.Member) int { return cmp.Compare(x.ID, y.ID) })
 	doc, err := s.Document(old)
 	if err != nil {
@@ -175,7 +241,9 @@ func (c *cabinet) succession(old council.Roster, leaver council.MemberID) counci
 	for _, m := range old.Members {
 		s.Approvals = append(s.Approvals, council.WalletSignature{Member: m.ID, Sig: testcouncil.Sign(c.t, doc, testcouncil.Wallet(c.t, m.ID))})
 	}
-	s.Accepts = []council.WalletSignature{{Member: joiner, Sig: testcouncil.Sign(c.t, doc, testcouncil.Wallet(c.t, joiner))}}
+	for _, id := range council.Sorted(joiners) {
+		s.Accepts = append(s.Accepts, council.WalletSignature{Member: id, Sig: testcouncil.Sign(c.t, doc, testcouncil.Wallet(c.t, id))})
+	}
 	for _, m := range s.Roster.Members {
 		s.Addresses = append(s.Addresses, addresses(c.t, m.ID))
 	}
@@ -227,11 +295,7 @@ func (c *cabinet) open(m council.MemberID) *room {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	mine := c.first
-	if !c.founded(m) {
-		mine = c.hopes(m)
-	}
-	r.book, err = journal.Open(c.path(m, "journal.db"), journal.Options{Self: m, Key: testcouncil.NodeKey(m), Roster: mine, Network: network})
+	r.book, err = journal.Open(c.path(m, "journal.db"), journal.Options{Self: m, Key: testcouncil.NodeKey(m), Roster: c.seats[m], Network: network})
 	if err == nil {
 		err = r.book.Trust(c.first)
 	}
@@ -241,16 +305,16 @@ func (c *cabinet) open(m council.MemberID) *room {
 	if !fresh {
 		return r
 	}
-	if i := slices.Index(append(c.size.IDs(), joiner), m); i >= 0 && i < len(c.sets) {
+	if i := slices.Index(slices.Concat(c.size.IDs(), c.heirs), m); i < len(c.sets) {
 		if err := r.keys.PutSpare(c.sets[i]); err != nil {
 			c.t.Fatal(err)
 		}
 	}
-	if c.founded(m) {
+	if c.shares[m] != nil {
 		c.born(r, m)
 		return r
 	}
-	if m == later { // it hears of the key from the others
+	if _, planned := c.plan.Roster.Member(m); !planned { // it hears of the key from the others
 		return r
 	}
 	b, err := rlp.EncodeToBytes(*c.genesis)
@@ -259,21 +323,6 @@ func (c *cabinet) open(m council.MemberID) *room {
 	}
 	if err != nil {
 		c.t.Fatal(err)
-	}
-	return r
-}
-
-// founded reports whether a member was there when the key was made.
-func (c *cabinet) founded(m council.MemberID) bool {
-	_, ok := c.first.Member(m)
-	return ok
-}
-
-// hopes is the roster in which somebody is who comes later.
-func (c *cabinet) hopes(m council.MemberID) council.Roster {
-	r := c.plan.Roster
-	if m == later {
-		r.Members = append(slices.Clone(r.Members), c.member(later))
 	}
 	return r
 }
@@ -288,16 +337,14 @@ func (c *cabinet) start(m council.MemberID) *room {
 	return r
 }
 
-func (c *cabinet) make(m council.MemberID, r *room) {
+// config is what a member's node is made from, on its disk.
+func (c *cabinet) config(m council.MemberID, r *room) node.Config {
 	c.t.Helper()
 	standing, err := node.Stand(r.book, c.first, c.profile)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	roster := standing.Roster()
-	if _, in := roster.Member(m); !in && c.founded(m) {
-		roster = c.first
-	}
+	peer := testcouncil.PeerID(c.t, testcouncil.NodeKey(m)).String()
 	if r.tr, err = c.net.Join(m, testcouncil.NodeKey(m)); err != nil {
 		c.t.Fatal(err)
 	}
@@ -308,13 +355,35 @@ func (c *cabinet) make(m council.MemberID, r *room) {
 	timing := agenda.Defaults()
 	timing.Grace, timing.Retry, timing.Rejudge = 500*time.Millisecond, 500*time.Millisecond, 2*time.Second
 	cfg := node.Config{
-		Self: m, Roster: roster, First: c.first, Profile: c.profile, Peer: testcouncil.PeerID(c.t, testcouncil.NodeKey(m)).String(),
+		Self: m, Roster: standing.RosterOf(m, peer), First: c.first, Profile: c.profile, Peer: peer,
 		Charter: c.charter, Policy: policy.New(c.charter, own), Transport: r.tr, Journal: r.book, Keystore: r.keys, Key: testcouncil.NodeKey(m),
 		Timing: timing, Gas: node.GasMoney{Transactions: 3, Gas: 300_000, MaxFee: gwei(1000)}, Version: "test", Log: c.log(m), Now: c.now,
+	}
+	if c.chain != nil {
+		client, err := chain.New(chain.Config{Chain: c.chain.ID(), RPCs: []string{c.chain.URL()}, PollInterval: 200 * time.Millisecond})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.t.Cleanup(client.Close)
+		cfg.Chains = []*chain.Client{client}
 	}
 	if f := c.change[m]; f != nil {
 		f(&cfg)
 	}
+	cfg.Between(func(step string) {
+		for _, f := range c.hooks[m] {
+			f(step)
+		}
+	})
+	return cfg
+}
+
+// hook has f called between the durable steps of a node, on its owner's goroutine.
+func (c *cabinet) hook(m council.MemberID, f func(step string)) { c.hooks[m] = append(c.hooks[m], f) }
+
+func (c *cabinet) make(m council.MemberID, r *room) {
+	c.t.Helper()
+	cfg := c.config(m, r)
 	made := make(chan error, 1)
 	go func() { // it may die while it takes up what is on its disk
 		err := errDied
@@ -361,12 +430,14 @@ func (c *cabinet) again(m council.MemberID) {
 func (c *cabinet) until(what string, done func() bool) {
 	c.t.Helper()
 	late := time.After(5 * minute)
-	for !done() {
+	for !c.asked(done) {
 		select {
 		case e := <-c.ends:
 			if c.rooms[e.member] == e.room { // else the test has stopped it
 				c.again(e.member)
 			}
+		case do := <-c.errands:
+			do()
 		case <-time.After(50 * time.Millisecond):
 		case <-late:
 			for m := range c.rooms {
@@ -374,6 +445,24 @@ func (c *cabinet) until(what string, done func() bool) {
 				c.t.Logf("%s: %v %v", m, s, err)
 			}
 			c.t.Fatalf("waited for %s", what)
+		}
+	}
+}
+
+// asked gives the answer of something that asks nodes, and runs errands meanwhile: the
+// node that is asked may wait for one.
+func (c *cabinet) asked(done func() bool) (so bool) {
+	answer := make(chan bool, 1)
+	go func() {
+		defer close(answer)
+		answer <- done()
+	}()
+	for {
+		select {
+		case so = <-answer:
+			return so
+		case do := <-c.errands:
+			do()
 		}
 	}
 }

@@ -151,6 +151,11 @@ func (n *Node) Merge(ctx context.Context, from council.MemberID, all ...journal.
 	})
 }
 
+// CourtRoster is the roster that the node files evidence about.
+func (n *Node) CourtRoster(ctx context.Context) (common.Hash, error) {
+	return ask(ctx, n, func() (common.Hash, error) { return n.court.roster, nil })
+}
+
 // Bar is what stands before an old share.
 type Bar = bar
 

@@ -295,8 +295,9 @@ func (n *Node) compare(from council.MemberID, h heads) error {
 	}
 	if len(batch.Entries) > 0 {
 		n.sendSync(from, syncEntries, batch)
-	} else {
-		n.tellHistory(from) // it knows the key's birth by now, and can follow
+	} else if _, member := n.roster.Member(from); !member {
+		// It knows the key's birth by now, and can follow.
+		n.passOn(from, func(council.Switch) bool { return true })
 	}
 	lacking := false
 	for who, seq := range theirs {

@@ -48,6 +48,7 @@ func (n *Node) noteFreeze(f freeze) error {
 		err = n.write(func(j *journal.Journal) error { return j.PutMeta(metaFrozen, b) })
 	}
 	n.frozen, n.noted = f, err == nil
+	defer n.freezeRotation()
 	for _, e := range n.agenda.Stop(f.Reason, n.now()) {
 		for _, ev := range n.execute(e) {
 			n.step(ev)
@@ -117,9 +118,13 @@ func (n *Node) Thaw(ctx context.Context, r api.FreezeRequest) ([]api.Freeze, err
 		n.agenda.Stop("", n.now())
 		n.tellEntry(ev)
 		n.step(ev)
+		n.freezeRotation()
 		return n.viewFreezes(), nil
 	})
 }
+
+// freezeRotation tells the rotation of shares whether this node is frozen.
+func (n *Node) freezeRotation() { n.rotate(agenda.NodeFrozen{Reason: n.agenda.Stopped()}) }
 
 // tellFreeze puts into the feed what the disk's own note says, if it is not there:
 // the node was catching up, or died in between. The note comes first.

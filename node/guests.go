@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
-	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/p2p"
 )
@@ -63,27 +61,3 @@ func (n *Node) letIn() {
 		n.tell("rotation", council.ProposalID{}, "", fmt.Sprintf("who joins or has left can't be let in: %v", err))
 	}
 }
-
-// tellHistory gives a guest the certificates of all rotations, in their order, from
-// time to time: who joins later than the first rotation can follow only so.
-func (n *Node) tellHistory(to council.MemberID) {
-	p := n.peer(to)
-	if _, member := n.roster.Member(to); member || n.now().Before(p.taught.Add(historyEvery)) {
-		return
-	}
-	p.taught = n.now()
-	for i := range n.standing.Switches {
-		b, ok, err := n.book().Meta(metaSwitch(i))
-		var c council.Certificate
-		if err == nil && ok {
-			c, err = council.DecodeCertificate(b)
-		}
-		if err != nil || !ok {
-			n.log.Error("read certificate", "rotation", i+1, "err", err)
-			return
-		}
-		n.sendMessage(to, agenda.CertificateMessage{Certificate: c})
-	}
-}
-
-const historyEvery = 5 * time.Second // between two tellings of the certificates to one guest

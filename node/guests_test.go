@@ -96,6 +96,9 @@ func TestGuestsOfARotation(t *testing.T) {
 		return err == nil && len(s.Missing) == 0
 	})
 
+	hopes := c.plan.Roster
+	hopes.Members = append(slices.Clone(hopes.Members), c.member(later))
+	c.seats[later] = hopes
 	c.start(later)
 	c.until("the roster in force at who comes later", func() bool {
 		r := c.rooms[later]

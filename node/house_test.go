@@ -95,15 +95,7 @@ rules:
 func newHouse(t *testing.T, withShares bool) *house {
 	t.Helper()
 	h := &house{t: t, dir: t.TempDir(), council: testcouncil.New(t), rooms: map[council.MemberID]*room{}, shares: map[council.MemberID][]byte{}}
-	var err error
-	if h.chain, err = devchain.Start(devchain.Config{Period: time.Second, Finality: 2}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.chain.Close() })
-	if h.eth, err = ethclient.Dial(h.chain.URL()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(h.eth.Close)
+	h.findChain()
 	if withShares {
 		h.deploy(testcouncil.Address(t))
 	}
@@ -112,6 +104,7 @@ func newHouse(t *testing.T, withShares bool) *house {
 	if withShares {
 		h.preset()
 	}
+	var err error
 	if h.net, err = p2p.NewNetwork(h.council.Roster, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +114,20 @@ func newHouse(t *testing.T, withShares bool) *house {
 		}
 	})
 	return h
+}
+
+// findChain starts the house's own chain.
+func (h *house) findChain() {
+	h.t.Helper()
+	var err error
+	if h.chain, err = devchain.Start(devchain.Config{Period: time.Second, Finality: 2}); err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { h.chain.Close() })
+	if h.eth, err = ethclient.Dial(h.chain.URL()); err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(h.eth.Close)
 }
 
 func (h *house) deploy(key common.Address) {

@@ -6,6 +6,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
+	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/journal"
 )
@@ -73,6 +74,17 @@ func (s Standing) Roster() council.Roster {
 	return s.Holding().Roster
 }
 
+// RosterOf is the roster that a member's node, by its key, works under: the one in
+// force, or, for who was in the one before and is not in this, that.
+func (s Standing) RosterOf(m council.MemberID, peer string) council.Roster {
+	if k := len(s.Switches); k > 0 && !seated(s.Roster(), m, peer) {
+		if before := s.Switches[k-1].Before().Roster; seated(before, m, peer) {
+			return before
+		}
+	}
+	return s.Roster()
+}
+
 // former are the members of earlier rosters.
 func (s Standing) former() (out []council.Member) {
 	for _, sw := range s.Switches {
@@ -129,6 +141,33 @@ func (s Standing) under(r council.Roster) (council.Holding, error) {
 	}
 	return h, council.WithHint(fmt.Errorf("the journal says that roster %d holds the key; this node was started under version %d", h.Roster.Version, r.Version),
 		"start it under the roster in force")
+}
+
+// passOn gives a member the certificates of all rotations that it may not have heard
+// of, oldest first: each proves itself to who knows the one before. The last one the
+// machine brings, as long as it is that rotation's.
+func (n *Node) passOn(to council.MemberID, lacks func(council.Switch) bool) {
+	p := n.peer(to)
+	if n.now().Before(p.passed.Add(n.timing.Retry)) {
+		return
+	}
+	for i, sw := range n.standing.Switches {
+		if !lacks(sw) || n.shift.book != nil && sw.Before().Epoch >= n.shift.book.epoch {
+			continue
+		}
+		p.passed = n.now()
+		b, ok, err := n.book().Meta(metaSwitch(i))
+		if err != nil || !ok {
+			n.log.Error("read certificate", "rotation", i+1, "err", err)
+			return
+		}
+		c, err := council.DecodeCertificate(b)
+		if err != nil {
+			n.log.Error("read certificate", "rotation", i+1, "err", err)
+			return
+		}
+		n.sendMessage(to, agenda.CertificateMessage{Certificate: c})
+	}
 }
 
 // born takes up the birth of the key.

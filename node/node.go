@@ -101,6 +101,7 @@ type Node struct {
 	// Owned by the goroutine of Run.
 	agenda *agenda.Agenda
 	share  *tss.Share
+	ahead  uint64 // epoch of the share in the keystore, if it is later than the one that the journal knows
 	birth  birth
 	// Who holds the key, and how it has come there; holding is what this node works
 	// under, which stays the one before for who leaves.
@@ -149,7 +150,7 @@ type peer struct {
 	skew    time.Duration
 	roster  *common.Hash
 	detail  string
-	taught  time.Time // when it was told the certificates of all rotations
+	passed  time.Time // when it was last given certificates of rotations
 	// What its words may cost this node.
 	talk, compare allowance
 }
@@ -270,17 +271,20 @@ func (n *Node) load() error {
 			}
 			staged = nil
 		}
-		if n.standing.Genesis == nil { // found in a feed, or beside the share
-			if err := n.saveGenesis(metaGenesis, *made); err != nil {
-				return err
-			}
+		found := n.standing.Genesis == nil // in a feed, or beside the share
+		if found {
 			n.born(*made)
 		}
-		if err := n.finishSwitch(); err != nil {
+		if err := n.resumeSwitch(); err != nil {
 			return err
 		}
 		if err := n.loadShare(*made); err != nil {
 			return err
+		}
+		if found { // not before the share is one of this key: a wrong one must leave nothing here
+			if err := n.saveGenesis(metaGenesis, *made); err != nil {
+				return err
+			}
 		}
 		if err := n.keepRecord(*made); err != nil {
 			return err
@@ -305,6 +309,9 @@ func (n *Node) load() error {
 	if made != nil {
 		n.address.Store(&made.Key)
 	}
+	if err := n.loadFreeze(); err != nil {
+		return err
+	}
 	if err := n.openRotation(); err != nil {
 		return err
 	}
@@ -312,7 +319,7 @@ func (n *Node) load() error {
 	if err := n.openCourt(); err != nil {
 		return err
 	}
-	if err := errors.Join(n.loadReminders(), n.loadBeats(), n.loadFreeze()); err != nil {
+	if err := errors.Join(n.loadReminders(), n.loadBeats()); err != nil {
 		return err
 	}
 	if n.spare.sealed, err = n.keystore.HasSpare(); err != nil {
@@ -327,7 +334,7 @@ func (n *Node) load() error {
 		return err
 	}
 	switch {
-	case n.share != nil && size == 0:
+	case (n.share != nil || n.ahead > 0) && size == 0:
 		n.beginRestore("this node has a share and an empty journal")
 	case len(why) > 0:
 		n.beginRestore(string(why)) // it was started anew before it had caught up
@@ -406,15 +413,20 @@ func (n *Node) loadShare(g council.Genesis) error {
 	if err != nil {
 		return err
 	}
-	if epoch != n.holding.Epoch || share.Address() != g.Key || share.Self() != n.self {
+	if epoch < n.holding.Epoch || share.Epoch() != epoch || share.Address() != g.Key || share.Self() != n.self {
 		return council.WithHint(fmt.Errorf("the share in the keystore is %s's of key %s, epoch %d; the council's key is %s, epoch %d",
 			share.Self(), share.Address().Hex(), epoch, g.Key.Hex(), n.holding.Epoch), "the data directory is mixed from two councils: restore it as a whole")
 	}
 	if err := share.Audit(); err != nil {
 		return council.WithHint(fmt.Errorf("share of epoch %d: %w", epoch, err), "restore it from the backup of this epoch")
 	}
-	n.share = share
 	n.address.Store(&g.Key)
+	if epoch > n.holding.Epoch { // it was received in a rotation that this journal has not heard of
+		n.ahead = epoch
+		n.log.Warn("the share is of a later epoch than the journal knows", "share", epoch, "journal", n.holding.Epoch)
+		return nil
+	}
+	n.share = share
 	return nil
 }
 

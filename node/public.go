@@ -9,7 +9,7 @@ import (
 	"github.com/millicent-one/signer/tss"
 )
 
-// publicNumbers are what a joiner has heard of the old epoch's public numbers, by
+// publicNumbers are what a node without a share has heard of the old epoch's public numbers, by
 // who says so. It takes those that as many old members say as sign together: one
 // of them is honest.
 type publicNumbers struct {
@@ -17,10 +17,11 @@ type publicNumbers struct {
 	known map[common.Hash]*tss.Public
 }
 
-// showPublic tells a node that is not in the roster, and so may be to join it,
-// the public numbers of the epoch in force. They are no secret.
+// showPublic tells another node the public numbers of the epoch in force. They are no
+// secret, and whoever is to receive a share and holds none needs them: who is to join,
+// and a member that has lost its own.
 func (n *Node) showPublic(to council.MemberID) {
-	if _, member := n.roster.Member(to); member || n.share == nil || n.shift.rotation == nil {
+	if n.share == nil || n.shift.rotation == nil {
 		return
 	}
 	b, err := n.share.Public().MarshalBinary()
@@ -34,7 +35,7 @@ func (n *Node) showPublic(to council.MemberID) {
 // takePublic hears them.
 func (n *Node) takePublic(from council.MemberID, b []byte) error {
 	_, member := n.roster.Member(from)
-	if _, mine := n.roster.Member(n.self); mine || !member || n.shift.rotation == nil {
+	if n.share != nil || !member || n.shift.rotation == nil {
 		return nil
 	}
 	if len(b) > maxPublic {
@@ -45,7 +46,10 @@ func (n *Node) takePublic(from council.MemberID, b []byte) error {
 		return err
 	}
 	h := n.holding
-	if p.Address() != h.Key || p.Epoch() != h.Epoch || p.Threshold() != h.Roster.Threshold {
+	if p.Epoch() != h.Epoch { // one of the two has not heard of a rotation yet
+		return nil
+	}
+	if p.Address() != h.Key || p.Threshold() != h.Roster.Threshold {
 		return fmt.Errorf("public numbers of key %s, epoch %d; the council's is %s, epoch %d", p.Address().Hex(), p.Epoch(), h.Key.Hex(), h.Epoch)
 	}
 	s := &n.shift.public

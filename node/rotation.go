@@ -25,7 +25,7 @@ type shift struct {
 	book     *rotationBook
 	params   *tss.PreParams
 	cancel   context.CancelFunc // of the search for pre-parameters
-	public   publicNumbers      // a joiner's
+	public   publicNumbers      // of a node without a share
 	made     *freshShare        // by the session that ended last
 	shares   map[common.Hash]*tss.Share
 	sessions map[council.SessionID]bool // that the machine has started
@@ -77,7 +77,8 @@ func (n *Node) openRotationFrom(h council.Holding) (err error) {
 	var seed common.Hash
 	rand.Read(seed[:])
 	s.rotation, err = agenda.NewRotation(agenda.RotationConfig{
-		Self: n.self, Peer: n.peerID, Holding: h, Profile: n.profile, Timing: n.timing, Seed: seed,
+		Self: n.self, Peer: n.peerID, Holding: h, Profile: n.profile, Timing: n.timing, Seed: seed, Shareless: n.share == nil,
+		Charter: n.charter.Hash(), Frozen: n.agenda.Stopped(),
 	}, s.book.past)
 	if err != nil {
 		s.rotation = nil
@@ -162,7 +163,7 @@ func (n *Node) gate() {
 		return
 	}
 	defer n.letIn()
-	if sw, ok := r.Switched(); ok && n.follows(sw.After().Roster) && n.holding.Epoch < sw.After().Epoch {
+	if sw, ok := r.Switched(); ok && n.goesOn(sw) {
 		n.bar.set(true)
 		n.agenda.Watch(ErrSwitched.Error())
 		n.shed()
@@ -175,6 +176,9 @@ func (n *Node) gate() {
 		barred = n.shift.barred
 	}
 	if barred == n.shift.barred {
+		if !n.holds() && n.agenda.Watching() == "" { // it has erased its share
+			n.agenda.Watch(n.idle())
+		}
 		return
 	}
 	n.shift.barred = barred
@@ -190,10 +194,12 @@ func (n *Node) gate() {
 	}
 }
 
-// follows reports whether this node goes on under a roster that has taken over: it is
-// in it, or was in none before and waits to come in. Who leaves stays where it is.
-func (n *Node) follows(next council.Roster) bool {
-	return seated(next, n.self, n.peerID) || !seated(n.roster, n.self, n.peerID)
+// goesOn reports whether this node has to be made anew after a switch: it is in the
+// next roster, or was a guest of the one before and is one of the next. Who leaves
+// stays under the roster that it was in.
+func (n *Node) goesOn(sw council.Switch) bool {
+	stays := seated(sw.After().Roster, n.self, n.peerID) || !seated(sw.Before().Roster, n.self, n.peerID)
+	return stays && n.holding.Epoch < sw.After().Epoch
 }
 
 // adopt takes up a birth record that others' feeds have brought: a joiner has no
@@ -222,6 +228,8 @@ func (n *Node) idle() string {
 	switch {
 	case n.shift.barred:
 		return locked
+	case n.ahead > 0:
+		return fmt.Sprintf("the share of this node is of epoch %d, and its journal knows of epoch %d: it waits for what the others pass on", n.ahead, n.holding.Epoch)
 	case n.share == nil:
 		return noShare
 	}
@@ -244,6 +252,7 @@ func (n *Node) route(ev agenda.Event) {
 	case agenda.Said:
 		switch m := ev.Message.(type) {
 		case agenda.Herald:
+			n.passOn(ev.From, func(sw council.Switch) bool { return sw.After().Roster.Version >= m.Succession.Roster.Version })
 			if m.Succession.Roster.Version == n.holding.Roster.Version+1 { // one of before is answered, with what came of it
 				if err := n.able(m.Succession); err != nil {
 					n.tellUnable(m.Succession, err)
@@ -252,10 +261,13 @@ func (n *Node) route(ev agenda.Event) {
 			}
 			n.nextRotation(m.Succession)
 			n.rotate(ev)
+		case agenda.CertificateMessage: // who was away for all of a rotation hears of it by this alone
+			n.nextRotation(m.Certificate.Succession)
+			n.rotate(ev)
 		case agenda.ErasureMessage:
 			n.heardErasure(m.Erasure)
 			n.rotate(ev)
-		case agenda.RotationReady, agenda.RotationBegin, agenda.RotationFailed, agenda.Dossier, agenda.CertificateMessage, agenda.AbortMessage:
+		case agenda.RotationReady, agenda.RotationBegin, agenda.RotationFailed, agenda.Dossier, agenda.AbortMessage:
 			n.rotate(ev)
 		}
 	case agenda.Signed:

@@ -33,6 +33,9 @@ func (n *Node) BeginRotation(ctx context.Context, s council.Succession) (api.Rot
 		if sw, ok := r.Switched(); ok {
 			return api.Failf(api.NotReady, "'signer term status' says what is missing", "the rotation to roster %d is not over at this node yet", sw.After().Roster.Version)
 		}
+		if err := r.Check(s, n.now()); err != nil {
+			return api.Fail(api.Invalid, "", err)
+		}
 		n.rotate(agenda.SuccessionAgreed{Succession: s})
 		return nil
 	})

@@ -22,7 +22,7 @@ type rotationBook struct {
 
 // rotationRecord is one of them: of its fields, one has an element.
 type rotationRecord struct {
-	Successions []council.Succession
+	Heard       []agenda.HeardSuccession
 	Tries       []council.Rotation
 	Grounds     []agenda.Dossier
 	Aborts      []council.AbortCertificate
@@ -54,7 +54,7 @@ func openRotationBook(j *journal.Journal, epoch uint64) (*rotationBook, error) {
 
 func (b *rotationBook) fold(r rotationRecord) {
 	p := &b.past
-	p.Successions = append(p.Successions, r.Successions...)
+	p.Heard = append(p.Heard, r.Heard...)
 	p.Tries = append(p.Tries, r.Tries...)
 	p.Grounds = append(p.Grounds, r.Grounds...)
 	p.Aborts = append(p.Aborts, r.Aborts...)
@@ -101,8 +101,8 @@ func (n *Node) keep(r rotationRecord) error {
 // keepable is the record that the machine asks for.
 func keepable(r agenda.RotationRecord) (out rotationRecord) {
 	switch {
-	case r.Succession != nil:
-		out.Successions = []council.Succession{*r.Succession}
+	case r.Heard != nil:
+		out.Heard = []agenda.HeardSuccession{*r.Heard}
 	case r.Try != nil:
 		out.Tries = []council.Rotation{*r.Try}
 	case r.Grounds != nil:

@@ -155,6 +155,7 @@ func (n *Node) stageShare(e agenda.StageShare) (council.NodeSignature, error) {
 	if made == nil || made.share == nil || made.session != e.Rotation.Session() {
 		return none, fmt.Errorf("no share of try %s was made here", id.Hex())
 	}
+	n.between("share made")
 	secret, err := made.share.MarshalBinary()
 	if err != nil {
 		return none, err
@@ -226,7 +227,9 @@ func (n *Node) switchShare(e agenda.SwitchShare) error {
 		return n.finishSwitch() // the keystore could not follow
 	}
 	receives := seated(after.Roster, n.self, n.peerID)
-	if receives && n.shift.shares[e.Switch.Ceremony()] == nil {
+	// Who has a share of that epoch or a later one has switched before, and has lost
+	// the journal in which that stood.
+	if receives && n.shift.shares[e.Switch.Ceremony()] == nil && n.ahead < after.Epoch {
 		return council.WithHint(errors.New("this node has no share of the try that is committed"), "its disk is not the one that has acknowledged it: restore that")
 	}
 	b, err := e.Certificate.Encode()
@@ -292,9 +295,29 @@ func (n *Node) finishSwitch() error {
 	return nil
 }
 
+// resumeSwitch is finishSwitch of a node that starts. A keystore with no share at all
+// is one that was lost: the node follows and judges without one.
+func (n *Node) resumeSwitch() error {
+	err := n.finishSwitch()
+	if !errors.Is(err, keystore.ErrNotFound) {
+		return err
+	}
+	_, secret, none := n.keystore.Current()
+	clear(secret)
+	if errors.Is(none, keystore.ErrNoCurrent) {
+		n.log.Warn("no share of the epoch in force", "why", err)
+		return nil
+	}
+	return err
+}
+
 func (n *Node) makeCurrent(sw council.Switch) error {
 	after := sw.After()
 	secret, err := n.keystore.Get(stagedName(sw.Ceremony()))
+	if errors.Is(err, keystore.ErrNotFound) {
+		return council.WithHint(fmt.Errorf("the keystore is older than the journal: epoch %d of the shares is in force, and the keystore has none of it: %w", after.Epoch, err),
+			"restore a backup of this epoch; without one this seat gets a share again by a rotation, for which the node starts with an empty keystore")
+	}
 	if err != nil {
 		return fmt.Errorf("staged share: %w", err)
 	}

@@ -1,11 +1,14 @@
 package node_test
 
 import (
+	"errors"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/common"
@@ -14,8 +17,11 @@ import (
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
+	"github.com/millicent-one/signer/journal"
 	"github.com/millicent-one/signer/node"
 	"github.com/millicent-one/signer/p2p"
+	"github.com/millicent-one/signer/policy"
+	"github.com/millicent-one/signer/tss"
 )
 
 // stage waits until a node says that the rotation is at a stage.
@@ -58,6 +64,11 @@ func (c *cabinet) vote(at, who council.MemberID, id council.ProposalID) {
 // under the new epoch, the old shares erased.
 func (c *cabinet) settled() bool {
 	for m, r := range c.rooms {
+		_, was := c.before.Member(m)
+		_, is := c.plan.Roster.Member(m)
+		if !was && !is { // it left, or comes, another time
+			continue
+		}
 		if r.Node == nil {
 			return false
 		}
@@ -66,7 +77,7 @@ func (c *cabinet) settled() bool {
 			return false
 		}
 		want := agenda.StageErased
-		if m == joiner {
+		if !was {
 			want = agenda.StageCommitted
 		}
 		if s.Stage != want || len(s.Missing) > 0 {
@@ -76,88 +87,218 @@ func (c *cabinet) settled() bool {
 		if err != nil || v.Council == nil {
 			return false
 		}
-		if _, in := c.plan.Roster.Member(m); in && v.Council.ShareEpoch != 2 {
+		if is && v.Council.ShareEpoch != c.plan.Roster.Version { // both are counted from one
 			return false
 		}
 	}
 	return true
 }
 
-// One member leaves and one joins. The address is the same before and after, the
-// leaver's share is gone, and the joiner signs with another.
+// One member leaves and one joins, twice; the address is the same. The one who joins
+// second has heard of no rotation. Then come old backups. A leaver whose whole disk is of the
+// time before signs nothing and erases its share once more; one with an old keystore
+// alone does not start; and one whose journal is two rotations old goes on with the
+// share that it has.
 func TestRotation(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a real resharing")
+		t.Skip("real resharings")
 	}
 	c := newCabinet(t)
-	for _, m := range append(c.size.IDs(), joiner) {
+	const last = council.MemberID("member-05")
+	for _, m := range c.size.IDs() {
 		c.start(m)
 	}
-	before := c.speak("before", "member-02", "member-01", "member-02")
-	if who := recovered(t, accounts.TextHash([]byte("before")), before.Signature); who != c.genesis.Key {
-		t.Fatalf("signed by %s", who)
+	c.signs("before", "member-02", "member-01", "member-02")
+	for _, m := range c.size.IDs() {
+		c.stop(m)
+	}
+	disk, book, keys := c.copied("member-01", ""), c.copied("member-03", "journal.db"), c.copied("member-03", "keys")
+	for _, m := range append(c.size.IDs(), joiner) {
+		c.start(m)
 	}
 	if err := c.rooms["member-02"].Succeed(t.Context(), c.plan); err != nil {
 		t.Fatal(err)
 	}
-	c.until("the new roster everywhere", c.settled)
+	c.until("the second roster everywhere", c.settled)
 	if epochs, err := c.rooms["member-01"].keys.Epochs(); err != nil || len(epochs) > 0 {
 		t.Errorf("the leaver still has %v, %v", epochs, err)
 	}
-	c.stop("member-02") // so the joiner has to sign
-	after := c.speak("after", joiner, "member-03", joiner)
-	if who := recovered(t, accounts.TextHash([]byte("after")), after.Signature); who != c.genesis.Key {
-		t.Fatalf("signed by %s", who)
+	c.sits()
+
+	c.stop("member-01")
+	c.restored("member-01", "", disk)
+	back := c.start("member-01")
+	c.until("the end of the old share", func() bool {
+		s, err := back.Rotation(t.Context())
+		return err == nil && s.Stage == agenda.StageErased
+	})
+	if epochs, err := back.keys.Epochs(); err != nil || len(epochs) > 0 {
+		t.Errorf("the leaver has its old share again: %v, %v", epochs, err)
 	}
+	if s, err := back.Status(t.Context()); err != nil || s.Phase == api.Ready {
+		t.Errorf("the leaver takes part: %v, %v", s.Phase, err)
+	}
+
+	c.goes(c.plan.Roster, []council.MemberID{"member-02"}, last)
+	if err := c.rooms["member-03"].Succeed(t.Context(), c.plan); err != nil {
+		t.Fatal(err)
+	}
+	c.start(last)
+	c.until("the third roster everywhere", c.settled)
+	c.sits()
+
+	c.stop("member-03")
+	now := c.copied("member-03", "keys")
+	c.restored("member-03", "keys", keys)
+	r := c.open("member-03")
+	if _, err := node.New(c.config("member-03", r)); err == nil || !strings.Contains(err.Error(), "older than the journal") || !strings.Contains(council.Hint(err), "restore a backup") {
+		t.Errorf("starts with the keystore of an epoch that is over: %v", err)
+	}
+	if err := errors.Join(r.tr.Close(), r.book.Close(), r.keys.Close()); err != nil {
+		t.Fatal(err)
+	}
+	c.restored("member-03", "keys", now)
+	c.restored("member-03", "journal.db", book)
+	c.start("member-03")
+	c.until("an old journal to catch up", func() bool {
+		r := c.rooms["member-03"]
+		if r.Node == nil {
+			return false
+		}
+		s, err := r.Status(t.Context())
+		return err == nil && s.Phase == api.Ready && s.Council != nil && s.Council.ShareEpoch == 3
+	})
+	c.stop(joiner) // so the one of the old journal and the one who came last have to sign
+	c.signs("after", last, "member-03", last)
 	c.pass(2 * agenda.BeatEvery)
-	for _, m := range []council.MemberID{"member-03", joiner} {
+	for _, m := range []council.MemberID{"member-03", last} {
 		r := c.rooms[m]
 		if err := r.Beat(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		s, err := r.Status(t.Context())
 		i := slices.IndexFunc(s.Heartbeats, func(h api.Heartbeat) bool { return h.Member == m })
-		if err != nil || i < 0 || s.Heartbeats[i].ShareEpoch != c.genesis.ShareEpoch+1 || s.Heartbeats[i].Share != "sound" {
+		if err != nil || i < 0 || s.Heartbeats[i].ShareEpoch != c.genesis.ShareEpoch+2 || s.Heartbeats[i].Share != "sound" {
 			t.Errorf("%s is proven alive by %+v (%v)", m, s.Heartbeats, err)
+		}
+	}
+}
+
+// sits holds that each new member works under the new roster alone: it shows it, calls
+// its roll, and files evidence about it.
+func (c *cabinet) sits() {
+	c.t.Helper()
+	want, err := c.plan.Roster.Hash()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, m := range c.plan.Roster.IDs() {
+		r := c.rooms[m]
+		s, err := r.Status(c.t.Context())
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if s.Roster.Hash != want || !slices.Equal(s.Roster.Members, c.plan.Roster.IDs()) {
+			c.t.Errorf("%s shows roster %d of %v", m, s.Roster.Version, s.Roster.Members)
+		}
+		if at, err := r.CourtRoster(c.t.Context()); err != nil || at != want {
+			c.t.Errorf("%s files evidence about roster %s, %v", m, at.Hex(), err)
+		}
+		var roll []council.MemberID
+		for _, h := range s.Heartbeats {
+			roll = append(roll, h.Member)
+		}
+		if !slices.Equal(roll, c.plan.Roster.IDs()) {
+			c.t.Errorf("%s calls the roll of %v", m, roll)
 		}
 	}
 }
 
 // dying has a node die at each of these steps, once, in this order.
 func (c *cabinet) dying(m council.MemberID, steps ...string) {
-	c.change[m] = func(cfg *node.Config) {
-		cfg.Between(func(at string) {
-			if len(steps) > 0 && steps[0] == at {
-				steps = steps[1:]
-				runtime.Goexit()
-			}
-		})
+	c.hook(m, func(at string) {
+		if len(steps) > 0 && steps[0] == at {
+			steps = steps[1:]
+			runtime.Goexit()
+		}
+	})
+}
+
+// full has nothing fit on the disk of a node's keystore from a step on, until its
+// operator makes room.
+func (c *cabinet) full(m council.MemberID, step string) (room func()) {
+	keys := c.path(m, "keys")
+	var once sync.Once
+	c.hook(m, func(at string) {
+		if at == step {
+			once.Do(func() {
+				if err := os.Rename(keys, keys+".away"); err != nil {
+					c.t.Error(err)
+				}
+			})
+		}
+	})
+	return func() {
+		if err := os.Rename(keys+".away", keys); err != nil {
+			c.t.Fatal(err)
+		}
 	}
 }
 
-// Every node dies between the steps in which it locks, switches and erases, and
-// goes on from its disk. Nobody has to be asked again.
+// A frozen node keeps the rotation from beginning, also when it is started anew. Then
+// the joiner dies between its share and its Ack, while the disk of another is full:
+// that costs a try. In the next one every node dies between the steps in which it
+// locks, switches and erases, and goes on from its disk, and one disk is full at the
+// switch. Nobody has to be asked again.
 func TestRotationOfDyingNodes(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a real resharing")
+		t.Skip("real resharings")
 	}
 	c := newCabinet(t)
+	restage, reswitch := c.full("member-02", "share made"), c.full("member-03", "certificate written")
 	c.dying("member-01", "barred", "lock written", "certificate written", "old share erased")
 	c.dying("member-02", "lock written", "certificate written", "new share staged", "new share current")
-	c.dying("member-03", "barred", "certificate written", "new share current", "old share erased")
-	c.dying(joiner, "certificate written", "new share staged", "new share current")
+	c.dying("member-03", "barred", "new share current", "old share erased")
+	c.dying(joiner, "share staged", "certificate written", "new share staged", "new share current")
 	for _, m := range append(c.size.IDs(), joiner) {
 		c.start(m)
 	}
-	if err := c.rooms["member-03"].Succeed(t.Context(), c.plan); err != nil {
+	const frozen = council.MemberID("member-03")
+	c.ready(frozen)
+	if _, err := c.rooms[frozen].Freeze(t.Context(), api.FreezeRequest{Reason: "laptop stolen"}); err != nil {
 		t.Fatal(err)
 	}
-	c.until("the new roster everywhere", c.settled)
-	c.stop("member-02")
-	after := c.speak("after", joiner, "member-03", joiner)
-	if who := recovered(t, accounts.TextHash([]byte("after")), after.Signature); who != c.genesis.Key {
-		t.Fatalf("signed by %s", who)
+	if err := c.rooms["member-02"].Succeed(t.Context(), c.plan); err != nil {
+		t.Fatal(err)
 	}
+	for range 2 {
+		for _, m := range []council.MemberID{"member-02", frozen} {
+			c.await(m, "only the frozen node to be missing", minute, func(r *room) bool {
+				s, err := r.Rotation(t.Context())
+				return err == nil && s.Stage == agenda.StageGathering && len(s.Missing) == 1 && s.Missing[0].Member == frozen
+			})
+		}
+		c.stop(frozen)
+		c.start(frozen)
+		c.await(frozen, "what it has missed", minute, func(*room) bool { return c.told(frozen, "caught-up", "") })
+	}
+	if s, err := c.rooms[frozen].Rotation(t.Context()); err != nil || !strings.Contains(s.String(), "laptop stolen") || !strings.Contains(s.String(), "signer key thaw") {
+		t.Errorf("it says %s, %v", s, err)
+	}
+	if _, err := c.rooms[frozen].Thaw(t.Context(), api.FreezeRequest{Reason: "found it"}); err != nil {
+		t.Fatal(err)
+	}
+	c.until("a full disk at the staging", func() bool { return c.told("member-02", "rotation-failed", "stage the share") })
+	restage()
+	c.until("a full disk at the switch", func() bool { return c.told("member-03", "rotation", "make the new share current") })
+	if s, err := c.rooms["member-03"].Status(t.Context()); err != nil || s.Phase == api.Ready {
+		t.Errorf("it signs with its old share: %v, %v", s.Phase, err)
+	}
+	reswitch()
+	c.until("the new roster everywhere", c.settled)
+	c.sits()
+	c.stop("member-02")
+	c.signs("after", joiner, "member-03", joiner)
 }
 
 // A rotation that as many refuse as sign together is over for all, and the council
@@ -196,22 +337,37 @@ func TestRefusedRotation(t *testing.T) {
 
 // What is approved when two of three have locked is signed by nobody, before the
 // certificate and after it: those who have locked sign nothing, also when they are
-// started anew, and the approvals were given to another roster.
+// started anew, and the approvals were given to another roster. What two have signed
+// before, though nobody has the signature, is in their Locks: the next council gives
+// its nonce to nothing else, and signs it again at the same one. So each of two
+// transactions happens once.
 func TestNothingIsSignedAfterTheLock(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a real resharing")
 	}
-	c := newCabinet(t)
+	c := newCabinetOnChain(t)
 	release := make(chan struct{})
 	letGo := sync.OnceFunc(func() { close(release) })
 	t.Cleanup(letGo)
-	c.change["member-03"] = func(cfg *node.Config) {
-		cfg.Between(func(at string) {
-			if at == "barred" {
-				<-release
+	held := make(chan struct{}, 1) // member-01, which is to leave, comes to its lock last
+	c.hook("member-01", func(at string) {
+		if at == "barred" {
+			select {
+			case held <- struct{}{}:
+			default:
 			}
-		})
+			<-release
+		}
+	})
+	own, err := policy.LoadMember("policy.yaml", []byte("version: 1\nname: own\nrules:\n  - {id: never, effect: deny, actions: [pause]}\n"), c.charter)
+	if err != nil {
+		t.Fatal(err)
 	}
+	c.change["member-03"] = func(cfg *node.Config) { cfg.Policy = policy.New(c.charter, own) } // so member-01 and 02 sign
+	// What would complete a signature of member-01 gets lost.
+	last := func(f p2p.Frame) bool { return tss.Round(f.Type) == tss.SignRound9 }
+	c.net.Add(p2p.Fault{From: "member-01", Channel: p2p.Session, Drop: 1, Match: last})
+	c.net.Add(p2p.Fault{To: "member-01", Channel: p2p.Session, Drop: 1, Match: last})
 	for _, m := range append(c.size.IDs(), joiner) {
 		c.start(m)
 	}
@@ -223,6 +379,19 @@ func TestNothingIsSignedAfterTheLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.await("member-02", "the proposal", minute, func(r *room) bool { return r.proposal(t, p.ID).ID == p.ID })
+	one := c.propose("member-01", "pause")
+	for _, m := range []council.MemberID{"member-01", "member-02"} {
+		c.approve(m, m, one)
+	}
+	first := func(state journal.State) func(r *room) bool {
+		return func(r *room) bool {
+			row, ok, err := r.book.RowByProposal(one)
+			return err == nil && ok && row.State == state && row.Nonce == 0
+		}
+	}
+	for _, m := range []council.MemberID{"member-01", "member-02"} {
+		c.await(m, "its part of a signature", minute, first(journal.Revealed))
+	}
 	if err := c.rooms["member-02"].Succeed(t.Context(), c.plan); err != nil {
 		t.Fatal(err)
 	}
@@ -232,15 +401,20 @@ func TestNothingIsSignedAfterTheLock(t *testing.T) {
 			return err == nil && strings.Contains(s.Detail, "has locked")
 		})
 	}
-	locked("member-01")
+	locked("member-03")
 	locked("member-02")
-	c.vote("member-01", "member-01", p.ID)
+	select {
+	case <-held:
+	case <-time.After(minute):
+		t.Fatal("member-01 does not come to its lock")
+	}
+	c.vote("member-03", "member-01", p.ID)
 	c.vote("member-02", "member-02", p.ID)
-	c.await("member-01", "both approvals", minute, func(r *room) bool { return r.proposal(t, p.ID).Have == 2 })
-	c.stop("member-01")
-	c.start("member-01")
-	locked("member-01")
-	for _, m := range []council.MemberID{"member-01", "member-02"} {
+	c.await("member-03", "both approvals", minute, func(r *room) bool { return r.proposal(t, p.ID).Have == 2 })
+	c.stop("member-03")
+	c.start("member-03")
+	locked("member-03")
+	for _, m := range []council.MemberID{"member-03", "member-02"} {
 		if x := c.rooms[m].proposal(t, p.ID); len(x.Attempts) > 0 || x.Done() {
 			t.Errorf("%s, which has locked, works for it: %s %+v", m, x.State, x.Attempts)
 		}
@@ -259,6 +433,31 @@ func TestNothingIsSignedAfterTheLock(t *testing.T) {
 	c.await("member-03", "the signature", minute, inState(t, p.ID, api.Signed))
 	if who := recovered(t, accounts.TextHash([]byte("late")), c.rooms["member-03"].proposal(t, p.ID).Signature); who != c.genesis.Key {
 		t.Errorf("signed by %s", who)
+	}
+	// And the transaction.
+	c.net.Calm()
+	if !first(journal.Revealed)(c.rooms[joiner]) {
+		t.Fatal("the joiner has not taken over what was revealed")
+	}
+	two := c.propose("member-02", "pause")
+	both := []council.MemberID{"member-02", joiner}
+	for _, m := range both {
+		c.approve(m, m, two)
+	}
+	for _, m := range both {
+		c.await(m, "the second one to wait", minute, func(r *room) bool { p := r.proposal(t, two); return p.Have == 2 && p.State == api.Approved })
+	}
+	for _, m := range both {
+		c.approve(m, m, one)
+	}
+	for _, m := range both {
+		c.await(m, "both on the chain", minute, func(r *room) bool {
+			row, ok, err := r.book.RowByProposal(two)
+			return first(journal.Consumed)(r) && err == nil && ok && row.State == journal.Consumed && row.Nonce == 1
+		})
+	}
+	if n, err := c.eth.NonceAt(t.Context(), c.genesis.Key, nil); err != nil || n != 2 || !c.paused() {
+		t.Errorf("%d transactions have happened, %v", n, err)
 	}
 }
 

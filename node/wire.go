@@ -36,6 +36,7 @@ type hello struct {
 	Version string // of the software
 	Council common.Hash
 	Life    uint64 // drawn when the process starts: another one means that it has forgotten its sessions
+	Epoch   uint64 // of the shares, as its journal knows; zero before there is a key
 }
 
 // heads is a vector of feed heads. An answer is not answered by another.
@@ -187,6 +188,9 @@ func (n *Node) hello(from council.MemberID, h hello) {
 		n.step(agenda.PeerRestarted{Member: from})
 	}
 	p.version, p.life = h.Version, h.Life
+	if h.Epoch > 0 {
+		n.passOn(from, func(sw council.Switch) bool { return sw.Before().Epoch >= h.Epoch })
+	}
 	skew := time.UnixMilli(int64(h.Time)).Sub(n.now())
 	p.skew = skew.Round(time.Second)
 	if skew.Abs() > n.timing.MaxSkew {
@@ -199,17 +203,16 @@ func (n *Node) peerEvent(ev p2p.Event) {
 	switch ev := ev.(type) {
 	case p2p.PeerUp:
 		p := n.peer(ev.Member)
-		p.online, p.since, p.detail, p.roster = true, n.now(), "", nil
+		p.online, p.since, p.detail, p.roster, p.passed = true, n.now(), "", nil, time.Time{}
 		n.log.Info("peer up", "member", ev.Member)
 		n.tell("peer-up", council.ProposalID{}, ev.Member, string(ev.Member)+" is online")
 		h := hello{Time: uint64(n.now().UnixMilli()), Version: n.version, Life: n.life}
 		if g := n.agenda.Genesis(); g != nil {
-			h.Council = g.ID()
+			h.Council, h.Epoch = g.ID(), n.holding.Epoch
 		}
 		n.sendRecord(ev.Member, recordHello, h)
 		n.sendHeads(ev.Member, false)
 		n.showPublic(ev.Member)
-		n.tellHistory(ev.Member)
 		n.tellErasures(ev.Member)
 		n.sendRecord(ev.Member, recordBeats, beats{n.roll.Last()})
 		n.step(agenda.PeerUp{Member: ev.Member, RTT: ev.RTT})

@@ -77,11 +77,9 @@ func (p *parts) stand(s node.Standing) (place, error) {
 		}
 	}
 	at.guests = nil
-	if k := len(s.Switches); k > 0 {
-		at.roster = s.Switches[k-1].Before().Roster
-		if at.me, at.left = p.seat(at.roster); at.left {
-			return at, nil
-		}
+	at.roster = s.RosterOf(p.self(), p.peer)
+	if at.me, at.left = p.seat(at.roster); at.left {
+		return at, nil
 	}
 	return at, council.WithHint(fmt.Errorf("member %s is not in roster %d, which is in force, and no succession says that it comes in", p.self(), now.Version),
 		"name the succession that does under 'successions' in signer.yaml; if your seat is over, this daemon is not needed any more")

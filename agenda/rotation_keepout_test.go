@@ -1,0 +1,277 @@
+package agenda_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
+)
+
+// untried fails when somebody has joined a try.
+func (w *shift) untried(when string) {
+	w.t.Helper()
+	for _, name := range w.names {
+		if n := len(w.desks[name].disk.Tries); n > 0 {
+			w.t.Fatalf("%s: %s has joined %d tries", when, name, n)
+		}
+	}
+}
+
+// waitsFor fails unless two nodes say that a member is waited for: itself, with what
+// its operator has to do, and another.
+func (w *shift) waitsFor(name, do string) {
+	w.t.Helper()
+	for _, who := range []string{name, "core-1"} {
+		s := w.desks[who].node.Status()
+		i := slices.IndexFunc(s.Missing, func(n agenda.Need) bool { return string(n.Member) == name })
+		if i < 0 || who == name && !strings.Contains(s.Missing[i].Do, do) {
+			w.t.Fatalf("%s says %s", who, s)
+		}
+	}
+}
+
+// A frozen node that is to stay keeps every try from coming about, before the first
+// one and in the middle of one, also when it is started anew. Thawed, it takes part.
+func TestFrozenNodeKeepsOut(t *testing.T) {
+	newShift(t, 0) // makes the plan that all of them share
+	for _, when := range []agenda.RotationStage{agenda.StageNone, agenda.StageGathering, agenda.StageRunning, agenda.StageStaged, agenda.StageTesting} {
+		t.Run(string("frozen at "+when), func(t *testing.T) {
+			t.Parallel()
+			w := newShift(t, 21)
+			d := w.desks["core-3"]
+			if when == agenda.StageNone {
+				w.freeze(d, "laptop stolen")
+			}
+			w.boot(w.names...)
+			w.propose("core-2", w.plans[0])
+			if when != agenda.StageNone && w.run(20*time.Second, func() bool { return w.stage("core-3", when) }) {
+				w.freeze(d, "laptop stolen")
+			}
+			if d.frozen == "" {
+				t.Fatalf("core-3 was never %s", when)
+			}
+			tries := len(d.disk.Tries)
+			for range 2 {
+				w.run(2*time.Minute, never)
+				if when == agenda.StageNone || when == agenda.StageGathering {
+					w.untried("while it is frozen")
+				}
+				if len(d.disk.Tries) > tries {
+					t.Fatal("it has joined a try")
+				}
+				for _, name := range w.names {
+					if x := w.desks[name]; len(x.disk.Locks) > 0 || x.disk.Certificate != nil {
+						t.Fatalf("%s has locked", name)
+					}
+				}
+				w.waitsFor("core-3", "signer key thaw")
+				if s := d.node.Status(); !strings.Contains(s.Text, "laptop stolen") {
+					t.Fatalf("it says %s", s)
+				}
+				w.kill(d)
+				w.run(time.Second, never)
+				w.boot("core-3")
+			}
+			if !w.sign() {
+				t.Error("the council can't sign meanwhile")
+			}
+			w.freeze(d, "")
+			if how := w.settle("thawed"); how != "committed" {
+				t.Fatal(how)
+			}
+		})
+	}
+}
+
+// What others commit holds for a frozen node: it has dealt and locked for nothing,
+// whether it leaves or stays, and switches and erases as they do.
+func TestFrozenNodeTakesWhatOthersCommit(t *testing.T) {
+	t.Run("leaves", func(t *testing.T) {
+		w := newShift(t, 22)
+		d := w.desks["core-4"]
+		w.freeze(d, "the machine is in other hands")
+		w.boot(w.names...)
+		w.propose("core-2", w.plans[0])
+		if how := w.settle("without it"); how != "committed" {
+			t.Fatal(how)
+		}
+		if c := d.disk.Certificate; len(d.disk.Locks) > 0 || slices.Contains(c.Rotation.Dealers, "core-4") || d.frozen == "" {
+			t.Errorf("it has given %d locks; dealers %v", len(d.disk.Locks), c.Rotation.Dealers)
+		}
+	})
+	t.Run("stays", func(t *testing.T) {
+		w := newShift(t, 23)
+		d := w.desks["core-3"]
+		deaf := true // it has done its part of the test, and does not hear that all is well
+		w.lone = func(name string, ev agenda.Event) bool {
+			_, signed := ev.(agenda.Signed)
+			return name == "core-3" && signed
+		}
+		w.cut = func(from, to string) bool { return deaf && to == "core-3" && len(w.desks["core-1"].disk.Locks) > 0 }
+		w.boot(w.names...)
+		w.propose("core-2", w.plans[0])
+		if !w.run(time.Minute, func() bool { return len(w.desks["core-1"].disk.Locks) > 0 }) || len(d.disk.Locks) > 0 {
+			t.Fatalf("not locking\n%s", w.where())
+		}
+		w.freeze(d, "laptop stolen")
+		deaf = false
+		w.give(d, agenda.LastFourWanted{})
+		if how := w.settle("without its lock"); how != "committed" {
+			t.Fatal(how)
+		}
+		if len(d.disk.Locks) > 0 || len(d.disk.Certificate.Locks) < 5 {
+			t.Errorf("it has given %d locks", len(d.disk.Locks))
+		}
+	})
+}
+
+// Who has lost its share deals none, and gets one.
+func TestSharelessMemberDealsNothing(t *testing.T) {
+	w := newShift(t, 24)
+	for _, name := range []string{"core-1", "core-2", "community-1"} {
+		w.desks[name].lost = true
+	}
+	w.boot(w.names...)
+	w.propose("core-3", w.plans[0])
+	if how := w.settle("three have lost theirs"); how != "committed" {
+		t.Fatal(how)
+	}
+	c := w.desks["core-1"].disk.Certificate
+	if want := []council.MemberID{"community-2", "community-3", "core-3", "core-4"}; !slices.Equal(c.Rotation.Dealers, want) || len(w.desks["core-1"].disk.Tries) != 1 {
+		t.Errorf("dealers %v in try %d", c.Rotation.Dealers, len(w.desks["core-1"].disk.Tries))
+	}
+}
+
+// A joiner with another charter, or with a clock that is late by days, costs no try:
+// it is waited for, and says why.
+func TestJoinerThatIsNotReady(t *testing.T) {
+	for name, wrong := range map[string]func(d *desk, is bool){
+		"charter": func(d *desk, is bool) {
+			d.charter = common.Hash{}
+			if is {
+				d.charter = common.Hash{0xcc}
+			}
+		},
+		"clock": func(d *desk, is bool) {
+			d.behind = 0
+			if is {
+				d.behind = 48 * time.Hour
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newShift(t, 25)
+			d := w.desks["core-5"]
+			wrong(d, true)
+			w.boot(w.names...)
+			w.propose("core-2", w.plans[0])
+			w.run(5*time.Minute, never)
+			w.untried("with a wrong " + name)
+			if name == "charter" {
+				w.waitsFor("core-5", "charter file")
+			} else if s := d.node.Status(); s.Stage != agenda.StageProposed || !strings.Contains(s.Text, "at the earliest") {
+				t.Errorf("it says %s", s)
+			}
+			if s := w.desks["core-1"].node.Status(); len(s.Missing) != 1 || s.Missing[0].Member != "core-5" {
+				t.Errorf("core-1 says %s", s)
+			}
+			w.kill(d)
+			wrong(d, false)
+			if how := w.settle("put right"); how != "committed" {
+				t.Fatal(how)
+			}
+		})
+	}
+}
+
+// late is a succession whose day is the last but one moment of all old mandates.
+func late(t *testing.T) council.Succession {
+	if s, ok := plans["late"]; ok {
+		return s
+	}
+	old := newShift(t, 0).holding.Roster
+	plans["late"] = plan(t, old, testcouncil.TermEnd-10, leavers, joiners, yes)
+	return plans["late"]
+}
+
+// A succession that is first seen when the mandates of its approvers have ended, with
+// a day that lies before, is taken up by nobody. One that was seen in time stays good,
+// however often its nodes are started anew; who missed it then takes no part in it,
+// and takes what the others commit.
+func TestSuccessionDatedBackIsNotTakenUp(t *testing.T) {
+	s := late(t)
+	after := time.Unix(testcouncil.TermEnd+100, 0)
+	t.Run("by nobody", func(t *testing.T) {
+		w := newShift(t, 26, s)
+		w.now = after
+		w.boot(w.names...)
+		w.propose("core-2", s)
+		w.give(w.desks["core-3"], agenda.Said{From: "core-4", Message: agenda.Herald{Succession: s}})
+		w.run(time.Minute, never)
+		w.untried("dated back")
+		for _, name := range []string{"core-2", "core-3"} {
+			d := w.desks[name]
+			if x := d.node.Status(); !strings.Contains(x.Text, "dated back") || x.Roster != 2 || len(d.disk.Heard) > 0 {
+				t.Errorf("%s says %s", name, x)
+			}
+			if err := d.node.Check(s, w.now); err == nil || council.Hint(err) == "" {
+				t.Errorf("its operator is told %v", err)
+			}
+		}
+	})
+	t.Run("seen in time", func(t *testing.T) {
+		w := newShift(t, 27, s)
+		w.now = time.Unix(testcouncil.TermEnd-100, 0)
+		for _, name := range w.names {
+			if name != "core-4" {
+				w.boot(name)
+			}
+		}
+		w.propose("core-2", s)
+		w.run(30*time.Second, never)
+		for _, name := range w.names {
+			if name != "core-4" {
+				w.kill(w.desks[name])
+			}
+		}
+		w.now = after
+		w.boot(w.names...)
+		if err := w.desks["core-2"].node.Check(s, w.now); err != nil {
+			t.Errorf("what it has taken up before: %v", err)
+		}
+		if how := w.settle("later"); how != "committed" {
+			t.Fatal(how)
+		}
+		if d := w.desks["core-4"]; len(d.disk.Heard)+len(d.disk.Locks)+len(d.disk.Tries) > 0 {
+			t.Error("core-4, which saw it too late, takes part")
+		}
+	})
+}
+
+// Whoever likes may bring successions that are none: people are told once in a while.
+func TestFalseSuccessionsAreNotNews(t *testing.T) {
+	w := newShift(t, 28)
+	w.boot("core-1")
+	d := w.desks["core-1"]
+	bad := w.plans[0]
+	for i := range 50 {
+		bad.Effective = shiftDay + uint64(i) + 1
+		w.give(d, agenda.Said{From: "core-2", Message: agenda.Herald{Succession: bad}})
+	}
+	told := 0
+	for _, n := range d.told {
+		if strings.Contains(n.Text, "not taken up") {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Error(fmt.Sprint("people were told ", told, " times"))
+	}
+}

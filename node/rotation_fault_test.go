@@ -1,0 +1,228 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/accounts"
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
+	"github.com/millicent-one/signer/node"
+	"github.com/millicent-one/signer/p2p"
+)
+
+// told reports whether a node has told of something, since it was made.
+func (c *cabinet) told(m council.MemberID, kind, text string) bool {
+	return c.rooms[m].Node != nil && slices.ContainsFunc(c.spoken(m, kind), func(e api.Event) bool { return strings.Contains(e.Text, text) })
+}
+
+// signs has members say a text, and holds that it is the council's key that signs it.
+func (c *cabinet) signs(text string, at council.MemberID, who ...council.MemberID) {
+	c.t.Helper()
+	p := c.speak(text, at, who...)
+	if by := recovered(c.t, accounts.TextHash([]byte(text)), p.Signature); by != c.genesis.Key {
+		c.t.Fatalf("signed by %s", by)
+	}
+}
+
+// copied keeps a copy of a member's stopped disk, or of a part of it.
+func (c *cabinet) copied(m council.MemberID, part string) (at string) {
+	c.t.Helper()
+	at = filepath.Join(c.t.TempDir(), "copy")
+	c.copy(at, c.path(m, part))
+	return at
+}
+
+// restored puts a copy in the place of what is there.
+func (c *cabinet) restored(m council.MemberID, part, from string) {
+	c.t.Helper()
+	to := c.path(m, part)
+	if err := os.RemoveAll(to); err != nil {
+		c.t.Fatal(err)
+	}
+	c.copy(to, from)
+}
+
+func (c *cabinet) copy(to, from string) {
+	c.t.Helper()
+	if err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.MkdirAll(filepath.Join(to, rel), 0o700)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), b, 0o600)
+	}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Seven hand over to seven, two of them new, while the network is cut 4|3 and 3|4 at
+// each step and healed. One of those who leave is away all the time, and gives up its
+// share when it comes back; what leavers say then is nothing to the new council.
+func TestSevenNodesRotate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real resharing of seven")
+	}
+	c := cabinetOf(t, testcouncil.Size{Threshold: 4, Members: 7}, council.Millicent, "community-4", "core-5")
+	c.opens()
+	c.goes(c.first, []council.MemberID{"community-2", "core-4"}, "community-4", "core-5")
+	cuts := c.cutAt("share made", "ack written", "barred", "lock written", "certificate written")
+	var first sync.Once
+	c.net.Add(p2p.Fault{Channel: p2p.Session, Match: func(p2p.Frame) bool { // looks, and does nothing
+		first.Do(func() { go cuts("the first word of the resharing") })
+		return false
+	}})
+	for _, m := range slices.Concat(c.size.IDs(), c.heirs) {
+		if m != "core-4" {
+			c.start(m)
+		}
+	}
+	c.ready("core-2")
+	if err := c.rooms["core-2"].Succeed(t.Context(), c.plan); err != nil {
+		t.Fatal(err)
+	}
+	c.until("the new roster where nodes run", func() bool {
+		for _, m := range c.plan.Roster.IDs() {
+			if c.rooms[m].Node == nil {
+				return false
+			}
+			s, err := c.rooms[m].Status(t.Context())
+			if err != nil || s.Council == nil || s.Council.ShareEpoch != 2 {
+				return false
+			}
+		}
+		return true
+	})
+	c.start("core-4")
+	c.until("the new roster everywhere", c.settled)
+	c.sits()
+	for _, m := range []council.MemberID{"community-2", "core-4"} {
+		if epochs, err := c.rooms[m].keys.Epochs(); err != nil || len(epochs) > 0 {
+			t.Errorf("%s still has %v, %v", m, epochs, err)
+		}
+		if _, err := c.rooms["core-1"].Ballot(t.Context(), api.BallotRequest{Proposal: "00", Decision: council.Approve, Member: m}); !errors.Is(err, api.NotFound) {
+			t.Errorf("%s may approve: %v", m, err)
+		}
+	}
+	c.signs("after", "core-5", "community-1", "community-4", "core-1", "core-5")
+}
+
+// cutAt has the network cut in two when the first node comes to each of these steps,
+// and healed when all nodes have noticed. It returns what does the same by name. A
+// test has to be in until for that.
+func (c *cabinet) cutAt(steps ...string) (cut func(step string)) {
+	sides := [][]council.MemberID{{"community-1", "community-2", "core-1", "core-2", "core-5"}, {"community-1", "community-2", "core-1", "community-4"}}
+	turn := 0
+	cut = func(step string) {
+		made := make(chan struct{})
+		do := func() {
+			side := sides[turn%len(sides)]
+			turn++
+			c.net.Partition(side...)
+			close(made)
+			late := time.After(minute)
+			for !c.parted(side) {
+				select {
+				case <-time.After(20 * time.Millisecond):
+				case <-late:
+					c.t.Errorf("cut at %s: not all have noticed", step)
+				}
+				if c.t.Failed() {
+					break
+				}
+			}
+			c.t.Logf("cut at %s: %v and the others", step, side)
+			c.net.Heal()
+		}
+		select {
+		case c.errands <- do:
+			<-made
+		case <-c.t.Context().Done():
+		}
+	}
+	var mu sync.Mutex
+	for _, m := range slices.Concat(c.size.IDs(), c.heirs) {
+		c.hook(m, func(at string) {
+			mu.Lock()
+			i := slices.Index(steps, at)
+			if i >= 0 {
+				steps = slices.Delete(steps, i, i+1)
+			}
+			mu.Unlock()
+			if i >= 0 {
+				cut(at)
+			}
+		})
+	}
+	return cut
+}
+
+// parted reports whether each node that lives knows that it reaches nobody across.
+func (c *cabinet) parted(side []council.MemberID) bool {
+	for m, r := range c.rooms {
+		if r.Node == nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(c.t.Context(), time.Second)
+		s, err := r.Status(ctx)
+		cancel()
+		if err != nil { // it has ended, and is not made anew yet; or it waits with an errand
+			continue
+		}
+		for _, p := range s.Peers {
+			if p.Member != m && p.Online && slices.Contains(side, p.Member) != slices.Contains(side, m) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// The wrong share stops a node before it has written down what lies beside it: with the
+// right keystore the journal takes up the right key.
+func TestWrongShareLeavesNoBirthRecord(t *testing.T) {
+	c := newCabinet(t)
+	const m = council.MemberID("member-01")
+	c.shares[m] = c.shares["member-02"]
+	r := c.open(m)
+	b, err := rlp.EncodeToBytes(*c.genesis)
+	if err == nil { // as a backup brings it, without a journal
+		err = errors.Join(r.keys.Put(node.BirthRecord, b), r.book.Close(), r.keys.Close(), os.Remove(c.path(m, "journal.db")))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = c.open(m)
+	defer func() {
+		if err := errors.Join(r.tr.Close(), r.book.Close(), r.keys.Close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, err := node.New(c.config(m, r)); err == nil || !strings.Contains(err.Error(), "member-02's") {
+		t.Errorf("starts with the share of another: %v", err)
+	}
+	if _, ok, err := r.book.Meta("genesis"); err != nil || ok {
+		t.Errorf("it has written down whose key that is: %v, %v", ok, err)
+	}
+}
