@@ -13,8 +13,8 @@
 // each effect), runner.go (one engine session), wire.go and feeds.go (what goes
 // to and comes from other nodes), frames.go and evidence.go (what convicts a
 // member), chains.go (RPCs), ceremony.go (key generation), spare.go (its primes,
-// made ahead), rotation.go and its neighbours, lineage.go and bar.go (another
-// roster), standby.go (slots), backup.go (who has one), events.go and
+// made ahead), rotation.go and its neighbours, lineage.go, guests.go, erased.go and
+// bar.go (another roster), standby.go (slots), backup.go (who has one), events.go and
 // hooks.go (telling people), backend.go, exhibits.go, view.go and doctor.go
 // (answering people).
 package node

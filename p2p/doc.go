@@ -40,7 +40,8 @@
 // protocols is refused, and the report lists both sides' versions.
 //
 // Read it in this order: frame.go (what is said), transport.go and event.go
-// (the door), host.go and link.go (one goroutine per member keeps it reached),
+// (the door), host.go, circle.go and link.go (who is let in, and one goroutine per
+// member that keeps it reached),
 // greet.go (who is at the other end, and whether it lives), inbound.go (what
 // comes in), network.go (the one in memory). Bounds are in limits.go.
 package p2p
