@@ -351,7 +351,7 @@ func (a *Agenda) abandon(l *lane, suspects []council.MemberID, proven bool, reas
 		// Known at once, and whether or not the entry about the attempt's
 		// beginning was ever written.
 		p.begun(a.self, b.Begun(), a.now)
-		p.held = a.now.Add(backoff(b.Attempt))
+		p.held = a.now.Add(backoff(p.joined(a.self, b.Nonce)))
 	}
 }
 

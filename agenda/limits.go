@@ -18,6 +18,8 @@ const (
 	MaxSought        = 3   // times that a chain is asked in vain what has used a nonce, before it counts as another's
 	MaxEarlyWords    = 3   // attempts at a proposal that a member may find too early without being suspected
 	MaxLoneWords     = 2   // attempts that one member alone speaks of and that others wait for
+	MaxLeads         = 4   // times that a member's words raise the number of the next attempt, until all signers of one have joined it
+	MaxExcuses       = 3   // attempts at a proposal that a member may refuse for no fault of its own without being suspected
 	MaxDossiers      = 4   // tries of a rotation that one member tells of and this node has not joined
 	MaxTries         = 64  // at rotations under one share epoch; their shares are all kept
 )
