@@ -21,3 +21,6 @@ func (a *Agenda) PatienceFor(id council.ProposalID, members []council.MemberID) 
 	p := a.proposals[id]
 	return a.pace.patience(members, p.failures(0), a.deadline(p, 0))
 }
+
+// Hearings counts the sessions that the court remembers.
+func (c *Court) Hearings() int { return len(c.hearings) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -157,3 +158,14 @@ func (b *bar) Pass(f func() error) error { return b.pass(f) }
 
 // Down puts the bar down.
 func (b *bar) Down() { b.set(true) }
+
+// Docket names the evidence that a node holds.
+type Docket = docket
+
+// Hello has the node take a member's greeting, by a clock that is so far ahead.
+func (n *Node) Hello(ctx context.Context, from council.MemberID, ahead time.Duration) error {
+	return n.call(ctx, func() error {
+		n.hello(from, hello{Time: uint64(n.now().Add(ahead).UnixMilli()), Life: 1})
+		return nil
+	})
+}
