@@ -233,6 +233,14 @@ func (a *Agenda) input(p *Proposal, l *lane) policy.Input {
 	return in
 }
 
+// Input is what the policy is asked about a proposal at a time, on facts that the
+// caller has fetched just now.
+func (a *Agenda) Input(p *Proposal, f council.Facts, now time.Time) policy.Input {
+	in := a.input(p, a.laneOf(p))
+	in.Facts, in.Head, in.Now = f, max(f.Block, in.Head), unix(now)
+	return in
+}
+
 // fresh reports whether the facts are of the newest block this node knows, or
 // whether the policy needs none.
 func (a *Agenda) fresh(p *Proposal, l *lane) bool {
