@@ -175,13 +175,7 @@ func TestNoAttemptIsJoinedTwice(t *testing.T) {
 // once.
 func TestAccusedIsWrittenDown(t *testing.T) {
 	w := newWorld(t, 508)
-	id := w.propose("core-1", "pause", "protocol")
-	w.run(5*time.Second, w.known(id))
-	w.approvedBy(everyone[:4], id)
-	if !w.run(10*time.Second, func() bool { return w.attempts == 1 }) {
-		t.Fatal("no attempt")
-	}
-	w.run(300*time.Millisecond, func() bool { return false })
+	id := w.attempting()
 	var b council.Begin
 	for _, s := range w.sessions {
 		b = s.begin

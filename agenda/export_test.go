@@ -16,11 +16,5 @@ func (a *Agenda) Leader(id council.ProposalID, attempt uint64) council.MemberID 
 	return set[0]
 }
 
-// PatienceFor is what a session of these members would get.
-func (a *Agenda) PatienceFor(id council.ProposalID, members []council.MemberID) Patience {
-	p := a.proposals[id]
-	return a.pace.patience(members, p.failures(0), a.deadline(p, 0))
-}
-
 // Hearings counts the sessions that the court remembers.
 func (c *Court) Hearings() int { return len(c.hearings) }

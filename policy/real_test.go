@@ -20,9 +20,9 @@ type realCase struct {
 	Source     string            `yaml:"source"` // of the calldata; built here if empty
 	To         string            `yaml:"to" strict:"required"`
 	Data       string            `yaml:"data"`
-	Nest       int               `yaml:"nest"`  // so many multicalls around the data
-	Zeros      int               `yaml:"zeros"` // bytes after the data
-	Code       map[string]string `yaml:"code"`  // code hash by address
+	Nest       int               `yaml:"nest"`    // so many multicalls around the data
+	Zeros      int               `yaml:"zeros"`   // bytes after the data
+	Code       map[string]string `yaml:"code"`    // code hash by address
 	Storage    []string          `yaml:"storage"` // words on chain, as ADDRESS:SLOT=WORD
 	Simulation string            `yaml:"simulation"`
 	Allow      bool              `yaml:"allow"`
