@@ -300,6 +300,31 @@ func (a *Agenda) Trying() []council.ProposalID {
 	return out
 }
 
+// Signers is who signs a proposal that is approved, as far as this node can tell:
+// the signers of the attempt that it takes part in, or of the next one. It is nil
+// for a proposal that can't be signed now, or is.
+func (a *Agenda) Signers(id council.ProposalID) []council.MemberID {
+	p, ok := a.proposals[id]
+	if !ok || p.signed() || !a.enough(p) {
+		return nil
+	}
+	l := a.laneOf(p)
+	if l.try != nil {
+		if l.try.begin.Proposal == id {
+			return l.try.begin.Signers
+		}
+		return nil
+	}
+	nonce, err := a.nonceFor(l, p)
+	if err != nil {
+		return nil
+	}
+	if set, _ := a.signers(p, nonce, l.last[nonce]+1); len(set) >= a.roster.Threshold {
+		return set
+	}
+	return nil
+}
+
 // drive moves a lane on: it ends an attempt that takes too long, or finds the
 // next proposal and, when it is this node's turn, opens an attempt.
 func (a *Agenda) drive(l *lane) {

@@ -14,6 +14,7 @@ import (
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
 )
 
 // What a raw proposal gets when its proposer names no ceilings. The charter's
@@ -227,34 +228,37 @@ func (n *Node) Ballot(ctx context.Context, r api.BallotRequest) (u api.UnsignedA
 func (n *Node) Vote(ctx context.Context, ap council.Approval) (api.Proposal, error) {
 	return ask(ctx, n, func() (v api.Proposal, err error) {
 		lost := n.together(func() error {
-			v, err = n.vote(ap)
+			err = n.vote(ap)
 			return nil
 		})
-		return v, errors.Join(err, lost)
+		if err = errors.Join(err, lost); err != nil {
+			return v, err
+		}
+		p, _ := n.agenda.Proposal(ap.Proposal)
+		return n.viewProposal(p), nil
 	})
 }
 
-func (n *Node) vote(ap council.Approval) (v api.Proposal, _ error) {
+func (n *Node) vote(ap council.Approval) error {
 	if n.restoring() {
-		return v, api.Fail(api.NotReady, "", errors.New(n.agenda.Watching()))
+		return api.Fail(api.NotReady, "", errors.New(n.agenda.Watching()))
 	}
 	read := n.now()
 	_, word, err := n.agenda.Vote(ap, read)
 	switch {
 	case errors.Is(err, agenda.ErrNoKey):
-		return v, api.Fail(api.NotReady, "", err)
+		return api.Fail(api.NotReady, "", err)
 	case errors.Is(err, agenda.ErrTooLate):
-		return v, api.Fail(api.Conflict, "", err)
+		return api.Fail(api.Conflict, "", err)
 	case err != nil:
-		return v, api.Fail(api.Invalid, "", err)
+		return api.Fail(api.Invalid, "", err)
 	}
-	ev, err := n.append(word, council.Voted{Approval: ap})
+	ev, err := n.record(word, council.Voted{Approval: ap}, func(e journal.Entry) { n.publishVote(e, ap.Proposal) })
 	if err != nil {
-		return v, err
+		return err
 	}
 	ev.Read = read
 	n.tellEntry(ev)
 	n.step(ev)
-	p, _ := n.agenda.Proposal(ap.Proposal)
-	return n.viewProposal(p), nil
+	return nil
 }

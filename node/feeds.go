@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/rlp"
@@ -16,6 +17,11 @@ import (
 
 // append writes an entry to the own feed, durably, and sends it to all.
 func (n *Node) append(word council.Word, body any) (agenda.Recorded, error) {
+	return n.record(word, body, n.publish)
+}
+
+// record writes an entry to the own feed, durably, and hands it to send.
+func (n *Node) record(word council.Word, body any, send func(journal.Entry)) (agenda.Recorded, error) {
 	if n.restoring() {
 		return agenda.Recorded{}, errRestoring()
 	}
@@ -27,23 +33,29 @@ func (n *Node) append(word council.Word, body any) (agenda.Recorded, error) {
 	if err != nil {
 		return agenda.Recorded{}, err
 	}
-	n.publish(e)
+	send(e)
 	return recorded(e)
 }
 
-// afterwards is how long an entry waits at most that is sent when a signature
-// from standby is made: some of those take less.
+// afterwards is how long an entry waits at most that a signature from standby does
+// not need: most of those take less.
 const afterwards = 100 * time.Millisecond
+
+// unsent is an entry of the own feed that waits, and who has it already.
+type unsent struct {
+	entry journal.Entry
+	had   []council.MemberID
+}
 
 // postpone sends an entry of the own feed with the next one, or a moment later:
 // when nobody waits for it, and its sending, checking and writing at six others
 // would take the processor from a signature that is under way.
-func (n *Node) postpone(e journal.Entry) {
-	n.then(func() {
-		if n.unsent = append(n.unsent, e); len(n.unsent) == 1 {
-			time.AfterFunc(afterwards, func() { n.calls.post(n.publishRest) })
-		}
-	}, nil)
+func (n *Node) postpone(e journal.Entry) { n.then(func() { n.owe(unsent{entry: e}) }, nil) }
+
+func (n *Node) owe(u unsent) {
+	if n.unsent = append(n.unsent, u); len(n.unsent) == 1 {
+		time.AfterFunc(afterwards, func() { n.calls.post(n.publishRest) })
+	}
 }
 
 // publish sends an entry of the own feed to all, after those before it.
@@ -52,11 +64,32 @@ func (n *Node) publish(e journal.Entry) {
 	n.sendRecord("", recordEntry, e)
 }
 
+// publishVote sends a member's word to all. One that completes an approval goes
+// first to those who will sign, and to the others a moment later.
+func (n *Node) publishVote(e journal.Entry, p council.ProposalID) {
+	n.then(func() { // when the agenda has heard of it
+		signers := n.agenda.Signers(p)
+		if len(signers) == 0 {
+			n.publish(e)
+			return
+		}
+		n.publishRest()
+		for _, m := range signers {
+			n.sendRecord(m, recordEntry, e)
+		}
+		n.owe(unsent{e, signers})
+	}, nil)
+}
+
 func (n *Node) publishRest() {
 	rest := n.unsent
 	n.unsent = nil
-	for _, e := range rest {
-		n.sendRecord("", recordEntry, e)
+	for _, u := range rest {
+		for _, m := range n.transport.Online() {
+			if !slices.Contains(u.had, m) {
+				n.sendRecord(m, recordEntry, u.entry)
+			}
+		}
 	}
 }
 

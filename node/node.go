@@ -110,7 +110,7 @@ type Node struct {
 	court    court
 	restore  *quarantine
 	rounds   uint64 // comparisons of feeds, to take turns
-	unsent   []journal.Entry
+	unsent   []unsent
 
 	rehearsals []rehearsal
 	reminded   []agenda.Reminder // about terms that end

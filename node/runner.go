@@ -189,7 +189,6 @@ func (r *runner) handle(ctx context.Context, n *Node, s *tss.Session, ready tss.
 		r.write(n)
 	}
 	if ready.Reveals {
-		n.calls.post(n.publishRest) // the others hear of the attempt, too
 		if err := r.revealed(); err != nil {
 			return false, fmt.Errorf("write `revealed`: %w", err)
 		}

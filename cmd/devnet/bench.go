@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
 )
 
 // measuring are the options of 'devnet bench'.
@@ -227,7 +228,11 @@ func (s *story) signature(ctx context.Context, m []*member, i int) (api.Proposal
 	if err != nil {
 		return p, sent, err
 	}
+	mark := m[3].tape.mark()
 	if _, err := s.approve(ctx, p.ID, m[3]); err != nil {
+		return p, sent, err
+	}
+	if err := m[3].toldMined(ctx, mark, p.ID); err != nil {
 		return p, sent, err
 	}
 	done, err := s.mined(ctx, action, m[3], p.ID)
@@ -244,6 +249,13 @@ func (s *story) signature(ctx context.Context, m []*member, i int) (api.Proposal
 		return done, sent, err
 	}
 	return done, api.Traffic{FramesOut: after.FramesOut - before.FramesOut, BytesOut: after.BytesOut - before.BytesOut}, nil
+}
+
+// toldMined waits until the member's daemon says by itself that the proposal is in
+// a block: to ask again and again would take time from what is measured.
+func (m *member) toldMined(ctx context.Context, mark int, id council.ProposalID) error {
+	_, err := m.tape.await(ctx, mark, func(e api.Event) bool { return e.Kind == string(council.WordMined) && e.Proposal == id })
+	return err
 }
 
 // other is the playbook that the protocol can take next.

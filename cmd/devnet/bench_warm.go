@@ -103,7 +103,11 @@ func (s *story) quick(ctx context.Context, m []*member, i int) (api.Proposal, er
 			return p, err
 		}
 	}
+	mark := m[3].tape.mark()
 	if _, err := s.approve(ctx, p.ID, m...); err != nil {
+		return p, err
+	}
+	if err := m[3].toldMined(ctx, mark, p.ID); err != nil {
 		return p, err
 	}
 	p, err = s.until(ctx, m[3], p.ID, "a block with it", func(p api.Proposal) bool { return p.State == api.Mined || p.State == api.Final || p.State.Done() })
