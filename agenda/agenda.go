@@ -170,6 +170,8 @@ func (a *Agenda) Step(ev Event, now time.Time) []Effect {
 		a.signed(ev)
 	case Failed:
 		a.failed(ev)
+	case Accused:
+		a.accused(ev)
 	case Stalled:
 		a.stalled(ev)
 	case Convicted:

@@ -233,6 +233,14 @@ func (a *Agenda) input(p *Proposal, l *lane) policy.Input {
 	return in
 }
 
+// Input is what the policy is asked about a proposal at a time, on facts that the
+// caller has fetched just now.
+func (a *Agenda) Input(p *Proposal, f council.Facts, now time.Time) policy.Input {
+	in := a.input(p, a.laneOf(p))
+	in.Facts, in.Head, in.Now = f, max(f.Block, in.Head), unix(now)
+	return in
+}
+
 // fresh reports whether the facts are of the newest block this node knows, or
 // whether the policy needs none.
 func (a *Agenda) fresh(p *Proposal, l *lane) bool {
@@ -351,7 +359,7 @@ func (a *Agenda) abandon(l *lane, suspects []council.MemberID, proven bool, reas
 		// Known at once, and whether or not the entry about the attempt's
 		// beginning was ever written.
 		p.begun(a.self, b.Begun(), a.now)
-		p.held = a.now.Add(backoff(b.Attempt))
+		p.held = a.now.Add(backoff(p.joined(a.self, b.Nonce)))
 	}
 }
 

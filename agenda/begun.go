@@ -1,6 +1,7 @@
 package agenda
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -36,12 +37,14 @@ func (p *Proposal) leads(m council.MemberID, nonce uint64) int {
 	return n
 }
 
-func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time) {
+// begun takes up that a member has joined an attempt. It reports whether that was
+// the last of its signers.
+func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time) (whole bool) {
 	at := p.attempt(b.Begin)
 	if at == nil {
 		if len(p.Attempts) >= MaxAttemptsKept {
 			if p.leads(author, b.Nonce) >= MaxLoneWords {
-				return // or its new words would keep its old ones from being counted
+				return false // or its new words would keep its old ones from being counted
 			}
 			// What one member alone has spoken of goes first.
 			i := slices.IndexFunc(p.Attempts, func(at Attempt) bool { return len(at.Joined) < 2 })
@@ -50,9 +53,61 @@ func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time
 		p.Attempts = append(p.Attempts, Attempt{Number: b.Attempt, Nonce: b.Nonce, Begin: b.Begin, Signers: b.Signers, Leader: b.Coordinator, Heard: now})
 		at = &p.Attempts[len(p.Attempts)-1]
 	}
-	if slices.Contains(at.Signers, author) && !slices.Contains(at.Joined, author) {
-		at.Joined = append(at.Joined, author)
+	if !slices.Contains(at.Signers, author) || slices.Contains(at.Joined, author) {
+		return false
 	}
+	at.Joined = append(at.Joined, author)
+	return len(at.Joined) == len(at.Signers)
+}
+
+// lead is what a member has told of attempts at a nonce.
+type lead struct {
+	nonce  uint64
+	member council.MemberID
+}
+
+// numbered counts an attempt that a member says it has joined. The next one has a
+// higher number, at which everyone draws its coordinator anew and waits for that one
+// anew: so whoever raises the number as it likes could choose who is waited for, and
+// that it never ends. What this node has joined counts, and what all its signers
+// have. Of the rest, a member raises it MaxLeads times, and then again when there
+// was an attempt that all its signers have joined. Whose number the others don't
+// follow any more, they learn of when it refuses theirs.
+func (a *Agenda) numbered(p *Proposal, author council.MemberID, b council.Begun, whole bool) {
+	l := a.laneOf(p)
+	if whole {
+		maps.DeleteFunc(l.leads, func(x lead, _ int) bool { return x.nonce == b.Nonce })
+	}
+	if x := (lead{b.Nonce, author}); author != a.self && !whole && b.Attempt > l.last[b.Nonce] {
+		if l.leads[x] >= MaxLeads {
+			return
+		}
+		l.leads[x]++
+	}
+	l.counted(b.Nonce, b.Attempt)
+}
+
+// failures counts the attempts at a nonce that all their signers had joined and
+// that failed.
+func (p *Proposal) failures(nonce uint64) int {
+	n := 0
+	for _, at := range p.Attempts {
+		if at.Nonce == nonce && at.Failed != "" && len(at.Joined) == len(at.Signers) {
+			n++
+		}
+	}
+	return n
+}
+
+// joined counts the attempts at a nonce that a member has joined.
+func (p *Proposal) joined(m council.MemberID, nonce uint64) int {
+	n := 0
+	for _, at := range p.Attempts {
+		if at.Nonce == nonce && slices.Contains(at.Joined, m) {
+			n++
+		}
+	}
+	return n
 }
 
 // running finds an attempt of others that may still bring the signature: all

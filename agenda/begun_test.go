@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
 )
 
@@ -50,6 +51,101 @@ func TestWordsOfAttemptsHoldNobodyUp(t *testing.T) {
 			if !w.run(time.Minute, w.minedBy(id)) {
 				w.fail(id)
 			}
+		})
+	}
+}
+
+// A member that speaks of ever higher attempts, each of such a number that it would
+// coordinate the next itself, is waited for a few times, and no more, though two
+// others join whatever it speaks of. Nor do its numbers make sessions wait longer for
+// the silent.
+func TestNumbersOfAttemptsHoldNobodyUp(t *testing.T) {
+	const first council.MemberID = "core-3"
+	tale := council.Sorted([]council.MemberID{first, "core-4", "community-3", "core-1"})
+	for _, c := range []struct {
+		name  string
+		liars []council.MemberID
+		each  bool // has a tale of its own
+	}{
+		{"one", []council.MemberID{first}, true},
+		{"two tell one tale", []council.MemberID{first, "core-4"}, false},
+		{"three tell one tale", []council.MemberID{first, "core-4", "community-3"}, false},
+		{"three tell three", []council.MemberID{first, "core-4", "community-3"}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, 506)
+			id := w.propose("core-1", "pause", "protocol")
+			w.run(5*time.Second, w.known(id))
+			w.approve(first, id)
+			w.run(time.Second, func() bool { return false })
+			for _, m := range c.liars { // their nodes do nothing but what the test does
+				w.nodes[m].up = false
+			}
+			honest := w.nodes["core-1"].agenda
+			words := uint64(0)
+			var lie func()
+			lie = func() {
+				number := honest.LastAttempt(id) + 1
+				for number < honest.LastAttempt(id)+30 && honest.Leader(id, number+1) != first {
+					number++
+				}
+				for i, m := range c.liars {
+					if i == 0 || c.each {
+						words++
+					}
+					var begin common.Hash
+					binary.BigEndian.PutUint64(begin[:], words)
+					w.append(w.nodes[m], council.WordBegun, council.Begun{Proposal: id, Chain: chainID, Attempt: number, Begin: begin, Coordinator: m, Signers: tale})
+				}
+				w.after(time.Second, lie)
+			}
+			lie()
+			w.run(time.Minute, func() bool { return false })
+			w.approvedBy([]council.MemberID{"core-1", "core-2", "community-1"}, id)
+			began := w.now
+			if !w.run(5*time.Minute, w.minedBy(id)) {
+				w.fail(id)
+			}
+			t.Logf("mined after %s; last attempt %d", w.now.Sub(began), honest.LastAttempt(id))
+			if w.patience == 0 || w.patience > 2*agenda.Defaults().Silence {
+				t.Errorf("somebody waits %s for a round", w.patience)
+			}
+		})
+	}
+}
+
+// A signer that has an excuse whenever it is called, none of which speaks against
+// it, keeps the council from signing for a while, and not for ever.
+func TestExcusesEnd(t *testing.T) {
+	for _, rule := range []string{"busy", "attempt", "suspected", "mandate"} {
+		t.Run(rule, func(t *testing.T) {
+			w := newWorld(t, 507)
+			const shirker council.MemberID = "core-3"
+			id := w.propose("core-1", "pause", "protocol")
+			w.run(5*time.Second, w.known(id))
+			w.approve(shirker, id)
+			w.run(time.Second, func() bool { return false })
+			w.nodes[shirker].up = false // its node does nothing but what the test does
+			w.approvedBy([]council.MemberID{"core-1", "core-2", "community-1"}, id)
+			var excuse func()
+			excuse = func() {
+				for _, m := range everyone {
+					p, _ := w.nodes[m].agenda.Proposal(id)
+					if m == shirker || len(w.nodes[m].agenda.Trying()) == 0 {
+						continue
+					}
+					at := p.Attempts[len(p.Attempts)-1]
+					if slices.Contains(at.Signers, shirker) {
+						w.step(m, agenda.Said{From: shirker, Message: agenda.Refusal{Begin: at.Begin, Chain: chainID, Attempt: at.Number, Rule: rule}})
+					}
+				}
+				w.after(20*time.Millisecond, excuse)
+			}
+			excuse()
+			if !w.run(2*time.Minute, w.minedBy(id)) {
+				w.fail(id)
+			}
+			t.Logf("%d attempts", w.attempts)
 		})
 	}
 }

@@ -1,4 +1,20 @@
 package agenda
 
+import "github.com/millicent-one/signer/council"
+
 // Lanes counts the chains of which the agenda keeps a state.
 func (a *Agenda) Lanes() int { return len(a.lanes) }
+
+// LastAttempt is the highest attempt that counts at the first nonce.
+func (a *Agenda) LastAttempt(id council.ProposalID) uint64 {
+	return a.laneOf(a.proposals[id]).last[0]
+}
+
+// Leader is who would coordinate an attempt at the first nonce.
+func (a *Agenda) Leader(id council.ProposalID, attempt uint64) council.MemberID {
+	set, _ := a.signers(a.proposals[id], 0, attempt)
+	return set[0]
+}
+
+// Hearings counts the sessions that the court remembers.
+func (c *Court) Hearings() int { return len(c.hearings) }

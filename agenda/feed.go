@@ -63,8 +63,8 @@ func (a *Agenda) record(e Recorded) {
 			if e.Author == a.self {
 				p.record.begun = e.At
 			}
-			p.begun(e.Author, b, a.reading())
-			a.laneOf(p).counted(b.Nonce, b.Attempt)
+			whole := p.begun(e.Author, b, a.reading())
+			a.numbered(p, e.Author, b, whole)
 		}
 	case council.AttemptFailed:
 		if p := a.known(b.Proposal, e); p != nil && p.at(b.Chain, b.Nonce) {
@@ -145,6 +145,7 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 		Ballots:  map[council.MemberID]council.Approval{},
 		told:     map[string]bool{},
 		doubt:    map[council.MemberID]int{},
+		excuses:  map[council.MemberID]int{},
 		apart:    apart{},
 		Spoken:   map[council.MemberID]time.Time{},
 	}

@@ -25,6 +25,7 @@ type lane struct {
 	byID  map[council.ProposalID]uint64
 	last  map[uint64]uint64 // highest attempt heard of, by nonce
 	over  map[uint64]uint64 // highest attempt known to have ended, by nonce
+	leads map[lead]int      // see numbered
 	try   *try
 	plan  *Plan
 	turn  turn
@@ -62,7 +63,7 @@ func (a *Agenda) lane(chain uint64) *lane {
 }
 
 func newLane(chain uint64) *lane {
-	return &lane{chain: chain, rows: map[uint64]row{}, byID: map[council.ProposalID]uint64{}, last: map[uint64]uint64{}, over: map[uint64]uint64{}}
+	return &lane{chain: chain, rows: map[uint64]row{}, byID: map[council.ProposalID]uint64{}, last: map[uint64]uint64{}, over: map[uint64]uint64{}, leads: map[lead]int{}}
 }
 
 func (a *Agenda) chains() []uint64 { return slices.Sorted(maps.Keys(a.lanes)) }
@@ -373,10 +374,8 @@ func (a *Agenda) drive(l *lane) {
 	a.do(*l.plan)
 }
 
-// backoff spaces out attempts that keep failing.
-func backoff(attempt uint64) time.Duration {
-	if attempt <= 3 {
-		return 0
-	}
-	return min(time.Duration(attempt-3)*500*time.Millisecond, 10*time.Second)
+// backoff spaces out attempts that keep failing, by how many this node has joined:
+// their numbers are not only its own doing.
+func backoff(joined int) time.Duration {
+	return min(time.Duration(max(joined-3, 0))*500*time.Millisecond, 10*time.Second)
 }

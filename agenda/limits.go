@@ -18,8 +18,19 @@ const (
 	MaxSought        = 3   // times that a chain is asked in vain what has used a nonce, before it counts as another's
 	MaxEarlyWords    = 3   // attempts at a proposal that a member may find too early without being suspected
 	MaxLoneWords     = 2   // attempts that one member alone speaks of and that others wait for
+	MaxLeads         = 4   // times that a member's words raise the number of the next attempt, until all signers of one have joined it
+	MaxExcuses       = 3   // attempts at a proposal that a member may refuse for no fault of its own without being suspected
 	MaxDossiers      = 4   // tries of a rotation that one member tells of and this node has not joined
+	MaxHearings      = 96  // sessions that a court remembers, those that are over included
 	MaxTries         = 64  // at rotations under one share epoch; their shares are all kept
+)
+
+// How long the end of a session waits for the culprit to come out, after its members
+// have heard different things.
+const (
+	showWait  = 2 * time.Second
+	showWaits = 3                      // times, when this process stood still meanwhile
+	heldUp    = 300 * time.Millisecond // a Tick so late means that it did
 )
 
 // MaxRTT bounds what a line may add to this node's patience: a member that is

@@ -90,16 +90,16 @@ func (p *pace) hearsay(members []council.MemberID) time.Duration {
 // patience is what a session of these members gets: for each round half of what
 // the slowest of the last signatures took as a whole, and the way there and back
 // twice. Should all have become slow at once, it grows with the attempts that
-// fail. Nobody can stretch it far: a round gets a third of timing.Deadline at
+// failed. Nobody can stretch it far: a round gets a third of timing.Deadline at
 // most, and all together the deadline.
-func (p *pace) patience(members []council.MemberID, attempt uint64, deadline time.Duration) Patience {
+func (p *pace) patience(members []council.MemberID, failed int, deadline time.Duration) Patience {
 	t := p.timing
 	round, whole := 2*t.Silence, t.Deadline
 	if len(p.took) > 0 {
 		slowest := slices.Max(p.took)
 		round, whole = max(slowest/2, t.Silence), 8*slowest
 	}
-	longer := min((max(attempt, 1)-1)/2, MaxPaceDoublings)
+	longer := min(failed/2, MaxPaceDoublings)
 	round = min((round+2*p.slowest(members))<<longer, t.Deadline/3)
 	return Patience{Join: 2 * p.grace(members), Round: round, More: round / 6, Whole: min(max(whole<<longer, 4*round), deadline)}
 }
@@ -109,13 +109,7 @@ func (p *pace) patience(members []council.MemberID, attempt uint64, deadline tim
 // are slow enough would never sign. Numbers of attempts don't count here: one
 // member's word can lead them ahead.
 func (a *Agenda) deadline(p *Proposal, nonce uint64) time.Duration {
-	failed := 0
-	for _, at := range p.Attempts {
-		if at.Nonce == nonce && at.Failed != "" && len(at.Joined) == len(at.Signers) {
-			failed++
-		}
-	}
-	return a.timing.Deadline << min(failed/2, MaxPaceDoublings)
+	return a.timing.Deadline << min(p.failures(nonce)/2, MaxPaceDoublings)
 }
 
 // Patience is how long a session of this node waits for silent members.
@@ -123,10 +117,11 @@ func (a *Agenda) Patience(id council.SessionID, members []council.MemberID) Pati
 	for _, l := range a.every() {
 		if l.try != nil && l.try.session == id {
 			b := l.try.begin
-			return a.pace.patience(members, b.Attempt, a.deadline(a.proposals[b.Proposal], b.Nonce))
+			p := a.proposals[b.Proposal]
+			return a.pace.patience(members, p.failures(b.Nonce), a.deadline(p, b.Nonce))
 		}
 	}
-	return a.pace.patience(members, 1, a.timing.Deadline)
+	return a.pace.patience(members, 0, a.timing.Deadline)
 }
 
 // paced learns from a signature that this node has heard of from its beginning.

@@ -50,17 +50,24 @@ func TestPatienceFollowsWhatWasMeasured(t *testing.T) {
 	}
 }
 
-// A session that waits in vain is given up on account of those who are silent,
-// and of nobody else; the next is made without them.
-func TestStalledSuspectsTheSilent(t *testing.T) {
-	w := newWorld(t, 501)
+// attempting is a proposal that four have approved, in the midst of its first attempt.
+func (w *world) attempting() council.ProposalID {
+	w.t.Helper()
 	id := w.propose("core-1", "pause", "protocol")
 	w.run(5*time.Second, w.known(id))
 	w.approvedBy(everyone[:4], id)
 	if !w.run(10*time.Second, func() bool { return w.attempts == 1 }) {
-		t.Fatal("no attempt")
+		w.t.Fatal("no attempt")
 	}
 	w.run(300*time.Millisecond, func() bool { return false })
+	return id
+}
+
+// A session that waits in vain is given up on account of those who are silent,
+// and of nobody else; the next is made without them.
+func TestStalledSuspectsTheSilent(t *testing.T) {
+	w := newWorld(t, 501)
+	id := w.attempting()
 	var first *session
 	var sid council.SessionID
 	for k, s := range w.sessions {

@@ -68,6 +68,7 @@ type Proposal struct {
 	lost      uint64    // the final block in which it is used, by none that is known; 0 for not known to be so
 	told      map[string]bool
 	doubt     map[council.MemberID]int // attempts in which the member was suspected
+	excuses   map[council.MemberID]int // attempts that the member refused for no fault of its own
 	apart     apart
 }
 

@@ -42,14 +42,25 @@ func (a *Agenda) refusal(from council.MemberID, m Refusal) {
 	if l == nil || !slices.Contains(l.try.begin.Signers, from) {
 		return
 	}
-	l.counted(m.Nonce, m.Attempt)
+	if m.Nonce == l.try.begin.Nonce {
+		l.counted(m.Nonce, m.Attempt)
+	}
 	a.refused(l, from, l.try.begin, m)
 }
 
+// refused ends an attempt that one of its signers does not join. Some reasons are
+// no fault of that member, since nodes learn of attempts in different orders. But
+// who has such a reason time and again keeps the others from signing, and as long as
+// nothing speaks against it, it is called again.
 func (a *Agenda) refused(l *lane, who council.MemberID, b council.Begin, m Refusal) {
 	suspects := []council.MemberID{who}
 	switch m.Rule {
 	case "busy", "attempt", "suspected", "mandate":
+		if p, ok := a.proposals[b.Proposal]; ok && who != a.self {
+			if p.excuses[who]++; p.excuses[who] > MaxExcuses {
+				break
+			}
+		}
 		suspects = nil
 	case "early":
 		if a.excused(b.Proposal, who) {

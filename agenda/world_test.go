@@ -50,6 +50,7 @@ type world struct {
 	mined    []*types.Transaction
 	minedAt  []uint64
 	attempts int
+	patience time.Duration      // the most that a node waited for a round
 	failing  bool               // whatever is mined reverts
 	reverts  council.ProposalID // whose call has no fees: it would revert
 
@@ -543,6 +544,7 @@ func (w *world) finish(id council.SessionID, s *session) {
 func (w *world) watch(n *member, s *session, id council.SessionID) {
 	life, began := n.life, w.now
 	p := n.agenda.Patience(id, s.begin.Signers)
+	w.patience = max(w.patience, p.Round)
 	for step := range 2 {
 		w.after(p.Until(step, began, began).Sub(began), func() {
 			var waiting []council.MemberID

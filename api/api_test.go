@@ -55,6 +55,21 @@ func TestRequestsArrive(t *testing.T) {
 	}
 }
 
+func TestExplanationArrives(t *testing.T) {
+	f := newFake(t)
+	_, c, _ := serve(t, f)
+	x, err := c.Explain(t.Context(), f.proposal().Short)
+	if err != nil || x.Member != "core-1" || x.Block != 9 || x.Text != "denied\n  by a rule\n" || string(x.Tree) != `{"missing":[]}` {
+		t.Fatalf("%+v, %v", x, err)
+	}
+	if _, err := c.Explain(t.Context(), "0xffffffff"); !errors.Is(err, api.NotFound) {
+		t.Errorf("of none: %v", err)
+	}
+	if _, err := c.Explain(t.Context(), "../status"); !errors.Is(err, api.Invalid) {
+		t.Errorf("of no id: %v", err)
+	}
+}
+
 func TestBackupIsNoted(t *testing.T) {
 	_, c, _ := serve(t, newFake(t))
 	v, err := c.NoteBackup(t.Context(), api.BackupNote{Member: "core-1", Key: common.Address{1}, ShareEpoch: 1, SHA256: common.Hash{2}})

@@ -34,6 +34,12 @@ type Backend interface {
 	// 0x, four digits at least). Errors: NotFound, Ambiguous.
 	Proposal(ctx context.Context, prefix string) (Proposal, error)
 
+	// Explain judges a proposal anew, by the node's own policy, on facts that it
+	// fetches now, and shows all of how it came to that. Errors: NotFound,
+	// Ambiguous, Conflict (it is signed or over: the chain has moved on), NotReady
+	// (no key yet), Unavailable (an RPC does not answer).
+	Explain(ctx context.Context, prefix string) (Explanation, error)
+
 	// Ballot fills in everything of a member's word but the signature:
 	// sequence, expiry, sentence, hashes. An empty member means the member
 	// whose node this is.

@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"math/big"
 	"os"
@@ -83,6 +84,13 @@ func (f *fake) Proposal(_ context.Context, prefix string) (api.Proposal, error) 
 		return api.Proposal{}, api.Failf(api.NotFound, "'signer list' shows the ids", "no proposal %s", prefix)
 	}
 	return p, nil
+}
+
+func (f *fake) Explain(ctx context.Context, prefix string) (api.Explanation, error) {
+	if _, err := f.Proposal(ctx, prefix); err != nil {
+		return api.Explanation{}, err
+	}
+	return api.Explanation{Member: "core-1", Block: 9, Text: "denied\n  by a rule\n", Tree: json.RawMessage(`{"missing":[]}`)}, nil
 }
 
 func (f *fake) Ballot(ctx context.Context, r api.BallotRequest) (api.UnsignedApproval, error) {

@@ -21,6 +21,7 @@ func (s *Server) routes() []route {
 		{"GET /v1/proposals", func(r *http.Request) (any, error) { return list(s.back.Proposals(r.Context())) }},
 		{"POST /v1/proposals", s.propose},
 		{"GET /v1/proposals/{id}", s.show},
+		{"GET /v1/proposals/{id}/explanation", s.explain},
 		{"POST /v1/proposals/{id}/ballot", s.ballot},
 		{"POST /v1/approvals", s.vote},
 		{"GET /v1/evidence", func(r *http.Request) (any, error) { return list(s.back.Evidence(r.Context())) }},
@@ -60,6 +61,14 @@ func (s *Server) show(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return s.back.Proposal(r.Context(), id)
+}
+
+func (s *Server) explain(r *http.Request) (any, error) {
+	id := r.PathValue("id")
+	if err := CheckPrefix(id); err != nil {
+		return nil, err
+	}
+	return s.back.Explain(r.Context(), id)
 }
 
 func (s *Server) ballot(r *http.Request) (any, error) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -289,6 +290,14 @@ func (r ProposeRequest) Check() error {
 		return Failf(Invalid, "name a playbook, or give a raw transaction, a statement or typed data", "want exactly one of playbook, raw, statement and typedData")
 	}
 	return nil
+}
+
+// Explanation is how a node comes to its decision about a proposal.
+type Explanation struct {
+	Member council.MemberID `json:"member"`          // whose node says so
+	Block  uint64           `json:"block,omitempty"` // at which its facts were fetched; 0: there are none to fetch
+	Text   string           `json:"text"`            // for people, of many lines
+	Tree   json.RawMessage  `json:"tree"`            // policy.Explanation, as 'signer policy explain --json' prints it
 }
 
 // RawTransaction is a call that no playbook covers.

@@ -159,6 +159,11 @@ func (e *endpoint) simulateV1(ctx context.Context, block common.Hash, msg ethere
 	}, atBlock(block)); err != nil {
 		return err
 	}
+	return readSimulated(raw, a)
+}
+
+// readSimulated reads the answer of eth_simulateV1 about one call.
+func readSimulated(raw json.RawMessage, a *council.Answer) error {
 	var blocks []struct {
 		Calls []struct {
 			Status *hexutil.Uint64 `json:"status"`

@@ -304,6 +304,8 @@ func TestTokenLogs(t *testing.T) {
 func FuzzTraces(f *testing.F) {
 	f.Add([]byte(`{"pre":{},"post":{"0x000000000000000000000000000000000000beef":{"nonce":1}}}`),
 		[]byte(`{"type":"CALL","from":"0x0000000000000000000000000000000000000001","to":"0x0000000000000000000000000000000000000002","logs":[{"topics":[],"data":"0x"}]}`), []byte{1})
+	f.Add([]byte(`{}`), []byte(`[{"calls":[{"status":"0x1","returnData":"0x","logs":[{"topics":[],"data":"0x"}]}]}]`), []byte{})
+	f.Add([]byte(`{}`), []byte(`[{"calls":[{"status":"0x0","returnData":"0x08c379a0"}]}]`), []byte{})
 	to := common.HexToAddress("0x02")
 	msg := ethereum.CallMsg{From: common.HexToAddress("0x01"), To: &to}
 	f.Fuzz(func(t *testing.T, diff, calls, data []byte) {
@@ -314,6 +316,10 @@ func FuzzTraces(f *testing.F) {
 		}
 		if moves, err := readCalls(json.RawMessage(calls), msg); err != nil && moves != nil {
 			t.Errorf("%v, %v", moves, err)
+		}
+		var a council.Answer
+		if err := readSimulated(calls, &a); (err != nil || a.Sight != council.SightMoves) && len(a.Moves) > 0 {
+			t.Errorf("%+v, %v", a, err)
 		}
 		var m mover
 		_ = m.log(logEntry{Topics: []common.Hash{batchLog, {}, {1}, {2}}, Data: data}, false)

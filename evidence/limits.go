@@ -7,3 +7,13 @@ const (
 	maxFrames = 2
 	maxTime   = 1<<33 - 1 // unix seconds; year 2242
 )
+
+// Bounds of what is kept to make records of.
+const (
+	maxShelves     = 96         // sessions whose signed frames are kept, those that are over included
+	maxShelfBytes  = 32 << 20   // payloads in all of them
+	maxShelfSender = 1300 << 10 // payloads of one member in one session: its largest frame, and a key generation's others
+	maxShown       = 1024       // frames of one session that one member may show
+	maxBegins      = 32         // Begins of one coordinator that are kept
+	maxBeginBytes  = 64 << 10   // payload of each of those
+)

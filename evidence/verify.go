@@ -25,6 +25,16 @@ const alone = "the node keys in the roster and the member's own signatures; noth
 // excuse is what an honest owner may say.
 const excuse = ". A node that was put back to an old copy of its disk, or runs twice, does this without meaning to"
 
+// Admit checks a record, and refuses it if it proves nothing and is not the own
+// node's word: such stays with its reporter.
+func (r Record) Admit(roster council.Roster, own bool) (Finding, error) {
+	f, err := r.Verify(roster)
+	if err == nil && !f.Proven && !own {
+		err = errors.New("evidence: it proves nothing, and only its reporter keeps such")
+	}
+	return f, err
+}
+
 // Verify checks a record with nothing but the roster that it names. An error
 // means that the record is not what it claims to be; a finding without proof,
 // that it is the reporter's word alone.

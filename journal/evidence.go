@@ -79,6 +79,55 @@ func (j *Journal) Exhibits() ([][]byte, error) {
 	return out, err
 }
 
+// Holding names a record that convicts, and that somebody keeps.
+type Holding struct {
+	Culprit council.MemberID
+	Subject common.Hash
+}
+
+// Docket lists the records that convict, by culprit.
+func (j *Journal) Docket() ([]Holding, error) {
+	var out []Holding
+	err := j.view("list evidence", func(tx *bolt.Tx) error {
+		return tx.Bucket(bEvidence).ForEach(func(k, _ []byte) error {
+			culprit, rest, _ := bytes.Cut(k, []byte{0})
+			if x := (Holding{council.MemberID(culprit), common.BytesToHash(rest[1:])}); bytes.HasPrefix(k, exhibitPrefix(x.Culprit, true)) {
+				out = append(out, x)
+			}
+			return nil
+		})
+	})
+	return out, err
+}
+
+// Exhibit reads a record of the docket; nil if it is not there.
+func (j *Journal) Exhibit(x Holding) (record []byte, err error) {
+	err = j.view("read evidence", func(tx *bolt.Tx) error {
+		record = bytes.Clone(tx.Bucket(bEvidence).Get(append(exhibitPrefix(x.Culprit, true), x.Subject[:]...)))
+		return nil
+	})
+	return record, err
+}
+
+// Lacking are the records of one docket that another lacks and has room for.
+func Lacking(mine, theirs []Holding) []Holding {
+	has, full := map[Holding]bool{}, map[council.MemberID]int{}
+	for _, x := range theirs {
+		if !has[x] {
+			has[x] = true
+			full[x.Culprit]++
+		}
+	}
+	var out []Holding
+	for _, x := range mine {
+		if !has[x] && full[x.Culprit] < MaxExhibits {
+			full[x.Culprit]++
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 // exhibitPrefix sorts by culprit, then by what the record is worth; ids contain
 // no zero byte.
 func exhibitPrefix(culprit council.MemberID, shown bool) []byte {

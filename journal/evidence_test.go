@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -77,5 +78,46 @@ func TestOlderFileGetsEvidence(t *testing.T) {
 	keep(t, j, exhibit("core-2", true, 1, 10), true)
 	if got, err := j.Get("core-1", 1); err != nil || got.Hash() != e.Hash() {
 		t.Errorf("what was there: %v", err)
+	}
+}
+
+// Who is behind gets what it lacks, of what convicts, and nothing of a member of which
+// it keeps as many as it may.
+func TestDocket(t *testing.T) {
+	j := fresh(t, "core-1")
+	for _, x := range []Exhibit{exhibit("core-2", true, 1, 10), exhibit("core-2", false, 2, 10), exhibit("core", true, 0, 7), exhibit("core-3", true, 3, 10)} {
+		keep(t, j, x, true)
+	}
+	mine, err := j.Docket()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Holding{{"core", common.Hash{}}, {"core-2", common.Hash{1}}, {"core-3", common.Hash{3}}}
+	if !slices.Equal(mine, want) {
+		t.Fatalf("docket %v", mine)
+	}
+	for i, n := range []int{7, 10, 10} {
+		if b, err := j.Exhibit(mine[i]); err != nil || len(b) != n {
+			t.Errorf("%v: %d bytes, %v", mine[i], len(b), err)
+		}
+	}
+	if b, err := j.Exhibit(Holding{"core-2", common.Hash{2}}); b != nil || err != nil {
+		t.Errorf("a word is in the docket: %x, %v", b, err)
+	}
+	if got := Lacking(mine, nil); !slices.Equal(got, want) {
+		t.Errorf("lacks %v", got)
+	}
+	if got := Lacking(mine, mine); len(got) > 0 {
+		t.Errorf("lacks %v of the same", got)
+	}
+	full := []Holding{want[2]}
+	for i := range byte(MaxExhibits) {
+		full = append(full, Holding{"core-2", common.Hash{100, i}})
+	}
+	if got := Lacking(mine, full); !slices.Equal(got, want[:1]) {
+		t.Errorf("who is full lacks %v", got)
+	}
+	if got := Lacking(mine, append(full[:MaxExhibits], full[1])); !slices.Equal(got, want[:2]) {
+		t.Errorf("the same named twice counts twice: lacks %v", got)
 	}
 }

@@ -87,7 +87,7 @@ func (n *Node) enlist(e agenda.Enlist) []agenda.Event {
 	if why := n.agenda.Stopped(); why != "" { // the agenda would not ask; nothing else must
 		return fail(fmt.Errorf("this node is frozen: %s", why))
 	}
-	if err := n.court.twice(b); err != nil {
+	if err := n.court.bench.Twice(b); err != nil {
 		return fail(err)
 	}
 	row := journal.Row{Key: n.agenda.Genesis().Key, Chain: b.Chain, Nonce: b.Nonce, Proposal: b.Proposal, Attempt: b.Attempt, Digest: b.Digest}
@@ -112,7 +112,8 @@ func (n *Node) enlist(e agenda.Enlist) []agenda.Event {
 	if err == nil {
 		err = n.start(e.Session, "proposal "+b.Proposal.Short(), s, func() error { return n.bar.pass(func() error { return reveal(n.journal) }) })
 	}
-	n.court.enlisted(e)
+	n.court.bench.Enlisted(e)
+	n.court.shelves.Fires(e.Session, b.Hash(), e.Slot)
 	return append(events, agenda.Enlisted{Session: e.Session, Err: err})
 }
 

@@ -3,8 +3,6 @@ package node
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -20,13 +18,14 @@ import (
 // court is what the node needs to convict. Owned by the goroutine of Run.
 type court struct {
 	roster  common.Hash
-	shelves shelves
-	begins  begins
-	before  map[common.Hash]bool // Begins that this node joined before it was last started
+	bench   *agenda.Court
+	shelves *evidence.Shelves
+	begins  *evidence.Begins
 }
 
-func newCourt() court {
-	return court{shelves: newShelves(), begins: begins{of: map[council.MemberID][]begun{}}, before: map[common.Hash]bool{}}
+func newCourt(self council.MemberID, r council.Roster) (court, error) {
+	hash, err := r.Hash()
+	return court{roster: hash, bench: agenda.NewCourt(self), shelves: evidence.NewShelves(hash, r.Threshold), begins: evidence.NewBegins(hash)}, err
 }
 
 // shownFrames are frames of others that a node shows: the broadcasts of a
@@ -40,10 +39,6 @@ type shownFrames struct {
 // openCourt reads what the journal has: forks that are not in the list yet, and
 // the attempts of an earlier life.
 func (n *Node) openCourt() error {
-	var err error
-	if n.court.roster, err = n.roster.Hash(); err != nil {
-		return err
-	}
 	forks, err := n.journal.Forks()
 	if err != nil {
 		return err
@@ -68,152 +63,49 @@ func (n *Node) openCourt() error {
 	return nil
 }
 
-// joined notes an attempt of an earlier life. A session of it would be run anew
-// with other numbers, and what this node says in it would contradict what it
-// said then: an honest node never does that.
-func (c *court) joined(e agenda.Recorded, self council.MemberID) {
-	if b, ok := e.Body.(council.Begun); ok && e.Author == self {
-		c.before[b.Begin] = true
-	}
-}
-
-// twice refuses to join an attempt for a second time.
-func (c *court) twice(b council.Begin) error {
-	if c.before[b.Hash()] {
-		return council.WithHint(fmt.Errorf("this node joined attempt %d at nonce %d before it was restarted", b.Attempt, b.Nonce), "begin another attempt")
-	}
-	return nil
-}
-
-// enlisted notes what a session is for. What is said in one that fires a slot
-// goes back to what was said when the slot was armed.
-func (c *court) enlisted(e agenda.Enlist) {
-	if h := c.shelves.sessions[e.Session]; h != nil {
-		h.begin, h.slot = &e.Begin, e.Slot
+// judge does what the court decides.
+func (n *Node) judge(decided []agenda.Effect) {
+	for _, e := range decided {
+		switch e := e.(type) {
+		case agenda.Report:
+			n.step(e.Event)
+		case agenda.ShowHeard:
+			n.showHeard(e)
+		default:
+			n.execute(e)
+		}
 	}
 }
 
 // keepFrame puts a frame of a session on its shelf. Two that differ convict.
 func (n *Node) keepFrame(f p2p.Frame) {
-	first, conflict := n.court.shelves.add(f)
-	if !conflict {
-		return
-	}
-	if !first.whole {
-		n.file(evidence.Told(evidence.Equivocation, n.court.roster, f, fmt.Sprintf("two different %s messages, of which the first is not kept", tss.Round(f.Type))))
-		return
-	}
-	n.equivocated(first.frame, f)
-}
-
-// equivocated files two frames of one place and ends what runs in their session.
-func (n *Node) equivocated(a, b p2p.Frame) {
-	r := evidence.Equivocated(n.court.roster, a, b)
-	n.file(r)
-	if r.Shown() {
+	if r, caught := n.court.shelves.Add(f); caught {
+		n.file(r)
 		n.sentence(r)
 	}
 }
 
-// failed takes a session's end without a result: it files what the error proves,
-// and shows the others what was heard if that differs.
+// failed takes a session's end without a result, and files what the error proves.
 func (n *Node) failed(id council.SessionID, err error) {
-	h := n.court.shelves.sessions[id]
+	ev := failure(id, err)
 	var blame *tss.BlameError
-	switch {
-	case h == nil || !errors.As(err, &blame):
-	case h.culprit != "":
-		n.step(convicted(id, h.culprit, err))
-		return
-	case blame.Proven:
-		n.refusedMessage(h, id, blame)
-	case errors.Is(err, tss.ErrTranscript):
-		n.showBroadcasts(h, id, blame.Round)
-		h.pending = err
-		n.children.Go(func() {
-			for range showWaits {
-				began := time.Now()
-				t := time.NewTimer(showWait)
-				select {
-				case <-n.ctx.Done():
-					t.Stop()
-					return
-				case <-t.C:
-				}
-				if time.Since(began) <= showWait+heldUp {
-					break
-				} // else this process stood still, and what the others show waits for it
-			}
-			n.calls.post(func() { n.unsolved(h, id) })
-		})
-		return
-	}
-	n.step(failure(id, err))
-}
-
-// unsolved reports a failure whose culprit did not come out in time.
-func (n *Node) unsolved(h *shelf, id council.SessionID) {
-	if err := h.pending; err != nil {
-		h.pending = nil
-		n.step(failure(id, err))
-	}
-}
-
-func (n *Node) refusedMessage(h *shelf, id council.SessionID, blame *tss.BlameError) {
-	for _, who := range blame.Suspects {
-		k, ok := h.frames[place{who, uint8(blame.Round)}]
-		if !ok || !k.whole {
-			n.file(evidence.Told(evidence.Invalid, n.court.roster, p2p.Frame{From: who, Session: id, Type: uint8(blame.Round)}, blame.Err.Error()))
-			continue
+	switch blamed := errors.As(err, &blame); {
+	case blamed && blame.Proven && !n.court.bench.Convicted(id):
+		for _, r := range n.court.shelves.Refused(id, blame.Suspects, blame.Round, blame.Err) {
+			n.file(r)
 		}
-		earlier, cause := n.court.shelves.earlier(k.frame)
-		n.file(evidence.Refused(n.court.roster, n.roster.Threshold, k.frame, earlier, cause, blame.Err))
+	case blamed && errors.Is(err, tss.ErrTranscript):
+		n.judge(n.court.bench.Differed(ev, uint8(blame.Round), n.now()))
+		return
 	}
+	n.judge(n.court.bench.Failed(ev))
 }
 
-func convicted(id council.SessionID, who council.MemberID, err error) agenda.Failed {
-	return agenda.Failed{Session: id, Suspects: []council.MemberID{who}, Proven: true, Err: err}
-}
-
-// sentence ends the session that a record is about, if it runs or waits here.
+// sentence has the court end the session that a record is about, if the record
+// convicts by itself.
 func (n *Node) sentence(r evidence.Record) {
-	h := n.court.shelves.sessions[r.Session]
-	if h == nil || h.culprit != "" || !slices.Contains(h.members, r.Culprit) {
-		return // nobody ends a session by convicting itself in one that it has no part in
-	}
-	h.culprit = r.Culprit
-	why := fmt.Errorf("%s is convicted of %s in %s", r.Culprit, r.Kind, tss.Round(r.Type))
-	switch _, runs := n.runners[r.Session]; {
-	case h.pending != nil:
-		h.pending = nil
-		n.step(convicted(r.Session, r.Culprit, why))
-	case runs:
-		n.end(r.Session)
-		n.step(convicted(r.Session, r.Culprit, why))
-	}
-	if h.begin != nil {
-		n.name(*h.begin, r.Culprit, why)
-	}
-}
-
-// name writes the culprit of an attempt into the feed, if the attempt was given
-// up before it was known. Otherwise the one who gives up first, and blames
-// others, would be the one who stays unnamed.
-func (n *Node) name(b council.Begin, culprit council.MemberID, why error) {
-	p, ok := n.agenda.Proposal(b.Proposal)
-	if !ok {
-		return
-	}
-	i := slices.IndexFunc(p.Attempts, func(a agenda.Attempt) bool { return a.Begin == b.Hash() })
-	if i < 0 || p.Attempts[i].Failed == "" || slices.Contains(p.Attempts[i].Suspects, culprit) {
-		return
-	}
-	ev, err := n.append(council.WordAttemptFailed, council.AttemptFailed{
-		Proposal: b.Proposal, Chain: b.Chain, Nonce: b.Nonce, Attempt: b.Attempt, Suspects: []council.MemberID{culprit}, Proven: true, Reason: why.Error(),
-	})
-	if err == nil {
-		n.tellEntry(ev)
-		n.step(ev)
+	if r.Shown() && (r.Kind == evidence.Equivocation || r.Kind == evidence.Invalid) {
+		n.judge(n.court.bench.Convict(r.Session, r.Culprit, fmt.Errorf("%s is convicted of %s in %s", r.Culprit, r.Kind, tss.Round(r.Type))))
 	}
 }
 
@@ -239,12 +131,9 @@ func (n *Node) file(r evidence.Record) {
 // admit keeps a record that is signed, if it is true and there is none about the
 // same. What others bring has to convict by itself.
 func (n *Node) admit(r evidence.Record, from council.MemberID) (added bool, _ error) {
-	found, err := r.Verify(n.rosterOf(r.Roster))
+	found, err := r.Admit(n.rosterOf(r.Roster), from == n.self)
 	if err != nil {
 		return false, err
-	}
-	if !found.Proven && from != n.self {
-		return false, errors.New("evidence: it proves nothing, and only its reporter keeps such")
 	}
 	b, err := evidence.Encode(r)
 	if err != nil {
@@ -291,28 +180,19 @@ func (n *Node) takeEvidence(f p2p.Frame) error {
 		return err
 	}
 	added, err := n.admit(r, f.From)
-	if added && (r.Kind == evidence.Equivocation || r.Kind == evidence.Invalid) {
+	if added {
+		n.peer(f.From).evidence.gained = true
 		n.sentence(r)
 	}
 	return err
 }
 
-// showBroadcasts gives the other members of a session the broadcasts of it that
-// this node heard, once.
-func (n *Node) showBroadcasts(h *shelf, id council.SessionID, before tss.Round) {
-	if h.shown {
-		return
-	}
-	h.shown = true
-	for _, m := range h.members {
-		if m == n.self {
-			continue
-		}
-		batch, size := shownFrames{Session: id}, 0
-		for _, f := range h.broadcasts(before) {
-			if f.From == m {
-				continue // who knows what it said
-			}
+// showHeard gives the other members of a session the broadcasts of it that this
+// node heard.
+func (n *Node) showHeard(e agenda.ShowHeard) {
+	for _, m := range e.To {
+		batch, size := shownFrames{Session: e.Session}, 0
+		for _, f := range n.court.shelves.Heard(e.Session, tss.Round(e.Before), m) {
 			if size += len(f.Payload) + 256; size > syncBytes && len(batch.Frames) > 0 {
 				n.sendSync(m, syncFrames, batch)
 				batch.Frames, size = nil, len(f.Payload)+256
@@ -325,91 +205,43 @@ func (n *Node) showBroadcasts(h *shelf, id council.SessionID, before tss.Round) 
 	}
 }
 
-// takeFrames compares what another member shows with what was heard here. Only
-// where that differs is a signature looked at.
+// takeFrames compares what another member shows with what was heard here.
 func (n *Node) takeFrames(from council.MemberID, payload []byte) error {
 	var m shownFrames
 	if err := rlp.DecodeBytes(payload, &m); err != nil {
 		return fmt.Errorf("decode shown frames: %w", err)
 	}
+	var caught []evidence.Record
+	var err error
 	if m.Session == (council.SessionID{}) {
-		return n.takeBegins(m.Frames)
+		caught, err = n.court.begins.Compare(n.journal.Network(), n.roster, m.Frames)
+	} else {
+		caught, err = n.court.shelves.Compare(n.journal.Network(), n.roster, from, m.Session, m.Frames)
 	}
-	h := n.court.shelves.sessions[m.Session]
-	if h == nil || !slices.Contains(h.members, from) {
-		return nil
+	for _, r := range caught {
+		n.file(r)
+		n.sentence(r)
 	}
-	for _, f := range m.Frames {
-		if h.heard[from]++; h.heard[from] > maxShown {
-			return fmt.Errorf("more than %d frames of session %s were shown", maxShown, m.Session.Short())
-		}
-		mine, ok := h.frames[place{f.From, f.Type}]
-		if !ok || f.Session != m.Session || f.Channel != p2p.Session || f.To != "" || !mine.whole || mine.frame.To != "" || mine.mark == keep(f).mark {
-			continue
-		}
-		if err := p2p.VerifyFrameOf(n.journal.Network(), n.roster, f); err != nil {
-			return fmt.Errorf("shown frame: %w", err)
-		}
-		n.equivocated(mine.frame, f)
-	}
-	return nil
+	return err
 }
 
-// keepBegin keeps a Begin and compares it with its coordinator's others.
+// keepBegin keeps a Begin. Two of one coordinator that contradict each other convict.
 func (n *Node) keepBegin(f p2p.Frame) {
-	b, err := evidence.Begin(f)
-	if err != nil || n.compareBegin(f, b) {
-		return
+	if r, caught := n.court.begins.Add(f); caught {
+		n.file(r)
 	}
-	n.court.begins.add(f, b)
-}
-
-// compareBegin reports whether the Begin is known here, or convicts.
-func (n *Node) compareBegin(f p2p.Frame, b council.Begin) bool {
-	hash := b.Hash()
-	for _, other := range n.court.begins.of[f.From] {
-		if other.hash == hash {
-			return true
-		}
-		if r, ok := evidence.BegunTwice(n.court.roster, other.frame, f); ok {
-			n.file(r)
-			return true
-		}
-	}
-	return false
-}
-
-func (n *Node) takeBegins(frames []p2p.Frame) error {
-	if len(frames) > maxBegins {
-		return fmt.Errorf("%d Begins were shown; at most %d", len(frames), maxBegins)
-	}
-	for _, f := range frames {
-		b, err := evidence.Begin(f)
-		if err != nil {
-			return err
-		}
-		if err := p2p.VerifyFrameOf(n.journal.Network(), n.roster, f); err != nil {
-			return fmt.Errorf("shown Begin: %w", err)
-		}
-		n.compareBegin(f, b) // only what its coordinator sent to this node is kept
-	}
-	return nil
 }
 
 // begunElsewhere compares what another member says it has joined with the Begin
 // that came here, and shows it that one if they differ.
 func (n *Node) begunElsewhere(e agenda.Recorded) {
-	b, ok := e.Body.(council.Begun)
-	if !ok || e.Author == n.self {
-		n.court.joined(e, n.self) // in a life that this disk has forgotten
+	if e.Author == n.self {
+		n.court.bench.Joined(e) // in a life that this disk has forgotten
 		return
 	}
-	for _, mine := range n.court.begins.of[b.Coordinator] {
-		x := mine.begin
-		same := x.Chain == b.Chain && x.Nonce == b.Nonce && x.Attempt == b.Attempt && (x.Proposal == b.Proposal || !x.OfMessage())
-		if same && mine.hash != b.Begin && !mine.told[e.Author] {
-			mine.told[e.Author] = true
-			n.sendSync(e.Author, syncFrames, shownFrames{Frames: []p2p.Frame{mine.frame}})
+	if b, ok := e.Body.(council.Begun); ok {
+		for _, f := range n.court.begins.Elsewhere(e.Author, b) {
+			n.sendSync(e.Author, syncFrames, shownFrames{Frames: []p2p.Frame{f}})
 		}
 	}
 }

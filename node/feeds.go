@@ -255,6 +255,12 @@ func (n *Node) syncFrame(f p2p.Frame) error {
 		return n.takePublic(f.From, b)
 	case syncEvidence:
 		return n.takeEvidence(f)
+	case syncDocket:
+		var d docket
+		if err := rlp.DecodeBytes(f.Payload, &d); err != nil {
+			return fmt.Errorf("decode docket: %w", err)
+		}
+		return n.takeDocket(f.From, d)
 	}
 	return fmt.Errorf("unknown sync type %d", f.Type)
 }

@@ -18,20 +18,13 @@ const (
 	firstRehearsal = time.Minute            // within which playbooks are first tried
 	maxEffects     = 200                    // changes, and movements, that a view of a proposal lists
 	spareIdle      = time.Minute            // of quiet, before spare pre-parameters are searched
+	skewEvery      = time.Hour              // between two times that people are told of one member's clock
 	hookTimeout    = 30 * time.Second       // one hook
 	maxHooks       = 8                      // hooks that run at once
 	maxHooksQueued = 512                    // and with those that wait for it: a council's terms end on one day, for as many hooks as there may be
 	maxModuli      = 1500                   // remembered moduli: a hundred key generations
 	maxCalls       = 64                     // API requests that wait for the owner
-	maxShelves     = 96                     // sessions whose signed frames are kept, those that are over included
-	maxShelfBytes  = 32 << 20               // payloads in all of them
-	maxShelfSender = 1300 << 10             // payloads of one member in one session: its largest frame, and a key generation's others
-	maxShown       = 1024                   // frames of one session that one member may show
 	maxPublic      = 256 << 10              // bytes of an epoch's public numbers
-	maxBegins      = 32                     // Begins of one coordinator that are kept
-	maxBeginBytes  = 64 << 10               // payload of each of those
-	showWait       = 2 * time.Second        // for a culprit to come out, after members heard different things
-	showWaits      = 3                      // times that this is waited, when this process stood still meanwhile
 	talkRate       = 50                     // messages a second of one member beside feeds and sessions, sustained
 	talkBurst      = 512                    // and at once, as after a while in which this process stood still
 )

@@ -113,6 +113,12 @@ func (n *Node) rosterOf(hash common.Hash) council.Roster {
 	return n.roster
 }
 
+// knows reports whether a roster of this council has that hash.
+func (n *Node) knows(hash common.Hash) bool {
+	h, err := n.rosterOf(hash).Hash()
+	return err == nil && h == hash
+}
+
 // seated reports whether a member's node, by its key, is in a roster.
 func seated(r council.Roster, m council.MemberID, peer string) bool {
 	who, ok := r.Member(m)

@@ -143,14 +143,16 @@ type Node struct {
 
 // peer is what this node knows of another member's node.
 type peer struct {
-	online  bool
-	since   time.Time
-	version string
-	life    uint64
-	skew    time.Duration
-	roster  *common.Hash
-	detail  string
-	passed  time.Time // when it was last given certificates of rotations
+	online   bool
+	since    time.Time
+	version  string
+	life     uint64
+	skew     time.Duration
+	skewed   time.Time // when it was last told that its clock is off
+	roster   *common.Hash
+	detail   string
+	passed   time.Time // when it was last given certificates of rotations
+	evidence caughtUp  // what it was given on this connection
 	// What its words may cost this node.
 	talk, compare allowance
 }
@@ -209,8 +211,11 @@ func New(c Config) (*Node, error) {
 		rehearseEvery: c.Rehearse, rehearsals: newRehearsals(c.Charter),
 		agenda: a, peers: map[council.MemberID]*peer{}, runners: map[council.SessionID]*runner{}, armed: map[council.SessionID]*tss.Armed{},
 		governor: newGovernor(float64(min(max(c.Standby.Percent, 1), 100)) / 100),
-		ended:    map[council.SessionID]bool{}, early: newEarly(), court: newCourt(),
+		ended:    map[council.SessionID]bool{}, early: newEarly(),
 		calls: newCalls(), slots: make(chan struct{}, maxCalls), bulletin: newBulletin(),
+	}
+	if n.court, err = newCourt(c.Self, c.Roster); err != nil {
+		return nil, err
 	}
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
 	for _, ch := range c.Chains {
@@ -244,7 +249,7 @@ func (n *Node) load() error {
 		if k, ok := ev.Body.(council.KeyMade); ok && made == nil && k.Genesis.Verify(n.first) == nil {
 			made = &k.Genesis
 		}
-		n.court.joined(ev, n.self)
+		n.court.bench.Joined(ev)
 		past.Entries = append(past.Entries, ev)
 		return nil
 	})

@@ -145,6 +145,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 			n.beat()
 		case <-timer.C:
 			n.step(agenda.Tick{})
+			n.judge(n.court.bench.Tick(n.now()))
 		}
 		if at := n.wake(); !at.IsZero() {
 			timer.Reset(max(at.Sub(n.now()), time.Millisecond))
@@ -183,10 +184,14 @@ func (n *Node) step(ev agenda.Event) {
 // wake is when the next Tick is due.
 func (n *Node) wake() time.Time {
 	at := n.agenda.Wake()
-	if r := n.shift.rotation; r != nil {
-		if w := r.Wake(); !w.IsZero() && (at.IsZero() || w.Before(at)) {
-			return w
+	sooner := func(w time.Time) {
+		if !w.IsZero() && (at.IsZero() || w.Before(at)) {
+			at = w
 		}
+	}
+	sooner(n.court.bench.Wake())
+	if r := n.shift.rotation; r != nil {
+		sooner(r.Wake())
 	}
 	return at
 }

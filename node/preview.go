@@ -24,13 +24,9 @@ func (n *Node) preview(ctx context.Context, in council.Intent) (v api.Proposal, 
 	if err != nil {
 		return v, err
 	}
-	var facts council.Facts
-	if in.Kind() == council.KindTransaction { // no fact bears on a message
-		short, cancel := context.WithTimeout(ctx, fetchTimeout)
-		defer cancel()
-		if facts, err = n.chains[in.ChainID()].client.Facts(short, g.Key, in, n.policy.Needs(in)); err != nil {
-			return v, api.Fail(api.Upstream, "", err)
-		}
+	facts, err := n.factsFor(ctx, in, g.Key)
+	if err != nil {
+		return v, err
 	}
 	d := n.policy.Evaluate(policy.Input{Intent: in, From: g.Key, Facts: facts, Now: uint64(n.now().Unix()), Head: facts.Block, History: past})
 	p := &agenda.Proposal{Intent: in, Proposer: n.self, At: uint64(n.now().Unix()), Verdict: &d, Verdicts: map[council.MemberID]council.Judged{

@@ -73,9 +73,10 @@ func (n *Node) live() int {
 
 // begin gives the session its goroutine.
 func (n *Node) begin(id council.SessionID, what string, s *tss.Session, how run) error {
-	if !n.court.shelves.open(id, s.Members()) {
-		return council.WithHint(fmt.Errorf("session %s has run before", id.Short()), "begin another attempt")
+	if err := n.court.bench.Open(id, s.Members()); err != nil {
+		return err
 	}
+	n.court.shelves.Open(id, s.Members())
 	ctx, cancel := context.WithCancel(n.ctx)
 	r := &runner{run: how, id: id, what: what, inbox: make(chan tss.Message, mailbox), again: make(chan council.MemberID, council.MaxMembers), cancel: cancel}
 	r.owed = map[council.MemberID]*atomic.Int32{}
@@ -295,7 +296,8 @@ func (n *Node) end(id council.SessionID) {
 		clear(n.ended)
 	}
 	n.early.take(id)
-	n.court.shelves.close(id)
+	n.court.bench.Close(id)
+	n.court.shelves.Close(id)
 	if r, ok := n.runners[id]; ok {
 		r.cancel()
 		delete(n.runners, id)

@@ -191,3 +191,32 @@ func TestWebhookHears(t *testing.T) {
 		t.Errorf("the failing hook: %v", err)
 	}
 }
+
+// A member that greets again and again, by a clock that is off, is told of once an
+// hour; the status follows at once.
+func TestClocksAreToldOnceAnHour(t *testing.T) {
+	h := newHouse(t, false)
+	r := h.start("core-1")
+	greet := func(ahead time.Duration) {
+		t.Helper()
+		if err := r.Hello(t.Context(), "core-2", ahead); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 50 {
+		greet(time.Duration(i%3) * time.Hour) // right, and off by an hour or two
+	}
+	greet(time.Hour)
+	if !warns(t, r, "the clock of core-2 is 1h0m0s off") {
+		t.Error("the status does not say so")
+	}
+	if err := r.Hello(t.Context(), "core-3", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	h.pass(time.Hour)
+	greet(2 * time.Hour)
+	told := h.spoken("core-1", "clock")
+	if len(told) != 3 {
+		t.Errorf("told %d times: %v", len(told), told)
+	}
+}

@@ -28,6 +28,7 @@ const (
 	syncFrames    = 3
 	syncEvidence  = 4
 	syncPublic    = 5
+	syncDocket    = 6
 )
 
 // hello is the first word to a peer.
@@ -49,6 +50,13 @@ type heads struct {
 type entries struct {
 	Entries []journal.Entry
 	More    bool
+}
+
+// docket names the evidence that a node holds and that convicts. An answer is not
+// answered by another.
+type docket struct {
+	Held   []journal.Holding
+	Answer bool
 }
 
 func (n *Node) sendRecord(to council.MemberID, kind uint8, v any) {
@@ -181,7 +189,8 @@ func (n *Node) recordFrame(f p2p.Frame) error {
 }
 
 // hello compares clocks. The time on the way makes a good clock look a little
-// slow, never fast; the bound is far above it.
+// slow, never fast; the bound is far above it. A member may greet as often as it
+// likes, and is told of once an hour: the status is always exact.
 func (n *Node) hello(from council.MemberID, h hello) {
 	p := n.peer(from)
 	if p.life != 0 && p.life != h.Life {
@@ -193,7 +202,8 @@ func (n *Node) hello(from council.MemberID, h hello) {
 	}
 	skew := time.UnixMilli(int64(h.Time)).Sub(n.now())
 	p.skew = skew.Round(time.Second)
-	if skew.Abs() > n.timing.MaxSkew {
+	if now := n.now(); skew.Abs() > n.timing.MaxSkew && (p.skewed.IsZero() || now.Sub(p.skewed) >= skewEvery) {
+		p.skewed = now
 		n.log.Warn("clocks differ", "member", from, "by", p.skew)
 		n.tell("clock", council.ProposalID{}, from, fmt.Sprintf("the clock of %s is %s off from this node's", from, p.skew))
 	}
@@ -204,6 +214,7 @@ func (n *Node) peerEvent(ev p2p.Event) {
 	case p2p.PeerUp:
 		p := n.peer(ev.Member)
 		p.online, p.since, p.detail, p.roster, p.passed = true, n.now(), "", nil, time.Time{}
+		p.evidence = caughtUp{}
 		n.log.Info("peer up", "member", ev.Member)
 		n.tell("peer-up", council.ProposalID{}, ev.Member, string(ev.Member)+" is online")
 		h := hello{Time: uint64(n.now().UnixMilli()), Version: n.version, Life: n.life}
@@ -212,6 +223,7 @@ func (n *Node) peerEvent(ev p2p.Event) {
 		}
 		n.sendRecord(ev.Member, recordHello, h)
 		n.sendHeads(ev.Member, false)
+		n.sendDocket(ev.Member, false)
 		n.showPublic(ev.Member)
 		n.tellErasures(ev.Member)
 		n.sendRecord(ev.Member, recordBeats, beats{n.roll.Last()})

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
+	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/p2p"
 )
 
 // FuzzWire: what another node sends besides engine frames, entries and the
@@ -15,6 +18,9 @@ func FuzzWire(f *testing.F) {
 	for i, v := range []any{
 		hello{Time: 1, Version: "v1", Life: 2}, heads{Heads: []journal.Head{{Author: "core-1", Seq: 3}}, Answer: true},
 		entries{Entries: []journal.Entry{{Author: "core-1", Seq: 1, Word: "begun", Body: []byte{1}, Sig: []byte{2}}}, More: true},
+		docket{Held: []journal.Holding{{Culprit: "core-2", Subject: common.Hash{3}}}, Answer: true},
+		shownFrames{Session: council.SessionID{1}, Frames: []p2p.Frame{{From: "core-1", Channel: p2p.Session, Session: council.SessionID{1}, Type: 5, Payload: []byte{1}, Sig: []byte{2}}}},
+		beats{All: []council.Heartbeat{{Member: "core-1", Time: 1, Share: council.ShareNone, Version: "v1"}}},
 	} {
 		b, err := rlp.EncodeToBytes(v)
 		if err != nil {
@@ -23,7 +29,7 @@ func FuzzWire(f *testing.F) {
 		f.Add(uint8(i), b)
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {
-		v := []any{new(hello), new(heads), new(entries)}[kind%3]
+		v := []any{new(hello), new(heads), new(entries), new(docket), new(shownFrames), new(beats)}[kind%6]
 		if rlp.DecodeBytes(b, v) != nil {
 			return
 		}

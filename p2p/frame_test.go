@@ -195,3 +195,26 @@ func FuzzReadPrefixed(f *testing.F) {
 		}
 	})
 }
+
+// FuzzReadGreeting: a greeting is read in its one form, or refused as what no honest
+// node says.
+func FuzzReadGreeting(f *testing.F) {
+	var b bytes.Buffer
+	if err := (greeting{Instance: [16]byte{1}, Roster: common.Hash{2}}).write(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add(b.Bytes()[:20])
+	f.Add([]byte{0, 0, 0, 1, 0xc0})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		r := bytes.NewReader(in)
+		g, err := readGreeting(r)
+		if err != nil {
+			return
+		}
+		var again bytes.Buffer
+		if err := g.write(&again); err != nil || !bytes.Equal(again.Bytes(), in[:len(in)-r.Len()]) {
+			t.Fatalf("two spellings of one greeting (%v):\n%x\n%x", err, in, again.Bytes())
+		}
+	})
+}

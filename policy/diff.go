@@ -50,7 +50,9 @@ const (
 // Difference is what becomes allowed and what forbidden from one policy to the
 // next. Examples are the result of a search and need not be all there are; that
 // nothing differs is said only where the compiled rules are equal, or each side's
-// rules are shown to contain the other's.
+// rules are shown to contain the other's. Rules are compared one call at a time: that
+// all expressions of one transaction share a budget, and that a transaction of many
+// calls may exceed it under one policy and not under the other, is not looked at.
 type Difference struct {
 	Direction Direction         `json:"direction"`
 	Text      string            `json:"text"`

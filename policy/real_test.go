@@ -20,9 +20,10 @@ type realCase struct {
 	Source     string            `yaml:"source"` // of the calldata; built here if empty
 	To         string            `yaml:"to" strict:"required"`
 	Data       string            `yaml:"data"`
-	Nest       int               `yaml:"nest"`  // so many multicalls around the data
-	Zeros      int               `yaml:"zeros"` // bytes after the data
-	Code       map[string]string `yaml:"code"`  // code hash by address
+	Nest       int               `yaml:"nest"`    // so many multicalls around the data
+	Zeros      int               `yaml:"zeros"`   // bytes after the data
+	Code       map[string]string `yaml:"code"`    // code hash by address
+	Storage    []string          `yaml:"storage"` // words on chain, as ADDRESS:SLOT=WORD
 	Simulation string            `yaml:"simulation"`
 	Allow      bool              `yaml:"allow"`
 	Rule       string            `yaml:"rule" strict:"required"`
@@ -46,6 +47,13 @@ func (k realCase) input(t testing.TB, c *Charter) Input {
 	}}
 	for a, h := range k.Code {
 		f.Answers[council.Query{Kind: council.QueryCodeHash, Address: common.HexToAddress(a)}] = council.Answer{Word: common.HexToHash(h)}
+	}
+	for _, s := range k.Storage {
+		x, err := council.ParseExpected(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Answers[council.Query{Kind: council.QueryStorage, Address: x.Account, Slot: x.Slot}] = council.Answer{OK: true, Word: x.Value}
 	}
 	return Input{From: caseFrom, Now: caseNow, Head: caseHead, Facts: f, Intent: council.Transaction{Chain: 1, To: to.Address, Value: new(big.Int), Data: data,
 		MaxGas: 1_000_000, MaxFeePerGas: big.NewInt(1e9), MaxTipPerGas: new(big.Int), ValidUntil: caseNow + 3600}}

@@ -39,6 +39,18 @@ func FuzzPreParams(f *testing.F) {
 	})
 }
 
+// FuzzPublic does the same for the public numbers of an epoch, which a peer sends.
+func FuzzPublic(f *testing.F) {
+	b, err := testcouncil.Shares(f)[0].Public().MarshalBinary()
+	fuzzSealed(f, tss.PublicKind, 1, b, err, func(b []byte) ([]byte, error) {
+		p, err := tss.UnmarshalPublic(b)
+		if err != nil {
+			return nil, nil
+		}
+		return p.MarshalBinary()
+	})
+}
+
 func fuzzSealed(f *testing.F, kind string, version uint64, good []byte, err error, read func([]byte) ([]byte, error)) {
 	if err != nil {
 		f.Fatal(err)

@@ -97,6 +97,14 @@ func (c *Client) Evidence(ctx context.Context) ([]api.Evidence, error) {
 	return ask[[]api.Evidence](ctx, c, http.MethodGet, "/v1/evidence", nil)
 }
 
+// Explain implements api.Backend.
+func (c *Client) Explain(ctx context.Context, prefix string) (api.Explanation, error) {
+	if err := api.CheckPrefix(prefix); err != nil {
+		return api.Explanation{}, err
+	}
+	return ask[api.Explanation](ctx, c, http.MethodGet, "/v1/proposals/"+prefix+"/explanation", nil)
+}
+
 // EvidenceRecord implements api.Backend.
 func (c *Client) EvidenceRecord(ctx context.Context, prefix string) (api.Evidence, error) {
 	if err := api.CheckEvidencePrefix(prefix); err != nil {

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/policy"
 )
 
 // ownChecks are those that need no daemon: they say why one doesn't start.
@@ -53,6 +57,28 @@ func (a *app) ownChecks() []api.Check {
 			Hint: "whoever takes this machine takes both keys; keep the wallet on a device of its own and use --signature or --clef"})
 	}
 	return out
+}
+
+// policyInForce compares the rules in the files with those that the daemon judges by:
+// it reads them when it starts, and no other time.
+func (a *app) policyInForce(ctx context.Context, b api.Backend) []api.Check {
+	if a.flags["socket"].Changed {
+		return nil // a daemon somewhere; its files are not known here
+	}
+	ch, m, err := policyFiles{}.read(a)
+	if err != nil {
+		return nil // what is wrong with them is said already
+	}
+	s, err := b.Status(ctx)
+	if err != nil || s.Policy == (common.Hash{}) {
+		return nil
+	}
+	c := api.Check{Name: "policy in force", Outcome: api.OK, Detail: short(s.Policy)}
+	if h := policy.New(ch, m).Hash(); h != s.Policy {
+		c.Outcome, c.Detail = api.Warn, fmt.Sprintf("the daemon judges by %s; the files say %s", short(s.Policy), short(h))
+		c.Hint = "'signer policy diff' shows what differs; start the daemon anew, and it judges all open proposals by the files"
+	}
+	return []api.Check{c}
 }
 
 func looseDir(dir string) error {

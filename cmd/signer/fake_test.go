@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"math/big"
 	"slices"
 	"strings"
@@ -194,6 +195,20 @@ func (n *fakeNode) Proposal(_ context.Context, prefix string) (api.Proposal, err
 		return api.Proposal{}, err
 	}
 	return n.view(id), nil
+}
+
+// Explain says how the made-up node came to allow what is open.
+func (n *fakeNode) Explain(_ context.Context, prefix string) (api.Explanation, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	id, err := n.find(prefix)
+	if err != nil {
+		return api.Explanation{}, err
+	}
+	if v := n.view(id); v.State != api.Open {
+		return api.Explanation{}, api.Failf(api.Conflict, "", "proposal %s is %s", v.Short, v.State)
+	}
+	return api.Explanation{Member: "core-1", Block: 77, Text: "allowed by charter/pause\n", Tree: json.RawMessage(`{"decision":{"allow":true},"fake":true}`)}, nil
 }
 
 func (n *fakeNode) Ballot(_ context.Context, r api.BallotRequest) (api.UnsignedApproval, error) {

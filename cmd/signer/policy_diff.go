@@ -23,7 +23,8 @@ caller, and so are cancel-nonce, statements and kinds of documents.
 Examples are found by a search around the values at which rules change their mind;
 there may be others. That nothing differs is said only where the compiled rules
 are equal, or each side's are shown to contain the other's. What can't be shown
-not to loosen counts as loosening.
+not to loosen counts as loosening. Calls are compared one at a time: that the
+expressions (when) of all calls of a transaction share a budget is not looked at.
 
 With --member the policy of a member is put on both, and with --old-member another
 one on the old; so a change of a member's policy is compared with the same charter

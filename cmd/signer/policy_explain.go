@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -40,21 +41,23 @@ What is explained is a proposal of the running node, by the beginning of its id;
 a case of a table of cases (see 'signer policy test'); or a transaction given by
 --to, --data, --value and --chain. The last two need no node.
 
-The node's facts stay with the node: the simulation and the code of contracts are
-assumed to be as the rules want them, or with --no-facts to be unknown. A case
-brings its own.`,
+An open proposal is explained by the node: by the policy that it has in force, on
+facts that it fetches from its own RPC now. One that is signed or over is explained
+here, by the files, and so is everything else, and a proposal with --charter, --policy
+or --no-facts: the simulation and the code of contracts are then assumed to be as the
+rules want them, or with --no-facts to be unknown. A case brings its own.`,
 		Example: `  signer policy explain 0x4f5e9a31
   signer policy explain --charter charter.yaml --to 0x2222222222222222222222222222222222222222 --data 0x8456cb59`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			x, said, err := a.explain(cmd.Context(), f, args)
+			x, err := a.explain(cmd.Context(), f, args)
 			if err != nil {
 				return err
 			}
-			return a.print(x, func(w io.Writer) {
-				fmt.Fprint(w, x)
-				if said != "" {
-					fmt.Fprintf(w, "\n%s\n", said)
+			return a.print(x.tree, func(w io.Writer) {
+				fmt.Fprint(w, x.text)
+				if x.said != "" {
+					fmt.Fprintf(w, "\n%s\n", x.said)
 				}
 			})
 		},
@@ -76,25 +79,36 @@ brings its own.`,
 	return cmd
 }
 
-// explain finds out what is asked for. Said is what the node itself found.
-func (a *app) explain(ctx context.Context, f explainFlags, args []string) (x *policy.Explanation, said string, err error) {
+// explained is a tree, in both forms, and what the node itself says about it.
+type explained struct {
+	tree       any
+	text, said string
+}
+
+func explainedBy(x *policy.Explanation, err error) (explained, error) {
+	if err != nil {
+		return explained{}, err
+	}
+	return explained{tree: x, text: x.String()}, nil
+}
+
+// explain finds out what is asked for.
+func (a *app) explain(ctx context.Context, f explainFlags, args []string) (explained, error) {
 	switch {
 	case len(args) == 1 && f.to != "":
-		return nil, "", usagef("give an id or a file, or --to and --data", "%s and --to together", args[0])
+		return explained{}, usagef("give an id or a file, or --to and --data", "%s and --to together", args[0])
 	case len(args) == 0 && f.to == "":
-		return nil, "", usagef("give the beginning of a proposal's id, a file of cases, or --to and --data", "nothing to explain")
+		return explained{}, usagef("give the beginning of a proposal's id, a file of cases, or --to and --data", "nothing to explain")
 	case len(args) == 0:
-		x, err = a.explainRaw(f)
-		return x, "", err
+		return explainedBy(a.explainRaw(f))
 	case isID(args[0]):
 		return a.explainProposal(ctx, f, args[0])
 	}
 	s, ch, m, err := readCases(args[0], f.files)
 	if err != nil {
-		return nil, "", err
+		return explained{}, err
 	}
-	x, err = s.Explain(f.named, ch, m)
-	return x, "", err
+	return explainedBy(s.Explain(f.named, ch, m))
 }
 
 // isID reports whether a word is the beginning of a proposal's id.
@@ -145,26 +159,41 @@ func (a *app) explainRaw(f explainFlags) (*policy.Explanation, error) {
 	return p.Explain(p.Assume(t, from, a.unix(), !f.noFacts)), nil
 }
 
-func (a *app) explainProposal(ctx context.Context, f explainFlags, id string) (*policy.Explanation, string, error) {
+// explainProposal asks the node. What is signed or over, and what is to be explained
+// by other files, is explained here.
+func (a *app) explainProposal(ctx context.Context, f explainFlags, id string) (explained, error) {
 	c, err := a.client()
 	if err != nil {
-		return nil, "", err
+		return explained{}, err
+	}
+	if f.files == (policyFiles{}) && !f.noFacts {
+		x, err := c.Explain(ctx, id)
+		if err == nil {
+			said := fmt.Sprintf("by the node of %s", x.Member)
+			if x.Block > 0 {
+				said += fmt.Sprintf(", on the facts of block %d", x.Block)
+			}
+			return explained{x.Tree, x.Text, said}, nil
+		}
+		if !errors.Is(err, api.Conflict) {
+			return explained{}, err
+		}
 	}
 	p, err := c.Proposal(ctx, id)
 	if err != nil {
-		return nil, "", err
+		return explained{}, err
 	}
 	in, err := p.Intent.Intent()
 	if err != nil {
-		return nil, "", fmt.Errorf("read proposal %s: %w", p.Short, err)
+		return explained{}, fmt.Errorf("read proposal %s: %w", p.Short, err)
 	}
 	st, err := c.Status(ctx)
 	if err != nil {
-		return nil, "", err
+		return explained{}, err
 	}
 	ch, m, err := f.files.read(a)
 	if err != nil {
-		return nil, "", err
+		return explained{}, err
 	}
 	var from common.Address
 	if st.Council != nil {
@@ -174,12 +203,13 @@ func (a *app) explainProposal(ctx context.Context, f explainFlags, id string) (*
 	if p.Done() || in.Expires() <= now {
 		now = uint64(p.Proposed.Unix()) // as it was judged, not as an old one is
 	}
-	said := fmt.Sprintf("the node of %s has not judged it yet", st.Member)
+	by := policy.New(ch, m)
+	x, err := explainedBy(by.Explain(by.Assume(in, from, now, !f.noFacts)), nil)
+	x.said = fmt.Sprintf("on assumed facts; the node of %s has not judged it yet", st.Member)
 	for _, v := range p.Verdicts {
 		if v.Member == st.Member {
-			said = fmt.Sprintf("the node of %s, on its own facts: %s by %s: %s", st.Member, verdictWord(v.Allow), v.Rule, oneLine(v.Reason))
+			x.said = fmt.Sprintf("on assumed facts; the node of %s, on its own: %s by %s: %s", st.Member, verdictWord(v.Allow), v.Rule, oneLine(v.Reason))
 		}
 	}
-	by := policy.New(ch, m)
-	return by.Explain(by.Assume(in, from, now, !f.noFacts)), said, nil
+	return x, err
 }

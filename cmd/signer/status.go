@@ -169,7 +169,9 @@ func (a *app) doctorCmd() *cobra.Command {
 			var checks []api.Check
 			c, err := a.client()
 			if err == nil {
-				checks, err = c.Doctor(cmd.Context())
+				if checks, err = c.Doctor(cmd.Context()); err == nil {
+					own = append(own, a.policyInForce(cmd.Context(), c)...)
+				}
 			}
 			if err != nil {
 				own = append(own, api.Check{Name: "daemon", Outcome: api.Bad, Detail: err.Error(), Hint: hintOr(err, "start it with 'signer run'")})
