@@ -41,6 +41,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
+	unasked := &mute{conns: map[net.Conn]bool{}}
+	h.ConnState = unasked.state
 	done := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -48,6 +50,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		// short requests.
 		grace, stop := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer stop()
+		unasked.hangUp()
 		err := h.Shutdown(grace)
 		if err != nil {
 			err = h.Close()

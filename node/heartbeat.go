@@ -64,7 +64,17 @@ func (n *Node) beat() {
 		n.roll = agenda.NewRollCall(n.self, n.roster, n.timing.MaxSkew, before)
 		return
 	}
-	n.sendRecord("", recordBeats, beats{n.roll.Last()})
+	for _, m := range n.transport.Online() {
+		n.sendBeats(m)
+	}
+}
+
+// sendBeats gives a member the heartbeats that this node has. A guest works under
+// another roster, or is about to, and they would say nothing to it.
+func (n *Node) sendBeats(to council.MemberID) {
+	if _, member := n.roster.Member(to); member {
+		n.sendRecord(to, recordBeats, beats{n.roll.Last()})
+	}
 }
 
 // shareHealth compares the share on the disk with the one in memory: a disk that
@@ -104,6 +114,9 @@ func (n *Node) keepBeats() bool {
 // takeBeats takes heartbeats that a member brought, of whomever. An honest node
 // brings one of each member at most.
 func (n *Node) takeBeats(f p2p.Frame) error {
+	if _, member := n.roster.Member(f.From); !member {
+		return nil // from who has left, say: they are of the roster before
+	}
 	var m beats
 	if err := rlp.DecodeBytes(f.Payload, &m); err != nil {
 		return fmt.Errorf("decode heartbeats: %w", err)

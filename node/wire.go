@@ -226,7 +226,7 @@ func (n *Node) peerEvent(ev p2p.Event) {
 		n.sendDocket(ev.Member, false)
 		n.showPublic(ev.Member)
 		n.tellErasures(ev.Member)
-		n.sendRecord(ev.Member, recordBeats, beats{n.roll.Last()})
+		n.sendBeats(ev.Member)
 		n.step(agenda.PeerUp{Member: ev.Member, RTT: ev.RTT})
 		n.resume(ev.Member)
 	case p2p.PeerDown:
