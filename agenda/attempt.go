@@ -157,6 +157,12 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 		a.refuse(l, b, "attempt", fmt.Sprintf("attempt %d is over, and none above %d has begun", l.over[b.Nonce], l.last[b.Nonce]))
 		return
 	}
+	leap := lead{b.Nonce, b.Coordinator}
+	leaps := b.Coordinator != a.self && b.Attempt > l.last[b.Nonce]+1
+	if leaps && l.leads[leap] >= MaxLeads { // with this node alone, perhaps, to part it from the others
+		a.refuse(l, b, "attempt", fmt.Sprintf("%s leaps to attempt %d, not for the first time; the last was %d", b.Coordinator, b.Attempt, l.last[b.Nonce]))
+		return
+	}
 	for _, ap := range b.Approvals {
 		a.voted(p, ap, a.now)
 	}
@@ -184,6 +190,9 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 	}
 	if rival != nil { // not before all is well with the new one: a bad Begin must not end a good attempt
 		a.leave(p, rival, b.Coordinator)
+	}
+	if leaps {
+		l.leads[leap]++
 	}
 	l.counted(b.Nonce, b.Attempt)
 	l.try = &try{begin: b, session: b.Session(), since: a.now}

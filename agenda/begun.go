@@ -154,8 +154,12 @@ func (a *Agenda) attemptFailed(p *Proposal, author council.MemberID, f council.A
 		if at.Number != f.Attempt || at.Nonce != f.Nonce || !slices.Contains(at.Signers, author) {
 			continue
 		}
-		if author == a.self || len(at.Joined) > 1 { // one member's word ends no number
+		switch {
+		case author == a.self:
 			l.ended(f.Nonce, f.Attempt)
+		case len(at.Joined) > 1 && f.Attempt <= l.last[f.Nonce]:
+			// One member's word ends no number, and nobody's word raises one.
+			l.over[f.Nonce] = max(l.over[f.Nonce], f.Attempt)
 		}
 		first := at.Failed == ""
 		if first {
@@ -165,6 +169,13 @@ func (a *Agenda) attemptFailed(p *Proposal, author council.MemberID, f council.A
 			if slices.Contains(at.Signers, s) && !slices.Contains(at.Suspects, s) {
 				at.Suspects = append(at.Suspects, s)
 				p.doubt[s]++
+			}
+		}
+		if first && len(f.Suspects) == 0 && author != a.self {
+			// It may have heard it from another; but not time and again.
+			if p.excuses[author]++; p.excuses[author] > MaxExcuses && !slices.Contains(at.Suspects, author) {
+				at.Suspects = append(at.Suspects, author)
+				p.doubt[author]++
 			}
 		}
 		if a.replaying || author == a.self {

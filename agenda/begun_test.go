@@ -96,6 +96,7 @@ func TestNumbersOfAttemptsHoldNobodyUp(t *testing.T) {
 					var begin common.Hash
 					binary.BigEndian.PutUint64(begin[:], words)
 					w.append(w.nodes[m], council.WordBegun, council.Begun{Proposal: id, Chain: chainID, Attempt: number, Begin: begin, Coordinator: m, Signers: tale})
+					w.append(w.nodes[m], council.WordAttemptFailed, council.AttemptFailed{Proposal: id, Chain: chainID, Attempt: number, Reason: "so that the next is mine"})
 				}
 				w.after(time.Second, lie)
 			}

@@ -43,7 +43,8 @@ func (a *Agenda) refusal(from council.MemberID, m Refusal) {
 		return
 	}
 	if m.Nonce == l.try.begin.Nonce {
-		l.counted(m.Nonce, m.Attempt)
+		// By steps, if it is far ahead: not to follow it at all would part the two for good.
+		l.counted(m.Nonce, min(m.Attempt, l.last[m.Nonce]+MaxAttemptsKept))
 	}
 	a.refused(l, from, l.try.begin, m)
 }

@@ -115,16 +115,26 @@ func (r *Rotation) lockable(d *dossier) bool {
 // a try, could be shown one that those who stay have given up, lock for it, and be
 // lost to the one that they lock for.
 func (r *Rotation) mayFollow(d *dossier) bool {
-	if _, receives := r.roles(d.succession); receives {
-		return true
-	}
+	_, receives := r.roles(d.succession)
+	return receives || r.enoughStay(d)
+}
+
+// leaves reports whether a member holds a share and gets none in a try.
+func (r *Rotation) leaves(d *dossier, m council.MemberID) bool {
+	old, _ := r.Holding.Roster.Member(m)
+	next, ok := d.succession.Roster.Member(m)
+	return !ok || next.Peer != old.Peer
+}
+
+// enoughStay reports whether two have locked of those who hold a share and get one.
+func (r *Rotation) enoughStay(d *dossier) bool {
 	stay, locked := 0, 0
-	for _, m := range r.Holding.Roster.Members {
-		if next, ok := d.succession.Roster.Member(m.ID); !ok || next.Peer != m.Peer {
+	for _, m := range r.Holding.Roster.IDs() {
+		if r.leaves(d, m) {
 			continue
 		}
 		stay++
-		if _, ok := d.locks[m.ID]; ok {
+		if _, ok := d.locks[m]; ok {
 			locked++
 		}
 	}

@@ -25,9 +25,11 @@ func (r *Rotation) agree(h HeardSuccession) (news bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	_, known := r.agreed[digest]
+	if _, known := r.agreed[digest]; known {
+		return false, nil // the one that was verified stays: the digest covers no signature
+	}
 	r.agreed[digest] = h.Succession
-	return !known, nil
+	return true, nil
 }
 
 // sound checks a succession that this node does not know yet, and gives its digest.
@@ -177,7 +179,7 @@ func (r *Rotation) gather() {
 		r.due(effective, 0)
 		return
 	}
-	if absent, short := r.absent(digest, s); len(absent) > 0 || short > 0 || len(r.tries) >= MaxTries {
+	if absent, short := r.absent(digest, s); len(absent) > 0 || short > 0 || !r.mayTry() {
 		return
 	}
 	dealers := r.dealers(digest)
@@ -196,6 +198,28 @@ func (r *Rotation) gather() {
 	if d := r.join(rotation); d != nil {
 		d.parts = parts
 	}
+}
+
+// used counts the tries that can still come to something; what an abort has ended
+// makes room.
+func (r *Rotation) used() (n int) {
+	for _, id := range r.tries {
+		if d := r.files[id]; d == nil || !r.ended(d) {
+			n++
+		}
+	}
+	return n
+}
+
+// mayTry reports whether there is room for another try, and whether the last one is
+// long enough ago: what fails over and over must not use all of them up in an hour.
+func (r *Rotation) mayTry() bool {
+	n := r.used()
+	if n >= MaxTries {
+		return false
+	}
+	d := r.current()
+	return n == 0 || d == nil || r.due(d.began, min(r.Timing.Retry<<min(n, 10), r.Timing.Ceremony))
 }
 
 // keepsOut says why this node takes part in no try at a succession, whoever else does,

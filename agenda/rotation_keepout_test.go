@@ -256,6 +256,22 @@ func TestSuccessionDatedBackIsNotTakenUp(t *testing.T) {
 }
 
 // Whoever likes may bring successions that are none: people are told once in a while.
+// What a node has verified stays: the digest of a succession covers no signature and no
+// address, and somebody may bring it once more without them.
+func TestVerifiedSuccessionIsNotReplaced(t *testing.T) {
+	w := newShift(t, 28)
+	w.boot("core-1")
+	d := w.desks["core-1"]
+	w.give(d, agenda.Said{From: "core-2", Message: agenda.Herald{Succession: w.plans[0]}})
+	bare := w.plans[0]
+	bare.Approvals, bare.Accepts, bare.Addresses = nil, nil, nil
+	w.give(d, agenda.Said{From: "core-2", Message: agenda.Herald{Succession: bare}})
+	known := d.node.Successions()
+	if len(known) != 1 || len(known[0].Approvals) == 0 || len(known[0].Addresses) != len(known[0].Roster.Members) {
+		t.Errorf("it knows %d successions: %+v", len(known), known)
+	}
+}
+
 func TestFalseSuccessionsAreNotNews(t *testing.T) {
 	w := newShift(t, 28)
 	w.boot("core-1")

@@ -105,6 +105,8 @@ func (r *Rotation) stands() RotationStatus {
 		out.Stage, out.Text = StageProposed, fmt.Sprintf("agreed on; begins %s at the earliest", unixTime(s.Effective).UTC().Format("2006-01-02 15:04 UTC"))
 	case d != nil && d.timedOut:
 		out.Stage, out.Text = StageTimedOut, "the last try took too long; the next one begins when all are there"
+	case r.used() >= MaxTries:
+		out.Text = fmt.Sprintf("%d tries have failed, which is the most; enough refusals make room: 'signer term abort' on %d nodes, then agree on a step without who makes them fail", MaxTries, r.Holding.Roster.AbortQuorum())
 	case len(out.Missing) == 0:
 		out.Stage, out.Text = StageReady, "all are there"
 		out.Missing = []Need{{leader(s), "leads, and begins now"}}
@@ -206,6 +208,8 @@ func (r *Rotation) lockStatus(d *dossier, out RotationStatus) RotationStatus {
 		case locked:
 		case unwilling[m]:
 			out.Missing = append(out.Missing, Need{m, "has refused, and can't lock any more"})
+		case r.leaves(d, m) && !r.enoughStay(d):
+			out.Missing = append(out.Missing, Need{m, "leaves, and locks by itself after two of those who stay; '--last-four' there doesn't wait for them"})
 		default:
 			out.Missing = append(out.Missing, Need{m, next})
 		}

@@ -49,7 +49,7 @@ func (r *Rotation) unable(m RotationBegin, s council.Succession) string {
 		return "is in another try"
 	case r.now.Before(unixTime(s.Effective)):
 		return "by its clock the new roster may not take over yet"
-	case len(r.tries) >= MaxTries:
+	case r.used() >= MaxTries:
 		return "has been in too many tries"
 	// A party's own part is in it, so nobody can have this node run a try again.
 	case receives && (m.Parts[i] != r.random || !r.prepared), old && j >= 0 && m.Parts[n+j] != r.random:

@@ -78,7 +78,7 @@ func (r FreezeRequest) Check() error {
 
 // Rotation says where a rotation of the council's shares stands at a node.
 type Rotation struct {
-	Stage   string  `json:"stage"`  // proposed, gathering, ready, running, staged, testing, locking, committed, erased, aborted, timed out; empty: there is none
+	Stage   string  `json:"stage"`  // proposed, gathering, ready, running, staged, testing, locking, committed, erased, aborted, timed out, stopped (at this node, whose disk has failed); empty: there is none
 	Roster  uint64  `json:"roster"` // version of the roster that it leads to
 	Text    string  `json:"text"`   // one line: where this node stands
 	Missing []Need  `json:"missing"`

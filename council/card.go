@@ -3,10 +3,12 @@ package council
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/record"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // Card is what a member hands to whoever assembles a roster. Its two keys sign
@@ -75,7 +77,24 @@ func OpenAddresses(m Member, envelope []byte) (*peer.PeerRecord, error) {
 	if len(pr.Addrs) == 0 || len(pr.Addrs) > MaxAddresses {
 		return nil, fmt.Errorf("address record has %d addresses; want 1 to %d", len(pr.Addrs), MaxAddresses)
 	}
+	for _, a := range pr.Addrs {
+		if a, of := peer.SplitAddr(a); of != "" && of != pr.PeerID || !Dialable(a) {
+			return nil, fmt.Errorf("address record: %s is no address at which the node can be reached over TCP or QUIC", a)
+		}
+	}
 	return pr, nil
+}
+
+// Dialable reports whether an address is one at which nodes reach each other: ip4,
+// ip6 or dns, then tcp, or udp with quic-v1. What can't be dialled must not get into
+// a roster: nobody could take it out of one that is in force.
+func Dialable(a ma.Multiaddr) bool {
+	var codes []int
+	for _, p := range a.Protocols() {
+		codes = append(codes, p.Code)
+	}
+	return len(codes) > 0 && slices.Contains([]int{ma.P_IP4, ma.P_IP6, ma.P_DNS, ma.P_DNS4, ma.P_DNS6}, codes[0]) &&
+		(slices.Equal(codes[1:], []int{ma.P_TCP}) || slices.Equal(codes[1:], []int{ma.P_UDP, ma.P_QUIC_V1}))
 }
 
 // WalletSignature is one member's EIP-712 signature with its owner's name.

@@ -214,9 +214,9 @@ func (n *Node) takeFrames(from council.MemberID, payload []byte) error {
 	var caught []evidence.Record
 	var err error
 	if m.Session == (council.SessionID{}) {
-		caught, err = n.court.begins.Compare(n.journal.Network(), n.roster, m.Frames)
+		caught, err = n.court.begins.Compare(n.journal.Network(), n.withIncoming(), m.Frames)
 	} else {
-		caught, err = n.court.shelves.Compare(n.journal.Network(), n.roster, from, m.Session, m.Frames)
+		caught, err = n.court.shelves.Compare(n.journal.Network(), n.withIncoming(), from, m.Session, m.Frames)
 	}
 	for _, r := range caught {
 		n.file(r)

@@ -45,6 +45,24 @@ func (n *Node) guests() []p2p.Guest {
 	return out
 }
 
+// withIncoming are the members, and who comes in with a succession that is agreed on:
+// all who may speak in a session of now.
+func (n *Node) withIncoming() council.Roster {
+	r := n.roster
+	if n.shift.rotation == nil {
+		return r
+	}
+	r.Members = slices.Clone(r.Members)
+	for _, s := range n.shift.rotation.Successions() {
+		for _, m := range s.Roster.Members {
+			if _, ok := r.Member(m.ID); !ok {
+				r.Members = append(r.Members, m)
+			}
+		}
+	}
+	return r
+}
+
 // letIn has the transport let in who is a guest now, when that has changed.
 func (n *Node) letIn() {
 	if n.door == nil {

@@ -151,14 +151,15 @@ func (s Standing) under(r council.Roster) (council.Holding, error) {
 
 // passOn gives a member the certificates of all rotations that it may not have heard
 // of, oldest first: each proves itself to who knows the one before. The last one the
-// machine brings, as long as it is that rotation's.
+// machine brings to members, as long as it is that rotation's.
 func (n *Node) passOn(to council.MemberID, lacks func(council.Switch) bool) {
 	p := n.peer(to)
 	if n.now().Before(p.passed.Add(n.timing.Retry)) {
 		return
 	}
+	_, member := n.roster.Member(to)
 	for i, sw := range n.standing.Switches {
-		if !lacks(sw) || n.shift.book != nil && sw.Before().Epoch >= n.shift.book.epoch {
+		if !lacks(sw) || member && n.shift.book != nil && sw.Before().Epoch >= n.shift.book.epoch {
 			continue
 		}
 		p.passed = n.now()

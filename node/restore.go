@@ -58,7 +58,7 @@ func (n *Node) forgot(seq uint64) {
 // compared counts the peers whose feeds are all here.
 func (n *Node) compared(from council.MemberID, lacking bool) {
 	q := n.restore
-	if q == nil {
+	if _, member := n.roster.Member(from); q == nil || !member { // a guest may have nothing itself
 		return
 	}
 	if lacking {

@@ -31,6 +31,7 @@ type shift struct {
 	sessions map[council.SessionID]bool // that the machine has started
 	told     map[common.Hash]bool       // rosters of which people were told why this node can't follow them
 	barred   bool                       // as the bar and the agenda were told
+	halted   string                     // why this process does no more of it; "" while it does
 }
 
 // freshShare is a share that is in memory alone.
@@ -105,7 +106,7 @@ func (n *Node) loadStaged() error {
 		}
 		n.shift.shares[st.Ceremony] = share
 	}
-	return nil
+	return n.sweep(n.shift.book.past, true)
 }
 
 func (n *Node) stagedShare(ceremony common.Hash) (*tss.Share, error) {
@@ -151,8 +152,9 @@ func (n *Node) halt(err error) {
 		n.end(id)
 	}
 	n.shift.rotation = nil
+	n.shift.halted = "the rotation can't be written down: " + err.Error()
 	n.bar.set(true)
-	n.watch("the rotation can't be written down: " + err.Error())
+	n.watch(n.shift.halted)
 }
 
 // gate lets this node sign or keeps it from it, as the rotation says, and ends its

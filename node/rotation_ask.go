@@ -28,7 +28,7 @@ func (n *Node) BeginRotation(ctx context.Context, s council.Succession) (api.Rot
 		n.nextRotation(s)
 		r := n.shift.rotation // another one, if the last is over
 		if r == nil {
-			return nil // the disk has failed, and the status says so
+			return nil // the disk has failed, and the answer says so
 		}
 		if sw, ok := r.Switched(); ok {
 			return api.Failf(api.NotReady, "'signer term status' says what is missing", "the rotation to roster %d is not over at this node yet", sw.After().Roster.Version)
@@ -74,18 +74,35 @@ func (n *Node) onRotation(ctx context.Context, do func(*agenda.Rotation) error) 
 		case n.standing.Genesis == nil:
 			return v, api.Failf(api.NotReady, "the council makes its key first", "this node knows of no key whose shares could move")
 		default:
-			return v, api.Failf(api.NotReady, "see its log, mend what it names, and start the daemon again", "this node has stopped its part in rotations")
+			return v, n.stopped()
 		}
 		if err := do(n.shift.rotation); err != nil {
 			return v, err
+		}
+		if n.shift.rotation == nil {
+			return v, n.stopped()
 		}
 		return n.viewRotation(), nil
 	})
 }
 
+// What people are shown of a rotation whose machine has stopped at this node, for the
+// disk has failed: it may have locked, and the others wait for it.
+const (
+	stageStopped = "stopped"
+	mendIt       = "see its log, mend what it names, and start the daemon again"
+)
+
+func (n *Node) stopped() error {
+	return api.Failf(api.NotReady, mendIt, "this node has stopped its part in rotations: %s", n.shift.halted)
+}
+
 // viewRotation is what people are shown.
 func (n *Node) viewRotation() api.Rotation {
 	r := n.shift.rotation
+	if r == nil && n.shift.halted != "" {
+		return api.Rotation{Stage: stageStopped, Text: n.shift.halted, Missing: []api.Need{{Member: n.self, Do: mendIt}}}
+	}
 	if r == nil {
 		return api.Rotation{Missing: []api.Need{}}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -287,8 +288,19 @@ func (n *Node) finishSwitch() error {
 			}
 		}
 	}
-	for _, st := range book.past.Staged {
-		if err := n.keystore.Delete(stagedName(st.Ceremony)); err != nil && !errors.Is(err, keystore.ErrNotFound) {
+	return n.sweep(book.past, false)
+}
+
+// sweep deletes the shares of tries from the keystore, but those that the journal says
+// are staged, if they are to be kept: a crash between the two leaves one that nothing
+// else would ever delete.
+func (n *Node) sweep(p agenda.RotationPast, keep bool) error {
+	for _, t := range p.Tries {
+		id := t.ID()
+		if keep && slices.ContainsFunc(p.Staged, func(s agenda.StagedShare) bool { return s.Ceremony == id }) {
+			continue
+		}
+		if err := n.keystore.Delete(stagedName(id)); err != nil && !errors.Is(err, keystore.ErrNotFound) {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package node_test
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -300,6 +301,12 @@ func TestRotationOfDyingNodes(t *testing.T) {
 	reswitch()
 	c.until("the new roster everywhere", c.settled)
 	c.sits()
+	for _, m := range append(c.size.IDs(), joiner) { // who died between a share and its record, too
+		left, err := filepath.Glob(filepath.Join(c.path(m, "keys"), "*staged-*"))
+		if err != nil || len(left) > 0 {
+			t.Errorf("the keystore of %s still has %v, %v", m, left, err)
+		}
+	}
 	c.stop("member-02")
 	c.signs("after", joiner, "member-03", joiner)
 }

@@ -74,13 +74,7 @@ func address(s string, id peer.ID) (ma.Multiaddr, error) {
 	if named != "" && named != id {
 		return nil, council.WithHint(fmt.Errorf("address %q names node %s, not %s", s, named, id), "it belongs to another node, or the node's key has changed")
 	}
-	var codes []int
-	for _, p := range a.Protocols() {
-		codes = append(codes, p.Code)
-	}
-	ok := len(codes) > 0 && slices.Contains([]int{ma.P_IP4, ma.P_IP6, ma.P_DNS, ma.P_DNS4, ma.P_DNS6}, codes[0]) &&
-		(slices.Equal(codes[1:], []int{ma.P_TCP}) || slices.Equal(codes[1:], []int{ma.P_UDP, ma.P_QUIC_V1}))
-	if !ok {
+	if !council.Dialable(a) {
 		return nil, council.WithHint(fmt.Errorf("address %q is neither TCP nor QUIC", s), hint)
 	}
 	return a, nil

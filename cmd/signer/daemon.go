@@ -97,7 +97,7 @@ func (d *household) live(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	warnings, err := d.fits(at, d.unix())
+	warnings, err := d.fits(at, standing, d.unix())
 	if err != nil {
 		return err
 	}

@@ -109,9 +109,10 @@ func (a *app) prepare(c *configs.Loaded) (p *parts, err error) {
 	// made before these files are known to fit.
 	if _, err := os.Lstat(c.JournalFile()); errors.Is(err, fs.ErrNotExist) {
 		p.peer = me.Peer
-		at, err := p.stand(node.Standing{First: first.Roster})
+		none := node.Standing{First: first.Roster}
+		at, err := p.stand(none)
 		if err == nil {
-			_, err = p.fits(at, a.unix())
+			_, err = p.fits(at, none, a.unix())
 		}
 		if err != nil {
 			return nil, err

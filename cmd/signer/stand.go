@@ -41,6 +41,10 @@ func (p *parts) seat(r council.Roster) (council.Member, bool) {
 func (p *parts) stand(s node.Standing) (place, error) {
 	now := s.Roster()
 	at := place{roster: now, born: s.Genesis != nil}
+	var ok bool
+	if at.me, ok = p.seat(now); ok {
+		return at, nil // whatever else its files say
+	}
 	for i, sw := range s.Switches {
 		if i >= len(p.lineage.Steps) {
 			break
@@ -57,10 +61,6 @@ func (p *parts) stand(s node.Standing) (place, error) {
 			return at, council.WithHint(fmt.Errorf("%s is a roster %d that did not take over: the council went on with %s", p.config.Successions[i], sw.After().Roster.Version, took.Hex()),
 				"ask another member for the succession that did, and name that under 'successions'")
 		}
-	}
-	var ok bool
-	if at.me, ok = p.seat(now); ok {
-		return at, nil
 	}
 	for _, step := range p.lineage.Steps {
 		if step.Roster.Version <= now.Version {
@@ -87,7 +87,7 @@ func (p *parts) stand(s node.Standing) (place, error) {
 
 // fits checks the files against the place, at a time in unix seconds, and says what
 // is worth a warning.
-func (p *parts) fits(at place, now uint64) (warnings []string, err error) {
+func (p *parts) fits(at place, s node.Standing, now uint64) (warnings []string, err error) {
 	c := p.config
 	if h := p.charter.Hash(); h != at.roster.Charter {
 		return nil, council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(at.roster.Charter), c.Charter, short(h)),
@@ -102,10 +102,27 @@ func (p *parts) fits(at place, now uint64) (warnings []string, err error) {
 		}
 		warnings = append(warnings, err.Error())
 	}
-	if c.Approver != "" && c.Approver != at.me.Approver.Hex() {
+	switch {
+	case c.Approver == "" || c.Approver == at.me.Approver.Hex():
+	case p.walletOf(c.Approver, s): // a rotation has given it another, or will
+		warnings = append(warnings, fmt.Sprintf("signer.yaml names wallet %s, which is not %s's in roster %d: correct 'approver', or remove it", c.Approver, at.me.ID, at.roster.Version))
+	default:
 		return nil, council.WithHint(fmt.Errorf("signer.yaml names wallet %s; the roster has %s for %s", c.Approver, at.me.Approver.Hex(), at.me.ID), "correct 'approver' in signer.yaml, or remove it")
 	}
 	return warnings, nil
+}
+
+// walletOf reports whether a wallet is this member's in any roster that the files or
+// the journal know.
+func (p *parts) walletOf(wallet string, s node.Standing) bool {
+	rosters := rostersIn(p.lineage)
+	for _, step := range s.Steps {
+		rosters = append(rosters, step.Roster)
+	}
+	return slices.ContainsFunc(rosters, func(r council.Roster) bool {
+		m, ok := r.Member(p.self())
+		return ok && m.Approver.Hex() == wallet
+	})
 }
 
 // reachable is what is known of where the nodes of a roster are.
