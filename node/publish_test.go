@@ -61,9 +61,13 @@ func TestSignersHearOfTheLastApprovalFirst(t *testing.T) {
 	for _, m := range voters {
 		h.approve(m, m, id)
 	}
-	h.await(last, "three approvals", minute, func(r *room) bool {
+	h.await(last, "three approvals, and the council's nonce", minute, func(r *room) bool {
 		p, err := r.Proposal(t.Context(), id.Hex())
-		return err == nil && p.Have == 3
+		if err != nil || p.Have != 3 {
+			return false
+		}
+		s, err := r.Status(t.Context())
+		return err == nil && len(s.Chains) == 1 && s.Chains[0].Balance != nil
 	})
 	h.approve(last, last, id)
 	h.await(last, "its approval on its way to six", minute, func(*room) bool { return len(o.all()) == 6 })
