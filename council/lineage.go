@@ -54,3 +54,13 @@ func (l Lineage) Verify(p Profile) (Roster, error) {
 	}
 	return r, nil
 }
+
+// RosterByHash is the one of these rosters that has a hash.
+func RosterByHash(rosters []Roster, hash common.Hash) (Roster, bool) {
+	for _, r := range rosters {
+		if h, err := r.Hash(); err == nil && h == hash {
+			return r, true
+		}
+	}
+	return Roster{}, false
+}

@@ -9,9 +9,10 @@
 // session starts, and a session writes `revealed` before its last message
 // leaves.
 //
-// Rooms inside: node.go and owner.go (life and loop), effects.go (one case for
+// Rooms inside: node.go, past.go and owner.go (life, what the disk knows of an earlier
+// one, and loop), effects.go (one case for
 // each effect), runner.go (one engine session), wire.go and feeds.go (what goes
-// to and comes from other nodes), frames.go and evidence.go (what convicts a
+// to and comes from other nodes), evidence.go and docket.go (what convicts a
 // member), chains.go (RPCs), ceremony.go (key generation), spare.go (its primes,
 // made ahead), rotation.go and its neighbours, lineage.go, guests.go, erased.go and
 // bar.go (another roster), standby.go (slots), backup.go (who has one), events.go and

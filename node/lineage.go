@@ -105,18 +105,16 @@ func (s Standing) rosters() []council.Roster {
 // rosterOf is the roster of this council that has a hash, whenever it was in force; the
 // one that this node works under, if none has. It may be asked on any goroutine.
 func (n *Node) rosterOf(hash common.Hash) council.Roster {
-	for _, r := range n.rosters {
-		if h, err := r.Hash(); err == nil && h == hash {
-			return r
-		}
+	if r, ok := council.RosterByHash(n.rosters, hash); ok {
+		return r
 	}
 	return n.roster
 }
 
 // knows reports whether a roster of this council has that hash.
 func (n *Node) knows(hash common.Hash) bool {
-	h, err := n.rosterOf(hash).Hash()
-	return err == nil && h == hash
+	_, ok := council.RosterByHash(n.rosters, hash)
+	return ok
 }
 
 // seated reports whether a member's node, by its key, is in a roster.

@@ -74,6 +74,20 @@ func (a *app) line() (string, error) {
 	return strings.TrimSuffix(b.String(), "\r"), nil
 }
 
+// typed asks a person to type a word before something that can't be taken back.
+// Undone says what was not done without it.
+func (a *app) typed(yes bool, word, what, undone string) error {
+	if yes {
+		return nil
+	}
+	a.note("%s\nType %s to go on:", what, word)
+	line, err := a.line()
+	if err == nil && strings.TrimSpace(line) == word {
+		return nil
+	}
+	return council.WithHint(errors.New(undone), "type the word "+word+", or give --yes")
+}
+
 // confirm asks a person to type yes.
 func (a *app) confirm(question string) error {
 	fmt.Fprintf(a.err, "%s Type yes to go on: ", question)

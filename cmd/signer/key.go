@@ -84,7 +84,7 @@ charter knows of the old address: that has to be given to the new one.`,
 			if s.Council != nil {
 				v.Old = s.Council.Address.Hex()
 			}
-			if err := a.sure(yes, s.Member); err != nil {
+			if err := a.typed(yes, "freeze", fmt.Sprintf("The node of %s will sign nothing until 'signer key thaw'.", s.Member), "nothing was frozen"); err != nil {
 				return err
 			}
 			if v.Frozen, err = cl.Freeze(cmd.Context(), r); err != nil {
@@ -102,19 +102,6 @@ charter knows of the old address: that has to be given to the new one.`,
 	fs.BoolVar(&dry, "dry-run", false, "show what to do, and freeze nothing")
 	cmd.MarkFlagsMutuallyExclusive("yes", "dry-run")
 	return cmd
-}
-
-// sure asks once more.
-func (a *app) sure(yes bool, m council.MemberID) error {
-	if yes {
-		return nil
-	}
-	a.note("The node of %s will sign nothing until 'signer key thaw'. Type freeze to go on:", m)
-	line, err := a.line()
-	if err == nil && strings.TrimSpace(line) == "freeze" {
-		return nil
-	}
-	return council.WithHint(errors.New("nothing was frozen"), "type the word freeze, or give --yes")
 }
 
 // stepsOut lead from a suspicion to a new key.

@@ -93,10 +93,8 @@ func rostersIn(l council.Lineage) []council.Roster {
 
 // named is the roster with a hash; the last one, if none has.
 func named(rosters []council.Roster, hash common.Hash) council.Roster {
-	for _, r := range rosters {
-		if h, err := r.Hash(); err == nil && h == hash {
-			return r
-		}
+	if r, ok := council.RosterByHash(rosters, hash); ok {
+		return r
 	}
 	return rosters[len(rosters)-1]
 }

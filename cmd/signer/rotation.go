@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -68,7 +66,8 @@ each should do.
   committed   the new roster holds the key
   erased      and this node's old share is gone
   aborted     enough members refuse; the old roster holds the key
-  timed out   the last try took too long; another follows`,
+  timed out   the last try took too long; another follows
+  stopped     this node's disk has failed; it goes on when the daemon is started again`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
@@ -105,7 +104,7 @@ abort can't come about.`,
 			if err != nil {
 				return err
 			}
-			if err := a.typed(yes, "abort", "This node refuses the succession for good."); err != nil {
+			if err := a.typed(yes, "abort", "This node refuses the succession for good.", "nothing was done"); err != nil {
 				return err
 			}
 			r, err := c.AbortRotation(cmd.Context(), x)
@@ -143,7 +142,7 @@ func (a *app) termCommit() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := a.typed(yes, "last-four", lastFourAssumes); err != nil {
+			if err := a.typed(yes, "last-four", lastFourAssumes, "nothing was done"); err != nil {
 				return err
 			}
 			r, err := c.CommitWithFour(cmd.Context())
@@ -156,19 +155,6 @@ func (a *app) termCommit() *cobra.Command {
 	cmd.Flags().BoolVar(&four, "last-four", false, "four locks are enough; see what that assumes")
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
 	return cmd
-}
-
-// typed asks a person to type a word before something that can't be taken back.
-func (a *app) typed(yes bool, word, what string) error {
-	if yes {
-		return nil
-	}
-	a.note("%s\nType %s to go on:", what, word)
-	line, err := a.line()
-	if err == nil && strings.TrimSpace(line) == word {
-		return nil
-	}
-	return council.WithHint(errors.New("nothing was done"), "type the word "+word+", or give --yes")
 }
 
 func (a *app) showRotation(r api.Rotation) error {

@@ -1,0 +1,58 @@
+package api
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/millicent-one/signer/council"
+)
+
+// Rotation says where a rotation of the council's shares stands at a node.
+type Rotation struct {
+	Stage   string  `json:"stage"`  // proposed, gathering, ready, running, staged, testing, locking, committed, erased, aborted, timed out, stopped (at this node, whose disk has failed); empty: there is none
+	Roster  uint64  `json:"roster"` // version of the roster that it leads to
+	Text    string  `json:"text"`   // one line: where this node stands
+	Missing []Need  `json:"missing"`
+	Commit  *Commit `json:"commit,omitempty"` // once it is committed
+}
+
+// Need is a member that a rotation waits for, and what is to be done there.
+type Need struct {
+	Member council.MemberID `json:"member"`
+	Do     string           `json:"do"`
+}
+
+// Commit is what a certificate has committed.
+type Commit struct {
+	Ceremony   common.Hash        `json:"ceremony"`
+	Transcript common.Hash        `json:"transcript"` // of the resharing
+	ShareEpoch uint64             `json:"shareEpoch"`
+	Locked     []council.MemberID `json:"locked"`             // old members whose locks commit it
+	LastFour   bool               `json:"lastFour,omitempty"` // as few as sign together
+}
+
+// SuccessionRequest brings a succession to a node.
+type SuccessionRequest struct {
+	Succession hexutil.Bytes `json:"succession"` // canonical RLP of council.Succession
+}
+
+// NewSuccessionRequest is the JSON form of s.
+func NewSuccessionRequest(s council.Succession) (SuccessionRequest, error) {
+	b, err := rlp.EncodeToBytes(s)
+	if err != nil {
+		return SuccessionRequest{}, fmt.Errorf("encode succession: %w", err)
+	}
+	return SuccessionRequest{b}, nil
+}
+
+// Read is the value that was sent. Who agrees to it is not checked.
+func (r SuccessionRequest) Read() (council.Succession, error) {
+	var s council.Succession
+	if err := rlp.DecodeBytes(r.Succession, &s); err != nil {
+		return s, Fail(Invalid, "", council.WithHint(fmt.Errorf("read succession: %w", err), "'signer term begin FILE' sends one as it has to be"))
+	}
+	return s, nil
+}

@@ -1,0 +1,219 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/keystore"
+	"github.com/millicent-one/signer/tss"
+)
+
+// load reads the past: the birth record, the share, the feeds, the ledger.
+func (n *Node) load() error {
+	past := agenda.Past{}
+	if err := n.loadErased(); err != nil {
+		return err
+	}
+	made, err := n.readGenesis(metaGenesis)
+	if err != nil {
+		return err
+	}
+	err = n.journal.All(func(e journal.Entry) error {
+		ev, err := recorded(e)
+		if err != nil {
+			n.log.Warn("unreadable entry", "author", e.Author, "seq", e.Seq, "err", err)
+			return nil
+		}
+		if k, ok := ev.Body.(council.KeyMade); ok && made == nil && k.Genesis.Verify(n.first) == nil {
+			made = &k.Genesis
+		}
+		n.court.bench.Joined(ev)
+		past.Entries = append(past.Entries, ev)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	staged, err := n.stagedGenesis()
+	if err != nil {
+		return err
+	}
+	if made == nil {
+		if made, err = n.bornBefore(); err != nil {
+			return err
+		}
+	}
+	if made != nil {
+		if err := made.Verify(n.first); err != nil {
+			return council.WithHint(err, "the roster file is not the one that this node's key was made under")
+		}
+		if staged != nil && staged.ID() == made.ID() {
+			// The process died between the birth record and this.
+			if err := n.commit(*made); err != nil {
+				return err
+			}
+			staged = nil
+		}
+		found := n.standing.Genesis == nil // in a feed, or beside the share
+		if found {
+			n.born(*made)
+		}
+		if err := n.resumeSwitch(); err != nil {
+			return err
+		}
+		if err := n.loadShare(*made); err != nil {
+			return err
+		}
+		if found { // not before the share is one of this key: a wrong one must leave nothing here
+			if err := n.saveGenesis(metaGenesis, *made); err != nil {
+				return err
+			}
+		}
+		if err := n.keepRecord(*made); err != nil {
+			return err
+		}
+	}
+	past.Genesis, past.Staged = made, staged
+	rows, err := n.journal.Rows()
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		past.Rows = append(past.Rows, ledgerEvent(r))
+	}
+	words, err := n.journal.Messages()
+	if err != nil {
+		return err
+	}
+	for _, r := range words {
+		past.Rows = append(past.Rows, messageEvent(r))
+	}
+	n.agenda.Load(past)
+	if made != nil {
+		n.address.Store(&made.Key)
+	}
+	if err := n.loadFreeze(); err != nil {
+		return err
+	}
+	if err := n.openRotation(); err != nil {
+		return err
+	}
+	n.followPast()
+	if err := n.openCourt(); err != nil {
+		return err
+	}
+	if err := errors.Join(n.loadReminders(), n.loadBeats()); err != nil {
+		return err
+	}
+	if n.spare.sealed, err = n.keystore.HasSpare(); err != nil {
+		return err
+	}
+	size, err := n.journal.Len()
+	if err != nil {
+		return err
+	}
+	why, _, err := n.book().Meta(metaRestoring)
+	if err != nil {
+		return err
+	}
+	switch {
+	case (n.share != nil || n.ahead > 0) && size == 0:
+		n.beginRestore("this node has a share and an empty journal")
+	case len(why) > 0:
+		n.beginRestore(string(why)) // it was started anew before it had caught up
+	case made != nil:
+		n.beginStart()
+	}
+	return nil
+}
+
+// bornBefore is the birth record that lies beside a current share, or nil: the
+// journal is new, because the keystore came from a backup or the disk of the
+// journal was lost.
+func (n *Node) bornBefore() (*council.Genesis, error) {
+	if _, _, err := n.keystore.Current(); errors.Is(err, keystore.ErrNoCurrent) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	b, err := n.keystore.Get(BirthRecord)
+	if errors.Is(err, keystore.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	g := new(council.Genesis)
+	if err := rlp.DecodeBytes(b, g); err != nil {
+		return nil, fmt.Errorf("read birth record: %w", err)
+	}
+	return g, nil
+}
+
+// stagedGenesis is the record that a staged share was made with, or nil.
+func (n *Node) stagedGenesis() (*council.Genesis, error) {
+	staged, err := n.keystore.Staged()
+	if err != nil || len(staged) == 0 {
+		return nil, err
+	}
+	g, err := n.readGenesis(metaStaged)
+	if err != nil || g == nil || g.Key != staged[0].Meta.Address {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (n *Node) readGenesis(name string) (*council.Genesis, error) {
+	b, ok, err := n.book().Meta(name)
+	if err != nil || !ok {
+		return nil, err
+	}
+	g := new(council.Genesis)
+	if err := rlp.DecodeBytes(b, g); err != nil {
+		return nil, fmt.Errorf("read birth record: %w", err)
+	}
+	return g, nil
+}
+
+func (n *Node) saveGenesis(name string, g council.Genesis) error {
+	b, err := rlp.EncodeToBytes(g)
+	if err != nil {
+		return err
+	}
+	return n.book().PutMeta(name, b)
+}
+
+// loadShare opens the current share and checks that it is one of this key.
+func (n *Node) loadShare(g council.Genesis) error {
+	epoch, secret, err := n.keystore.Current()
+	if errors.Is(err, keystore.ErrNoCurrent) {
+		n.log.Warn("no share", "key", g.Key)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	share, err := tss.UnmarshalShare(secret)
+	if err != nil {
+		return err
+	}
+	if epoch < n.holding.Epoch || share.Epoch() != epoch || share.Address() != g.Key || share.Self() != n.self {
+		return council.WithHint(fmt.Errorf("the share in the keystore is %s's of key %s, epoch %d; the council's key is %s, epoch %d",
+			share.Self(), share.Address().Hex(), epoch, g.Key.Hex(), n.holding.Epoch), "the data directory is mixed from two councils: restore it as a whole")
+	}
+	if err := share.Audit(); err != nil {
+		return council.WithHint(fmt.Errorf("share of epoch %d: %w", epoch, err), "restore it from the backup of this epoch")
+	}
+	n.address.Store(&g.Key)
+	if epoch > n.holding.Epoch { // it was received in a rotation that this journal has not heard of
+		n.ahead = epoch
+		n.log.Warn("the share is of a later epoch than the journal knows", "share", epoch, "journal", n.holding.Epoch)
+		return nil
+	}
+	n.share = share
+	return nil
+}
