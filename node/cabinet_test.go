@@ -41,6 +41,8 @@ import (
 type cabinet struct {
 	house   // its tests' words for asking nodes
 	profile council.Profile
+	text    policy.CharterText // of the first charter
+	edits   []string           // that make it of the one that all tests have
 	size    testcouncil.Size
 	first   council.Roster
 	heirs   []council.MemberID // who joins it, now or later
@@ -157,20 +159,32 @@ func (c *cabinet) member(id council.MemberID) council.Member {
 }
 
 func (c *cabinet) smallCharter() *policy.Charter {
-	actions, err := policy.LoadActions("actions.yaml", configs.Actions)
+	c.t.Helper()
+	c.text = c.charterText(c.edits...)
+	charter, err := c.text.Load()
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	return charter
+}
+
+// charterText is the text of the cabinet's charter, with some of it replaced: pairs of
+// old and new.
+func (c *cabinet) charterText(edits ...string) policy.CharterText {
+	c.t.Helper()
 	chain, to := uint64(1337), common.HexToAddress("0xc0")
 	if c.chain != nil {
 		chain, to = c.chain.ID(), c.suite.Protocol
 	}
 	text := fmt.Sprintf(charterText, chain, to.Hex(), "0xfa17d03220172307c680d2c37da72478a440e109423181eebf788b9fe7b48cb2")
-	charter, err := policy.LoadCharter("charter.yaml", []byte(strings.Replace(text, "threshold: 4", fmt.Sprint("threshold: ", c.size.Threshold), 1)), actions)
-	if err != nil {
-		c.t.Fatal(err)
+	edits = append([]string{"threshold: 4", fmt.Sprint("threshold: ", c.size.Threshold)}, edits...)
+	for i := 0; i+1 < len(edits); i += 2 {
+		if !strings.Contains(text, edits[i]) {
+			c.t.Fatalf("the charter does not hold %q", edits[i])
+		}
+		text = strings.ReplaceAll(text, edits[i], edits[i+1])
 	}
-	return charter
+	return policy.CharterText{Charter: []byte(text), Actions: configs.Actions}
 }
 
 // bear gives the first members their shares, as if they had made them.
@@ -348,15 +362,13 @@ func (c *cabinet) config(m council.MemberID, r *room) node.Config {
 	if r.tr, err = c.net.Join(m, testcouncil.NodeKey(m)); err != nil {
 		c.t.Fatal(err)
 	}
-	own, err := policy.LoadMember("policy.yaml", []byte("version: 1\nname: own\nrules: []\n"), c.charter)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	roster := standing.RosterOf(m, peer)
+	charter, judging := c.judging(m, r, roster)
 	timing := agenda.Defaults()
 	timing.Grace, timing.Retry, timing.Rejudge = 500*time.Millisecond, 500*time.Millisecond, 2*time.Second
 	cfg := node.Config{
-		Self: m, Roster: standing.RosterOf(m, peer), First: c.first, Profile: c.profile, Peer: peer,
-		Charter: c.charter, Policy: policy.New(c.charter, own), Transport: r.tr, Journal: r.book, Keystore: r.keys, Key: testcouncil.NodeKey(m),
+		Self: m, Roster: roster, First: c.first, Profile: c.profile, Peer: peer,
+		Charter: charter, Policy: judging, Texts: []policy.CharterText{c.text}, Transport: r.tr, Journal: r.book, Keystore: r.keys, Key: testcouncil.NodeKey(m),
 		Timing: timing, Gas: node.GasMoney{Transactions: 3, Gas: 300_000, MaxFee: gwei(1000)}, Version: "test", Log: c.log(m), Now: c.now,
 	}
 	if c.chain != nil {
@@ -376,6 +388,28 @@ func (c *cabinet) config(m council.MemberID, r *room) node.Config {
 		}
 	})
 	return cfg
+}
+
+// judging is what a member's node judges by under a roster: the charter that its files
+// have or that its journal keeps, as the daemon finds it.
+func (c *cabinet) judging(m council.MemberID, r *room, roster council.Roster) (*policy.Charter, *policy.Policy) {
+	c.t.Helper()
+	charter := c.charter
+	if roster.Charter != charter.Hash() {
+		_, kept, err := node.CharterIn(r.book, roster.Charter)
+		switch {
+		case err != nil:
+			c.t.Fatalf("%s: %v", m, err)
+		case kept == nil:
+			return charter, policy.Closed(charter, "this node does not have the charter in force", "wait")
+		}
+		charter = kept
+	}
+	own, err := policy.LoadMember("policy.yaml", []byte("version: 1\nname: own\nrules: []\n"), charter)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return charter, policy.New(charter, own)
 }
 
 // hook has f called between the durable steps of a node, on its owner's goroutine.

@@ -77,10 +77,12 @@ func (n *Node) openRotationFrom(h council.Holding) (err error) {
 	}
 	var seed common.Hash
 	rand.Read(seed[:])
+	past := s.book.past
+	past.Charters = n.amendments(past.Heard)
 	s.rotation, err = agenda.NewRotation(agenda.RotationConfig{
 		Self: n.self, Peer: n.peerID, Holding: h, Profile: n.profile, Timing: n.timing, Seed: seed, Shareless: n.share == nil,
 		Charter: n.charter.Hash(), Frozen: n.agenda.Stopped(),
-	}, s.book.past)
+	}, past)
 	if err != nil {
 		s.rotation = nil
 		return err
@@ -245,7 +247,10 @@ func (n *Node) route(ev agenda.Event) {
 		return
 	}
 	switch ev := ev.(type) {
-	case agenda.PeerUp, agenda.PeerDown:
+	case agenda.PeerUp:
+		n.rotate(ev)
+		n.seekCharters(ev.Member)
+	case agenda.PeerDown:
 		n.rotate(ev)
 	case agenda.Tick:
 		if at := n.shift.rotation.Wake(); !at.IsZero() && !n.now().Before(at) {
@@ -263,6 +268,7 @@ func (n *Node) route(ev agenda.Event) {
 			}
 			n.nextRotation(m.Succession)
 			n.rotate(ev)
+			n.seekCharters(ev.From)
 		case agenda.CertificateMessage: // who was away for all of a rotation hears of it by this alone
 			n.nextRotation(m.Certificate.Succession)
 			n.rotate(ev)

@@ -8,6 +8,7 @@ import (
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/policy"
 )
 
 // RotationStatus implements api.Backend.
@@ -17,12 +18,15 @@ func (n *Node) RotationStatus(ctx context.Context) (api.Rotation, error) {
 
 // BeginRotation implements api.Backend. What the council has agreed on is passed on to
 // all, and each node works for it as soon as it can.
-func (n *Node) BeginRotation(ctx context.Context, s council.Succession) (api.Rotation, error) {
+func (n *Node) BeginRotation(ctx context.Context, s council.Succession, t api.CharterText) (api.Rotation, error) {
 	return n.onRotation(ctx, func(*agenda.Rotation) error {
 		if err := s.Verify(n.holding.Roster, n.profile); err != nil {
 			return api.Fail(api.Invalid, "", err)
 		}
 		if err := n.able(s); err != nil {
+			return api.Fail(api.Invalid, "", err)
+		}
+		if err := n.bringCharter(s, policy.CharterText{Charter: []byte(t.Charter), Actions: []byte(t.Actions)}); err != nil {
 			return api.Fail(api.Invalid, "", err)
 		}
 		n.nextRotation(s)
@@ -37,6 +41,7 @@ func (n *Node) BeginRotation(ctx context.Context, s council.Succession) (api.Rot
 			return api.Fail(api.Invalid, "", err)
 		}
 		n.rotate(agenda.SuccessionAgreed{Succession: s})
+		n.seekCharters("")
 		return nil
 	})
 }
@@ -121,8 +126,6 @@ func (n *Node) viewRotation() api.Rotation {
 func (n *Node) able(s council.Succession) error {
 	c := council.Compare(n.holding.Roster, s.Roster)
 	switch {
-	case s.Roster.Charter != n.charter.Hash():
-		return council.WithHint(errors.New("the succession changes the charter; a rotation of shares can't do that in this version"), "agree on the same members under the charter in force")
 	case len(c.Rewired) > 0:
 		return council.WithHint(fmt.Errorf("%s would move to another node and keep the seat; a rotation can't do that in this version", council.Names(idsOf(c.Rewired))),
 			"let the member leave, and join under another name with the new node")

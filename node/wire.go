@@ -19,16 +19,18 @@ import (
 
 // Frame types on the record and sync channels. They are never reused.
 const (
-	recordEntry   = 1
-	recordHello   = 2
-	recordBeats   = 3
-	recordMessage = 16 // plus the tag of the agenda's message
-	syncHeads     = 1
-	syncEntries   = 2
-	syncFrames    = 3
-	syncEvidence  = 4
-	syncPublic    = 5
-	syncDocket    = 6
+	recordEntry    = 1
+	recordHello    = 2
+	recordBeats    = 3
+	recordMessage  = 16 // plus the tag of the agenda's message
+	syncHeads      = 1
+	syncEntries    = 2
+	syncFrames     = 3
+	syncEvidence   = 4
+	syncPublic     = 5
+	syncDocket     = 6
+	syncCharterAsk = 7
+	syncCharter    = 8
 )
 
 // hello is the first word to a peer.

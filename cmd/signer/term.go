@@ -281,7 +281,7 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 			return err
 		}
 		if g, err := s.Agreement(old); start && err == nil && g.Complete() == nil {
-			return a.begin(cmd, s)
+			return a.begin(cmd, s, charterFlags{charter, own.actions})
 		}
 		return a.showSuccession(s, old, args[0])
 	}
