@@ -45,13 +45,14 @@ type Rotation struct {
 	RotationConfig
 	old bool // this node holds a share of the key
 
-	agreed   map[common.Hash]council.Succession // by digest
-	dated    RotationStatus                     // of the last one that was dated back, and so not taken up
-	warned   time.Time                          // when people were last told of one that was not
-	heralded map[common.Hash]common.Hash        // their digests, by the hash of the bytes in which they came
-	files    map[common.Hash]*dossier           // by the try's id
-	tries    []common.Hash                      // that this node has joined, in order
-	staged   map[common.Hash]StagedShare        // by the try's id
+	agreed   map[common.Hash]heard        // by digest
+	charters map[common.Hash]CharterKnown // whose text this node has, beside the one that it works by
+	dated    RotationStatus               // of the last one that was dated back, and so not taken up
+	warned   time.Time                    // when people were last told of one that was not
+	heralded map[common.Hash]common.Hash  // their digests, by the hash of the bytes in which they came
+	files    map[common.Hash]*dossier     // by the try's id
+	tries    []common.Hash                // that this node has joined, in order
+	staged   map[common.Hash]StagedShare  // by the try's id
 	ready    map[readyKey]RotationReady
 	random   common.Hash // this node's part of the next try's id
 	spent    uint64      // parts that were in a try
@@ -99,7 +100,7 @@ func NewRotation(c RotationConfig, p RotationPast) (*Rotation, error) {
 	}
 	r := &Rotation{
 		RotationConfig: c,
-		agreed:         map[common.Hash]council.Succession{}, heralded: map[common.Hash]common.Hash{}, files: map[common.Hash]*dossier{}, staged: map[common.Hash]StagedShare{},
+		agreed:         map[common.Hash]heard{}, charters: map[common.Hash]CharterKnown{}, heralded: map[common.Hash]common.Hash{}, files: map[common.Hash]*dossier{}, staged: map[common.Hash]StagedShare{},
 		ready: map[readyKey]RotationReady{}, suspects: map[council.MemberID]int{},
 		refusals: map[common.Hash]map[council.MemberID]council.Refusal{}, refusing: map[common.Hash]bool{},
 		aborts: map[common.Hash]council.AbortCertificate{}, shown: map[council.MemberID]bool{}, erasures: map[council.MemberID]council.Erasure{},
@@ -114,6 +115,9 @@ func NewRotation(c RotationConfig, p RotationPast) (*Rotation, error) {
 // load folds in the past. A try that this process has not begun is over for it,
 // unless its share is staged.
 func (r *Rotation) load(p RotationPast) error {
+	for _, k := range p.Charters {
+		r.charters[k.Charter] = k
+	}
 	for _, h := range p.Heard {
 		if _, err := r.agree(h); err != nil {
 			return fmt.Errorf("rotation: %w", err)
@@ -195,6 +199,8 @@ func (r *Rotation) Step(ev Event, now time.Time) []Effect {
 		r.lockWritten(ev)
 	case RefusalWritten:
 		r.refusalWritten(ev)
+	case CharterKnown:
+		r.knowsCharter(ev)
 	case NodeFrozen:
 		r.Frozen = ev.Reason
 		r.soon()

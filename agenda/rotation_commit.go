@@ -90,7 +90,7 @@ func (r *Rotation) commit() {
 	}
 }
 
-// lockable reports whether this node locks for a try now: it is not frozen, has seen
+// lockable reports whether this node locks for a try now: nothing keeps it out, it has seen
 // all Acks and tests, has locked for no other, has given it up neither by joining a later one
 // nor by a refusal, and enough others may lock, too.
 func (r *Rotation) lockable(d *dossier) bool {
@@ -99,11 +99,11 @@ func (r *Rotation) lockable(d *dossier) bool {
 	_, locked := r.Locked()
 	n := len(r.Holding.Roster.Members)
 	switch {
-	case locked, r.Frozen != "", !d.complete(), r.ended(d), r.refuses(id), r.refuses(d.rotation.Succession):
+	case locked, r.keptOut(d), !d.complete(), r.ended(d), r.refuses(id), r.refuses(d.rotation.Succession):
 		return false
 	case i >= 0 && i < len(r.tries)-1:
 		return false
-	case r.now.Before(unixTime(d.succession.Effective)), r.four != id && !r.mayFollow(d):
+	case r.now.Before(r.opens(d.rotation.Succession)), r.four != id && !r.mayFollow(d):
 		return false
 	}
 	return n-len(r.unwilling(d)) >= r.Holding.Roster.LockQuorum() || r.four == id

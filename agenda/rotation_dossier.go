@@ -42,7 +42,7 @@ func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
 		return d
 	}
 	s, ok := r.agreed[t.Succession]
-	if !ok || t.Check(r.Holding, s) != nil {
+	if !ok || t.Check(r.Holding, s.Succession) != nil {
 		return nil
 	}
 	if opener != "" {
@@ -58,7 +58,7 @@ func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
 		}
 	}
 	d := &dossier{
-		id: id, rotation: t, succession: s, opener: opener, acks: map[common.Hash]map[council.MemberID]council.NodeSignature{},
+		id: id, rotation: t, succession: s.Succession, opener: opener, acks: map[common.Hash]map[council.MemberID]council.NodeSignature{},
 		tests: map[int][]byte{}, locks: map[council.MemberID]council.Lock{},
 	}
 	r.files[id] = d

@@ -151,9 +151,9 @@ type HeardSuccession struct {
 	Seen       uint64 // unix seconds, by this node's clock
 }
 
-// RotationPast is what a restarted node knows. Keep adds to the first four; the
-// others are what StageShare, WriteLock, WriteRefusal, SwitchShare and EraseShare
-// have written.
+// RotationPast is what a restarted node knows. Keep adds to the first four; all but the
+// last of the others are what StageShare, WriteLock, WriteRefusal, SwitchShare and
+// EraseShare have written.
 type RotationPast struct {
 	Heard       []HeardSuccession
 	Tries       []council.Rotation // in order
@@ -164,6 +164,7 @@ type RotationPast struct {
 	Refusals    []council.Refusal
 	Certificate *council.Certificate // of the switch
 	Erasure     *council.Erasure
+	Charters    []CharterKnown // by the node, of the texts that it has
 }
 
 // StagedShare is a share of a try that this node has on disk, and its Ack.

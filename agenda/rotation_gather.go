@@ -25,10 +25,19 @@ func (r *Rotation) agree(h HeardSuccession) (news bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if _, known := r.agreed[digest]; known {
+	was, known := r.agreed[digest]
+	switch {
+	case !known:
+		r.agreed[digest] = heard{Succession: h.Succession, seen: h.Seen}
+	case r.outdoes(digest, h.Succession):
+		r.agreed[digest] = heard{Succession: h.Succession, seen: was.seen}
+	default:
 		return false, nil // the one that was verified stays: the digest covers no signature
 	}
-	r.agreed[digest] = h.Succession
+	if x := r.agreed[digest]; r.recharters(x.Succession) {
+		x.approved = r.approvedBy(x.Succession)
+		r.agreed[digest] = x
+	}
 	return true, nil
 }
 
@@ -56,8 +65,13 @@ func (r *Rotation) sound(h HeardSuccession) (digest common.Hash, err error) {
 // Check says why this node does not take part in a succession that is brought now,
 // or nil.
 func (r *Rotation) Check(s council.Succession, now time.Time) error {
-	_, err := r.sound(HeardSuccession{s, seen(now)})
-	return err
+	if _, err := r.sound(HeardSuccession{s, seen(now)}); err != nil {
+		return err
+	}
+	if why := r.wants(s, r.approvedBy(s)); why != "" {
+		return errors.New("the succession is not taken up: " + why)
+	}
+	return nil
 }
 
 func seen(now time.Time) uint64 { return uint64(max(now.Unix(), 0)) }
@@ -106,9 +120,9 @@ func (r *Rotation) chosen() (digest common.Hash, s council.Succession, ok bool) 
 		return d.rotation.Succession, d.succession, true
 	}
 	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
-		s := r.agreed[h]
+		s := r.agreed[h].Succession
 		old, receives := r.roles(s)
-		if !r.over(h) && !r.refuses(h) && (old || receives) {
+		if !r.over(h) && !r.refuses(h) && (old || receives) && r.short(h) == "" {
 			return h, s, true
 		}
 	}
@@ -155,7 +169,7 @@ func (r *Rotation) gather() {
 		return
 	}
 	old, receives := r.roles(s)
-	why, _ := r.keepsOut(s)
+	why, _ := r.keepsOut(digest)
 	if why == "" && receives && !r.prepared && !r.preparing {
 		r.preparing = true
 		r.do(MakeParams{})
@@ -163,8 +177,8 @@ func (r *Rotation) gather() {
 	deals := old && !r.Shareless
 	m := RotationReady{Succession: digest, Old: deals, New: receives}
 	// Who can take part in no try says so: that it is there, with no part of one.
-	effective := unixTime(s.Effective)
-	if why == "" && !r.now.Before(effective) && (!receives || r.prepared) {
+	opens := r.opens(digest)
+	if why == "" && !r.now.Before(opens) && (!receives || r.prepared) {
 		m.Random = r.random
 	}
 	for _, o := range []bool{true, false} {
@@ -175,8 +189,8 @@ func (r *Rotation) gather() {
 			}
 		}
 	}
-	if !receives || leader(s) != r.Self || r.now.Before(effective) {
-		r.due(effective, 0)
+	if !receives || leader(s) != r.Self || r.now.Before(opens) {
+		r.due(opens, 0)
 		return
 	}
 	if absent, short := r.absent(digest, s); len(absent) > 0 || short > 0 || !r.mayTry() {
@@ -224,16 +238,20 @@ func (r *Rotation) mayTry() bool {
 
 // keepsOut says why this node takes part in no try at a succession, whoever else does,
 // and what its operator can do about it; or "".
-func (r *Rotation) keepsOut(s council.Succession) (why, do string) {
-	old, receives := r.roles(s)
-	switch {
-	case r.Frozen != "":
+func (r *Rotation) keepsOut(digest common.Hash) (why, do string) {
+	if r.Frozen != "" {
 		return "is frozen: " + readable(r.Frozen), "run 'signer key thaw' here, if the reason is gone; if it is not, agree on a step that puts this node out"
-	case receives && !old && r.Charter != s.Roster.Charter:
-		return fmt.Sprintf("has the charter %s, and the roster that it is to join has %s", r.Charter.Hex(), s.Roster.Charter.Hex()),
-			"get the council's charter file from another member, and start this node with it"
 	}
-	return "", ""
+	if why := r.short(digest); why != "" {
+		return "does not follow: " + why, "have more members approve, or refuse it with 'signer term abort'"
+	}
+	return r.strange(r.agreed[digest].Succession)
+}
+
+// keptOut reports whether something keeps this node from locking for a try.
+func (r *Rotation) keptOut(d *dossier) bool {
+	why, _ := r.keepsOut(d.rotation.Succession)
+	return why != ""
 }
 
 // isReady reports whether a member's node, the old or the new one, can take part.

@@ -57,7 +57,7 @@ func (s RotationStatus) String() string {
 // each should do next.
 func (r *Rotation) Status() RotationStatus {
 	s := r.stands()
-	_, next, ok := r.chosen()
+	next, _, ok := r.chosen()
 	if !ok || r.certificate != nil {
 		return s
 	}
@@ -101,8 +101,8 @@ func (r *Rotation) stands() RotationStatus {
 	}
 	out.Stage, out.Text = StageGathering, "all new members and any of the old ones, as many as sign, have to be there"
 	switch d := r.current(); {
-	case r.now.Before(unixTime(s.Effective)):
-		out.Stage, out.Text = StageProposed, fmt.Sprintf("agreed on; begins %s at the earliest", unixTime(s.Effective).UTC().Format("2006-01-02 15:04 UTC"))
+	case r.now.Before(r.opens(digest)):
+		out.Stage, out.Text = StageProposed, fmt.Sprintf("agreed on; begins %s at the earliest", r.opens(digest).UTC().Format("2006-01-02 15:04 UTC"))
 	case d != nil && d.timedOut:
 		out.Stage, out.Text = StageTimedOut, "the last try took too long; the next one begins when all are there"
 	case r.used() >= MaxTries:
@@ -123,7 +123,7 @@ func (r *Rotation) stands() RotationStatus {
 func (r *Rotation) idleStatus() RotationStatus {
 	var out RotationStatus
 	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
-		s := r.agreed[h]
+		s := r.agreed[h].Succession
 		_, over := r.aborts[h]
 		switch {
 		case over:
@@ -141,6 +141,8 @@ func (r *Rotation) idleStatus() RotationStatus {
 					out.Stage = StageLocking
 				}
 			}
+		case out.Stage == StageNone && r.short(h) != "":
+			out = RotationStatus{Stage: StageProposed, Roster: s.Roster.Version, Text: "not taken up: " + r.short(h)}
 		case out.Stage == StageNone:
 			out = RotationStatus{Stage: StageProposed, Roster: s.Roster.Version, Text: "agreed on; this node has no part in it"}
 		}

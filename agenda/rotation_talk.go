@@ -84,7 +84,7 @@ func (r *Rotation) met(m council.MemberID) {
 		r.soon()
 		for _, h := range slices.SortedFunc(maps.Keys(r.aborts), common.Hash.Cmp) {
 			if s, ok := r.agreed[h]; ok { // what it speaks of goes first
-				r.do(Send{To: m, Message: Herald{s}}, Send{To: m, Message: AbortMessage{r.aborts[h]}})
+				r.do(Send{To: m, Message: Herald{s.Succession}}, Send{To: m, Message: AbortMessage{r.aborts[h]}})
 			}
 		}
 		return
@@ -116,7 +116,7 @@ func (r *Rotation) talk() {
 	r.due(r.said, r.pause)
 	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
 		if !r.over(h) {
-			r.do(Send{Message: Herald{r.agreed[h]}})
+			r.do(Send{Message: Herald{r.agreed[h].Succession}})
 		}
 	}
 	for _, h := range slices.SortedFunc(maps.Keys(r.refusals), common.Hash.Cmp) {

@@ -12,7 +12,8 @@ import (
 // begin takes up a try that the leader of a succession opens.
 func (r *Rotation) begin(from council.MemberID, m RotationBegin) {
 	id := m.Rotation.ID()
-	s, ok := r.agreed[m.Rotation.Succession]
+	h, ok := r.agreed[m.Rotation.Succession]
+	s := h.Succession
 	if !ok || from != leader(s) || slices.Contains(r.tries, id) || m.Rotation.Check(r.Holding, s) != nil {
 		return
 	}
@@ -32,7 +33,7 @@ func (r *Rotation) begin(from council.MemberID, m RotationBegin) {
 func (r *Rotation) unable(m RotationBegin, s council.Succession) string {
 	old, receives := r.roles(s)
 	d, n := r.current(), len(s.Roster.Members)
-	out, _ := r.keepsOut(s)
+	out, _ := r.keepsOut(m.Rotation.Succession)
 	i, j := slices.Index(s.Roster.IDs(), r.Self), slices.Index(m.Rotation.Dealers, r.Self)
 	switch {
 	case !old && !receives:
@@ -47,7 +48,7 @@ func (r *Rotation) unable(m RotationBegin, s council.Succession) string {
 		return "somebody has locked for another try"
 	case d != nil && r.active(d) && (d.complete() || d.rotation.Succession != m.Rotation.Succession):
 		return "is in another try"
-	case r.now.Before(unixTime(s.Effective)):
+	case r.now.Before(r.opens(m.Rotation.Succession)):
 		return "by its clock the new roster may not take over yet"
 	case r.used() >= MaxTries:
 		return "has been in too many tries"

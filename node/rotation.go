@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -31,6 +32,7 @@ type shift struct {
 	sessions map[council.SessionID]bool // that the machine has started
 	told     map[common.Hash]bool       // rosters of which people were told why this node can't follow them
 	barred   bool                       // as the bar and the agenda were told
+	charters []agenda.CharterKnown      // of the texts of charters that this node has, beside its own
 	halted   string                     // why this process does no more of it; "" while it does
 }
 
@@ -75,6 +77,8 @@ func (n *Node) openRotationFrom(h council.Holding) (err error) {
 	if err := n.loadStaged(); err != nil {
 		return err
 	}
+	past := s.book.past
+	past.Charters = s.charters
 	var seed common.Hash
 	rand.Read(seed[:])
 	past := s.book.past
@@ -221,6 +225,16 @@ func (n *Node) adopt() {
 	n.address.Store(&g.Key)
 	if err := n.openRotation(); err != nil {
 		n.halt(err)
+	}
+}
+
+// knowCharter takes up what follows from the text of a charter that this node has, as
+// the policy of the one in force says. It may be told before there is a rotation.
+func (n *Node) knowCharter(k agenda.CharterKnown) {
+	s := &n.shift
+	s.charters = append(slices.DeleteFunc(s.charters, func(o agenda.CharterKnown) bool { return o.Charter == k.Charter }), k)
+	if s.rotation != nil {
+		n.rotate(k)
 	}
 }
 
