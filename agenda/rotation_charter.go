@@ -65,7 +65,7 @@ func (r *Rotation) strange(s council.Succession) (why, do string) {
 	old, receives := r.roles(s)
 	_, known := r.charters[s.Roster.Charter]
 	switch {
-	case receives && !old && r.Charter != s.Roster.Charter:
+	case receives && !old && r.Charter != s.Roster.Charter && !known:
 		return fmt.Sprintf("has the charter %s, and the roster that it is to join has %s", r.Charter.Hex(), s.Roster.Charter.Hex()),
 			"get the council's charter file from another member, and start this node with it"
 	case old && !known && r.recharters(s):

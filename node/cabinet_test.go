@@ -401,7 +401,7 @@ func (c *cabinet) judging(m council.MemberID, r *room, roster council.Roster) (*
 		case err != nil:
 			c.t.Fatalf("%s: %v", m, err)
 		case kept == nil:
-			return charter, policy.Closed(charter, "this node does not have the charter in force", "wait")
+			return charter, policy.Denying(charter, "this node does not have the charter in force", "wait")
 		}
 		charter = kept
 	}

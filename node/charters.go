@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,6 @@ import (
 // members approve, or the roster in force. So nobody can fill its disk.
 type charters struct {
 	known  map[common.Hash]knownCharter
-	told   map[common.Hash]bool // that the machine knows of
 	unfit  map[common.Hash]bool // that people were told of
 	asked  map[charterAsk]asking
 	served map[charterAsk]time.Time
@@ -50,7 +50,7 @@ type charterFrame struct {
 }
 
 func newCharters(own *policy.Charter, texts []policy.CharterText) charters {
-	c := charters{known: map[common.Hash]knownCharter{own.Hash(): {charter: own}}, told: map[common.Hash]bool{}, unfit: map[common.Hash]bool{},
+	c := charters{known: map[common.Hash]knownCharter{own.Hash(): {charter: own}}, unfit: map[common.Hash]bool{},
 		asked: map[charterAsk]asking{}, served: map[charterAsk]time.Time{}}
 	for _, t := range texts {
 		if charter, err := t.Load(); err == nil { // its owner has said what is wrong with its files
@@ -204,20 +204,21 @@ func (n *Node) bringCharter(s council.Succession, t policy.CharterText) error {
 	return nil
 }
 
-// amendments are what the machine knows of charters when it begins.
-func (n *Node) amendments(heard []agenda.HeardSuccession) (out []agenda.CharterKnown) {
-	n.charters.told = map[common.Hash]bool{}
+// recallCharters takes up what is known of the charters of successions, for a machine
+// that begins.
+func (n *Node) recallCharters(heard []agenda.HeardSuccession) {
 	for _, h := range heard {
-		c := h.Succession.Roster.Charter
-		if c == n.holding.Roster.Charter || n.charters.told[c] {
-			continue
-		}
-		if k, _, ok := n.amends(h.Succession); ok {
-			n.charters.told[c] = true
-			out = append(out, k)
+		if c := h.Succession.Roster.Charter; c != n.holding.Roster.Charter && !n.knowsCharter(c) {
+			if k, _, ok := n.amends(h.Succession); ok {
+				n.knowCharter(k)
+			}
 		}
 	}
-	return out
+}
+
+// knowsCharter reports whether the machine knows of a charter.
+func (n *Node) knowsCharter(h common.Hash) bool {
+	return slices.ContainsFunc(n.shift.charters, func(k agenda.CharterKnown) bool { return k.Charter == h })
 }
 
 // seekCharters tells the machine of charters whose text is there by now, and asks for
@@ -235,12 +236,11 @@ func (n *Node) seekCharters(from council.MemberID) {
 	}
 	for _, s := range n.shift.rotation.Successions() {
 		h := s.Roster.Charter
-		if h == n.holding.Roster.Charter || s.Roster.Version <= n.holding.Roster.Version || n.charters.told[h] {
+		if h == n.holding.Roster.Charter || s.Roster.Version <= n.holding.Roster.Version || n.knowsCharter(h) {
 			continue
 		}
 		if k, _, ok := n.amends(s); ok {
-			n.charters.told[h] = true
-			n.rotate(k)
+			n.knowCharter(k)
 			continue
 		}
 		for _, x := range []common.Hash{h, n.holding.Roster.Charter} {

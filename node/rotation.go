@@ -77,12 +77,11 @@ func (n *Node) openRotationFrom(h council.Holding) (err error) {
 	if err := n.loadStaged(); err != nil {
 		return err
 	}
+	n.recallCharters(s.book.past.Heard)
 	past := s.book.past
 	past.Charters = s.charters
 	var seed common.Hash
 	rand.Read(seed[:])
-	past := s.book.past
-	past.Charters = n.amendments(past.Heard)
 	s.rotation, err = agenda.NewRotation(agenda.RotationConfig{
 		Self: n.self, Peer: n.peerID, Holding: h, Profile: n.profile, Timing: n.timing, Seed: seed, Shareless: n.share == nil,
 		Charter: n.charter.Hash(), Frozen: n.agenda.Stopped(),
@@ -313,7 +312,7 @@ func (n *Node) nextRotation(s council.Succession) {
 	if s.Verify(n.holding.Roster, n.profile) != nil {
 		return
 	}
-	n.shift.rotation, n.shift.book = nil, nil
+	n.shift.rotation, n.shift.book, n.shift.charters = nil, nil, nil
 	if err := n.openRotationFrom(n.holding); err != nil {
 		n.halt(err)
 	}

@@ -36,19 +36,11 @@ func New(charter *Charter, member *Member) *Policy {
 	return p
 }
 
-// Closed is a policy that denies everything: of a node that lacks what it would have
+// Denying is a policy that denies everything: of a node that lacks what it would have
 // to judge by, its charter or its member's own rules. Sentences are still the charter's.
-func Closed(charter *Charter, why, hint string) *Policy {
+func Denying(charter *Charter, why, hint string) *Policy {
 	return &Policy{charter: charter, closed: &Refusal{"default/policy", why, hint},
 		hash: crypto.Keccak256Hash([]byte("millicent/policy/closed/1\x00"), charter.hash[:], []byte(why))}
-}
-
-// Closes says why the policy denies everything, or "".
-func (p *Policy) Closes() string {
-	if p.closed == nil {
-		return ""
-	}
-	return p.closed.Reason
 }
 
 // Hash commits to the charter and to the member's policy.

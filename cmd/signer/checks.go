@@ -49,7 +49,7 @@ func (a *app) ownChecks() []api.Check {
 	}
 	now := rostersIn(l)[len(l.Steps)]
 	if err == nil && ch != nil && ch.Hash() != now.Charter {
-		if path, ok := a.keptCharter(now.Version, now.Charter); ok {
+		if path, kept := a.keptCharter(now.Version, now.Charter); kept != nil {
 			out = append(out, api.Check{Name: "charter in force", Outcome: api.Warn, Detail: fmt.Sprintf("%s has the charter of before, %s; the one in force is %s, in %s", c.Charter, short(ch.Hash()), short(now.Charter), path),
 				Hint: "name that under 'charter' in signer.yaml; until then the daemon works by what it has kept"})
 			ch = nil

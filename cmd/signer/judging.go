@@ -58,7 +58,7 @@ func (p *parts) judging(at place, s node.Standing, book *journal.Journal) (judgi
 	}
 	why := fmt.Sprintf("this node does not have charter %s, which roster %d names; %s has %s", want.Hex(), at.roster.Version, c.Charter, short(p.charter.Hash()))
 	hint := "it asks the other nodes for it; or get the file from another member, name it under 'charter' in signer.yaml, and start the daemon anew"
-	return judging{charter: p.charter, policy: policy.Closed(p.charter, why, hint), text: p.text, warnings: []string{why + ": it follows and signs nothing; " + hint}}, nil
+	return judging{charter: p.charter, policy: policy.Denying(p.charter, why, hint), text: p.text, warnings: []string{why + ": it follows and signs nothing; " + hint}}, nil
 }
 
 // over puts the member's policy on a charter. One that does not fit it is an error at
@@ -74,7 +74,7 @@ func (p *parts) over(c *policy.Charter, text policy.CharterText, first bool) (ju
 	default:
 		why := fmt.Sprintf("the member's policy does not fit the charter in force, so everything is denied: %v", err)
 		hint := "mend it, check it with 'signer policy check', and start the daemon anew"
-		by.policy, by.warnings = policy.Closed(c, why, hint), []string{why + "; " + hint}
+		by.policy, by.warnings = policy.Denying(c, why, hint), []string{why + "; " + hint}
 	}
 	return by, nil
 }
@@ -99,18 +99,20 @@ func keepFile(path string, b []byte) error {
 	return rosterfile.Save(path, b, 0o600)
 }
 
-// keptCharter is the file of the charter of a roster that has taken over, if the daemon
-// has kept one with that hash.
-func (a *app) keptCharter(version uint64, want common.Hash) (path string, ok bool) {
+// keptCharter is the charter of a roster that has taken over, and its file, if the
+// daemon has kept one with that hash.
+func (a *app) keptCharter(version uint64, want common.Hash) (path string, ch *policy.Charter) {
 	c, err := a.load()
 	if err != nil {
-		return "", false
+		return "", nil
 	}
 	path = c.CharterFile(version)
 	actions := c.ActionsFile(version)
 	if _, err := os.Lstat(actions); err != nil {
 		actions = c.Actions
 	}
-	ch, err := loadCharter(path, actions)
-	return path, err == nil && ch.Hash() == want
+	if ch, err = loadCharter(path, actions); err != nil || ch.Hash() != want {
+		return "", nil
+	}
+	return path, ch
 }

@@ -67,8 +67,8 @@ type parts struct {
 	config   *configs.Loaded
 	store    *keystore.Store // locked against a second daemon
 	key      council.NodePrivate
-	peer     string          // of the key
-	lineage  council.Lineage // from the first roster to the one in which this node comes in
+	peer     string             // of the key
+	lineage  council.Lineage    // from the first roster to the one in which this node comes in
 	text     policy.CharterText // of signer.yaml's charter
 	charter  *policy.Charter    // that it says
 	member   []byte             // the member's policy as it was read

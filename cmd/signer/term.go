@@ -98,6 +98,7 @@ func (a *app) termPropose() *cobra.Command {
 		if err := saveSuccession(out, s); err != nil {
 			return err
 		}
+		a.noteAmendment(old, charterFlags{charter, actions})
 		return a.showSuccession(s, old, out)
 	}
 	fs := cmd.Flags()
@@ -265,6 +266,7 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 			return usagef("name yourself with --member: "+join(ids(from)), "%q has nothing to %s here", member, verb)
 		}
 		a.note("%s", whatChanges(s, old))
+		a.noteAmendment(old, charterFlags{own.charter, own.actions})
 		wal, err := w.wallet(a)
 		if err != nil {
 			return err
@@ -384,6 +386,30 @@ func whatChanges(s council.Succession, old council.Roster) string {
 		line("charter", "%s instead of %s", s.Roster.Charter.Hex(), old.Charter.Hex())
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// noteAmendment says what it takes to go from the charter of a roster to another one,
+// where the files of both are on this machine.
+func (a *app) noteAmendment(old council.Roster, f charterFlags) {
+	if f.charter == "" {
+		return
+	}
+	next, err := loadCharter(f.charter, f.actions)
+	if err != nil || next.Hash() == old.Charter {
+		return
+	}
+	c, err := a.load()
+	if err != nil {
+		return
+	}
+	now, err := loadCharter(c.Charter, c.Actions)
+	if err != nil || now.Hash() != old.Charter {
+		if _, now = a.keptCharter(old.Version, old.Charter); now == nil {
+			return
+		}
+	}
+	takes := now.Amend(next)
+	a.note("%-10s %s ('signer policy diff' shows what changes)", "takes", takes.Text())
 }
 
 func (a *app) showSuccession(s council.Succession, old council.Roster, path string) error {
