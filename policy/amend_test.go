@@ -91,8 +91,8 @@ func TestAmendSeesTheRuleBehind(t *testing.T) {
 	if a.Tightens || !strings.Contains(fmt.Sprint(a.Loosens), "charter/strictly has decided may fall to") {
 		t.Errorf("without the stricter rule before it: %+v", a)
 	}
-	if a := before.Amend(edited(t, "rules:\n", "rules:\n"+strings.ReplaceAll(strictly, "6", "7"))); !a.Tightens {
-		t.Errorf("stricter still: %+v", a)
+	if a := before.Amend(edited(t, "rules:\n", "rules:\n"+strings.ReplaceAll(strictly, "pause", "unpause"))); a.Tightens {
+		t.Error("another rule under its id passes for it")
 	}
 }
 
@@ -321,13 +321,8 @@ func TestTighteningOnlyTightens(t *testing.T) {
 			}
 		}
 	})
-	for _, s := range subjects {
-		if tighter[s.name] == 0 {
-			t.Errorf("of %s nothing was shown to tighten", s.name)
-		}
-	}
-	if bitten == 0 {
-		t.Error("nothing was forbidden")
+	if len(tighter) < 2 || bitten == 0 {
+		t.Errorf("the property was not exercised: %d pairs; tighter: %v; %d actions forbidden", pairs, tighter, bitten)
 	}
 	t.Logf("%d pairs; tighter: %v; %d actions forbidden", pairs, tighter, bitten)
 }
