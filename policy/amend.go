@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"maps"
+	"math/big"
 	"reflect"
 	"slices"
 	"strings"
@@ -131,7 +132,7 @@ func (x *amending) grounds() {
 	}
 	for _, p := range n.playbooks {
 		i := slices.IndexFunc(o.playbooks, func(q *playbook) bool { return q.Name == p.Name })
-		if i < 0 || written(*o.playbooks[i]) != written(*p) {
+		if i < 0 || !samePlaybook(o.playbooks[i], p) {
 			x.add("playbook %s is new or another one", p.Name)
 		}
 	}
@@ -140,6 +141,18 @@ func (x *amending) grounds() {
 			x.add("%s is named by a rule that allows", name)
 		}
 	}
+}
+
+// samePlaybook reports that two playbooks are the same, but that the next one may have
+// lower ceilings.
+func samePlaybook(o, n *playbook) bool {
+	low := func(x, y *big.Int) bool { return x == y || x != nil && y != nil && x.Cmp(y) <= 0 }
+	if n.Gas > o.Gas || n.Validity > o.Validity || !low(n.Fee, o.Fee) || !low(n.Tip, o.Tip) {
+		return false
+	}
+	lower := *n
+	lower.Gas, lower.Validity, lower.Fee, lower.Tip = o.Gas, o.Validity, o.Fee, o.Tip
+	return written(lower) == written(*o)
 }
 
 // sameContract reports that two contracts are the same, but that the next one may be

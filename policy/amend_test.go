@@ -48,6 +48,8 @@ func TestAmend(t *testing.T) {
 		{"one contract less", []string{"actions: [pause]\n    contracts: [protocol, bridge]", "actions: [pause]\n    contracts: [protocol]"}, ""},
 		{"an incident", []string{"tip: 5 gwei\n    require: [simulation]\n\n  # Protocol", "tip: 5 gwei\n    require: [simulation, incident]\n\n  # Protocol"}, ""},
 		{"a longer delay", []string{"min: 48h", "min: 72h"}, ""},
+		{"less gas for a rule and its playbook", []string{"gas: 300000", "gas: 200000"}, ""},
+		{"more gas for a playbook", []string{"    gas: 300000\n    fee: 1000 gwei", "    gas: 300001\n    fee: 1000 gwei"}, "playbook pause is new or another one"},
 		{"more approvals to change it", []string{"amend:\n  approvals: 5", "amend:\n  approvals: 6"}, ""},
 		{"longer until it changes", []string{"  delay: 72h\n", "  delay: 96h\n"}, ""},
 

@@ -32,7 +32,6 @@ type fakeNode struct {
 	frozen  string
 
 	rotation api.Rotation
-	charter  api.CharterText
 }
 
 func newFakeNode(t *testing.T) *fakeNode {
@@ -331,8 +330,11 @@ func (n *fakeNode) RotationStatus(context.Context) (api.Rotation, error) {
 func (n *fakeNode) BeginRotation(_ context.Context, s council.Succession, t api.CharterText) (api.Rotation, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.charter = t
-	n.rotation = api.Rotation{Stage: "gathering", Roster: s.Roster.Version, Text: "all have to be there", Missing: []api.Need{{Member: "core-4", Do: "start the node"}}}
+	text := "all have to be there"
+	if t.Charter != "" && t.Actions != "" {
+		text += ", with the text of its charter"
+	}
+	n.rotation = api.Rotation{Stage: "gathering", Roster: s.Roster.Version, Text: text, Missing: []api.Need{{Member: "core-4", Do: "start the node"}}}
 	return n.rotation, nil
 }
 
