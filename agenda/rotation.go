@@ -26,8 +26,10 @@ type RotationConfig struct {
 	Frozen    string      // why this node signs nothing, by its operator's word; empty: it does
 }
 
-// Rotation moves the shares of the key from one roster to the next, as one node
-// sees it. It is a machine like the Agenda; the node's owner steps both.
+// Rotation has a roster take over from the one before, as one node sees it, and moves
+// the shares of the key. It is a machine like the Agenda; the node's owner steps both.
+// A succession that moves no share takes the same way without its first two steps, see
+// rotation_still.go.
 //
 // A try goes through these steps. The first new member, by id, leads it: all new
 // ones have to be there anyway. The order is the safety:
@@ -129,7 +131,7 @@ func (r *Rotation) load(p RotationPast) error {
 			return fmt.Errorf("rotation: the succession of try %s is not on disk", t.ID().Hex())
 		}
 		d.restarted = true
-		r.tries = append(r.tries, t.ID())
+		r.last(t.ID())
 	}
 	for _, g := range p.Grounds {
 		r.merge(g, r.Self)
@@ -222,18 +224,18 @@ func (r *Rotation) Step(ev Event, now time.Time) []Effect {
 // Wake is when the next Tick is due; zero when nothing waits for time alone.
 func (r *Rotation) Wake() time.Time { return r.wake }
 
-// Signs is the share epoch under which this node may sign now; ok is false while
-// it may not: it has locked, or holds no share.
-func (r *Rotation) Signs() (epoch uint64, ok bool) {
+// Signs is the version of the roster under which this node may sign now; ok is false
+// while it may not: it has locked, or holds no share.
+func (r *Rotation) Signs() (roster uint64, ok bool) {
 	switch {
 	case r.switched:
 		_, receives := r.roles(r.certificate.Succession)
-		return r.sw.After().Epoch, receives
+		return r.sw.After().Roster.Version, receives
 	case r.certificate != nil:
 		return 0, false
 	}
 	_, locked := r.Locked()
-	return r.Holding.Epoch, r.old && !locked
+	return r.Holding.Roster.Version, r.old && !locked
 }
 
 // Locked is the try that this node has locked for, from the moment on when it asks

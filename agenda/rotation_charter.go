@@ -24,9 +24,12 @@ func (CharterKnown) event() {}
 // heard is a succession that this node has taken up.
 type heard struct {
 	council.Succession
-	seen     uint64 // when it first heard of it, in unix seconds
-	approved int    // members whose approval counts; looked at where the charter changes
+	seen     uint64           // when it first heard of it, in unix seconds
+	approved int              // members whose approval counts; looked at where the charter changes
+	first    council.Rotation // the first try, of one that moves no share
 }
+
+func (h heard) still() bool { return h.first.Key != (common.Address{}) }
 
 // recharters reports whether a succession brings another charter.
 func (r *Rotation) recharters(s council.Succession) bool {
@@ -48,11 +51,16 @@ func (r *Rotation) wants(s council.Succession, approved int) string {
 	return fmt.Sprintf("%d members approve of another charter, and the one in force asks for %d: bring the succession again with more approvals", approved, k.Approvals)
 }
 
-// opens is when this node may work for a succession at the earliest: on its day, and,
-// if it brings another charter, not before its members had the time to read that.
+// opens is when this node may work for a succession at the earliest: on its day; if it
+// moves no share, not before all have had the time to hear of it, and of another one
+// that was agreed on at once; and if it brings another charter, not before its members
+// had the time to read that.
 func (r *Rotation) opens(digest common.Hash) time.Time {
 	h := r.agreed[digest]
 	day := h.Effective
+	if h.still() {
+		day = max(day, min(h.seen, 1<<60)+settling)
+	}
 	if r.recharters(h.Succession) {
 		day = max(day, min(h.seen, 1<<60)+min(r.charters[h.Roster.Charter].Delay, 1<<60))
 	}

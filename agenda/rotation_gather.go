@@ -34,10 +34,17 @@ func (r *Rotation) agree(h HeardSuccession) (news bool, err error) {
 	default:
 		return false, nil // the one that was verified stays: the digest covers no signature
 	}
-	if x := r.agreed[digest]; r.recharters(x.Succession) {
+	x := r.agreed[digest]
+	if r.recharters(x.Succession) {
 		x.approved = r.approvedBy(x.Succession)
-		r.agreed[digest] = x
 	}
+	if x.first = was.first; !known && !council.Compare(r.Holding.Roster, x.Roster).Reshares() {
+		if x.first, err = council.Rotate(r.Holding, x.Succession, nil, council.StillTry(1)); err != nil {
+			delete(r.agreed, digest)
+			return false, err
+		}
+	}
+	r.agreed[digest] = x
 	return true, nil
 }
 
@@ -53,8 +60,11 @@ func (r *Rotation) sound(h HeardSuccession) (digest common.Hash, err error) {
 	if err := s.Verify(r.Holding.Roster, r.Profile); err != nil {
 		return digest, err
 	}
-	if !council.Compare(r.Holding.Roster, s.Roster).Reshares() {
-		return digest, fmt.Errorf("the succession to roster %d moves no share", s.Roster.Version)
+	// A member has one feed, which its old node signs to the end. Nothing makes two nodes
+	// agree on where it ends, so the new one would fork it, and be convicted.
+	if moved := council.Compare(r.Holding.Roster, s.Roster).Rewired; len(moved) > 0 {
+		return digest, council.WithHint(fmt.Errorf("in the succession to roster %d %s moves to another node and keeps the seat, which no node carries out: two nodes would write to one feed", s.Roster.Version, moved[0].ID),
+			"let the member leave, and join under another name with the new node")
 	}
 	if err := s.Timely(r.Holding.Roster, h.Seen); err != nil {
 		return digest, fmt.Errorf("%w: %w", errDated, err)
@@ -113,20 +123,29 @@ func (r *Rotation) herald(s council.Succession) common.Hash {
 }
 
 // chosen is the succession that this node works for: that of the try it is in, or
-// else the first, by digest, that can still come about. So two that are proposed at
-// once don't stop each other.
+// else the one that is preferred of those that can still come about. So two that are
+// proposed at once don't stop each other.
 func (r *Rotation) chosen() (digest common.Hash, s council.Succession, ok bool) {
-	if d := r.current(); d != nil && r.active(d) {
+	open := r.workable()
+	if d := r.current(); d != nil && r.active(d) && !r.givesWay(d, open) {
 		return d.rotation.Succession, d.succession, true
 	}
+	digest, ok = r.preferred(open)
+	return digest, r.agreed[digest].Succession, ok
+}
+
+// workable are the successions that this node may work for, in the order of their
+// digests.
+func (r *Rotation) workable() (open []common.Hash) {
+	bound := r.bound()
 	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
 		s := r.agreed[h].Succession
 		old, receives := r.roles(s)
-		if !r.over(h) && !r.refuses(h) && (old || receives) && r.short(h) == "" {
-			return h, s, true
+		if !r.over(h) && !r.refuses(h) && (old || receives) && r.short(h) == "" && !(bound && r.agreed[h].still()) {
+			open = append(open, h)
 		}
 	}
-	return common.Hash{}, council.Succession{}, false
+	return open
 }
 
 // current is the try that this node has joined last, or nil.
@@ -162,10 +181,14 @@ func (r *Rotation) committing() bool {
 func leader(s council.Succession) council.MemberID { return s.Roster.Members[0].ID }
 
 // gather says that this node is ready, and begins a try when it leads and all are
-// there.
+// there; one that moves no share waits for neither.
 func (r *Rotation) gather() {
 	digest, s, ok := r.chosen()
-	if d := r.current(); !ok || d != nil && r.active(d) || r.committing() {
+	if r.agreed[digest].still() {
+		r.still(digest)
+		return
+	}
+	if d := r.current(); !ok || d != nil && r.active(d) && d.rotation.Succession == digest || r.committing() {
 		return
 	}
 	old, receives := r.roles(s)

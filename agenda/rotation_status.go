@@ -79,14 +79,18 @@ func (r *Rotation) stands() RotationStatus {
 		return r.idleStatus()
 	}
 	out := RotationStatus{Roster: s.Roster.Version}
-	if d := r.current(); d != nil && r.active(d) {
+	still := r.agreed[digest].still()
+	if d := r.current(); d != nil && r.active(d) && !still {
 		return r.tryStatus(d, out)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp) { // this node has no part in it, or has given it up
-		if d := r.files[id]; d.complete() && len(d.locks) > 0 && !r.ended(d) {
+		if d := r.files[id]; d.complete() && len(d.locks) > 0 && !r.ended(d) && !(still && d.rotation.Succession == digest) {
 			out.Stage, out.Text = StageLocking, fmt.Sprintf("others lock for try %s, which this node has given up; it waits for how that ends", id.Hex()[:10])
 			return out
 		}
+	}
+	if still {
+		return r.stillStatus(digest, out)
 	}
 	absent, short := r.absent(digest, s)
 	for _, m := range absent {
@@ -102,7 +106,7 @@ func (r *Rotation) stands() RotationStatus {
 	out.Stage, out.Text = StageGathering, "all new members and any of the old ones, as many as sign, have to be there"
 	switch d := r.current(); {
 	case r.now.Before(r.opens(digest)):
-		out.Stage, out.Text = StageProposed, fmt.Sprintf("agreed on; begins %s at the earliest", r.opens(digest).UTC().Format("2006-01-02 15:04 UTC"))
+		out.Stage, out.Text = StageProposed, begins(r.opens(digest))
 	case d != nil && d.timedOut:
 		out.Stage, out.Text = StageTimedOut, "the last try took too long; the next one begins when all are there"
 	case r.used() >= MaxTries:
@@ -227,6 +231,10 @@ func (r *Rotation) committedStatus() RotationStatus {
 	if !r.switched {
 		out.Text = "committed; this node has yet to make it its own on disk, and signs nothing until then"
 		out.Missing = []Need{{r.Self, "look at this node's disk and log"}}
+		return out
+	}
+	if r.sw.Rotation().Still() {
+		out.Text += ", as before: no share was moved, and backups stay good"
 		return out
 	}
 	if r.old && r.erasures[r.Self].Sig != nil {

@@ -14,7 +14,7 @@ func (r *Rotation) begin(from council.MemberID, m RotationBegin) {
 	id := m.Rotation.ID()
 	h, ok := r.agreed[m.Rotation.Succession]
 	s := h.Succession
-	if !ok || from != leader(s) || slices.Contains(r.tries, id) || m.Rotation.Check(r.Holding, s) != nil {
+	if !ok || m.Rotation.Still() || from != leader(s) || slices.Contains(r.tries, id) || m.Rotation.Check(r.Holding, s) != nil {
 		return
 	}
 	n := len(s.Roster.Members)
@@ -46,7 +46,7 @@ func (r *Rotation) unable(m RotationBegin, s council.Succession) string {
 		return "holds no share to deal"
 	case r.committing():
 		return "somebody has locked for another try"
-	case d != nil && r.active(d) && (d.complete() || d.rotation.Succession != m.Rotation.Succession):
+	case d != nil && r.active(d) && (d.complete() || d.rotation.Succession != m.Rotation.Succession && !r.givesWay(d, r.workable())):
 		return "is in another try"
 	case r.now.Before(r.opens(m.Rotation.Succession)):
 		return "by its clock the new roster may not take over yet"
@@ -68,12 +68,14 @@ func (r *Rotation) join(t council.Rotation) *dossier {
 	if d == nil {
 		return nil
 	}
-	clear(r.ready)
-	r.tries = append(r.tries, t.ID())
+	if !t.Still() {
+		clear(r.ready)
+	}
+	r.last(t.ID())
 	d.opener, d.began = "", r.now
 	r.do(Keep{RotationRecord{Try: &t}})
 	_, receives := r.roles(d.succession)
-	if receives || r.old && slices.Contains(t.Dealers, r.Self) {
+	if !t.Still() && (receives || r.old && slices.Contains(t.Dealers, r.Self)) {
 		d.running = true
 		r.refresh()
 		r.prepared = r.prepared && !receives
@@ -126,6 +128,10 @@ func (r *Rotation) shareStaged(ev ShareStaged) {
 		return
 	}
 	d.staging = false
+	if ev.Err != nil && d.rotation.Still() {
+		r.do(Notify{What: "rotation", Text: fmt.Sprintf("write down that this node has joined: %v; it is tried again", ev.Err)})
+		return
+	}
 	if ev.Err != nil {
 		r.giveUp(d, nil, fmt.Sprintf("stage the share: %v", ev.Err))
 		return
@@ -199,7 +205,7 @@ func (r *Rotation) giveUp(d *dossier, suspects []council.MemberID, why string) {
 // othersFailed takes up that a try has failed for one that it needs.
 func (r *Rotation) othersFailed(from council.MemberID, m RotationFailed) {
 	d := r.current()
-	if d == nil || d.id != m.Ceremony || d.failed != "" || d.complete() || len(m.Suspects) > council.MaxMembers {
+	if d == nil || d.id != m.Ceremony || d.failed != "" || d.complete() || d.rotation.Still() || len(m.Suspects) > council.MaxMembers {
 		return
 	}
 	if _, ok := d.succession.Roster.Member(from); !ok && !slices.Contains(d.rotation.Dealers, from) {
@@ -221,7 +227,7 @@ func (r *Rotation) othersFailed(from council.MemberID, m RotationFailed) {
 // disk.
 func (r *Rotation) overdue() {
 	d := r.current()
-	if d == nil || d.failed != "" || !r.active(d) || d.complete() {
+	if d == nil || d.failed != "" || !r.active(d) || d.complete() || d.rotation.Still() {
 		return
 	}
 	if r.Frozen != "" {

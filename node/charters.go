@@ -170,8 +170,8 @@ func (n *Node) amends(s council.Succession) (k agenda.CharterKnown, a policy.Ame
 // node's operator brings with it, and sees that enough members approve of the change.
 func (n *Node) bringCharter(s council.Succession, t policy.CharterText) error {
 	h := s.Roster.Charter
-	if h == n.holding.Roster.Charter {
-		return nil
+	if h == n.holding.Roster.Charter || n.knowsCharter(h) {
+		return nil // the machine sees to the rest
 	}
 	_, has := n.charterOf(h)
 	if len(t.Charter) > 0 {
