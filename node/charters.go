@@ -92,9 +92,10 @@ func checkedCharter(t policy.CharterText, want common.Hash) (*policy.Charter, er
 	return t.Load()
 }
 
-// charterOf is the charter of a hash, if this node has its text.
+// charterOf is the charter of a hash, if this node has it; with its text, if it has that.
 func (n *Node) charterOf(h common.Hash) (knownCharter, bool) {
-	if k, ok := n.charters.known[h]; ok {
+	k, ok := n.charters.known[h]
+	if len(k.text.Charter) > 0 {
 		return k, true
 	}
 	t, c, err := CharterIn(n.book(), h)
@@ -102,7 +103,7 @@ func (n *Node) charterOf(h common.Hash) (knownCharter, bool) {
 		n.log.Error("charter", "err", err, "hint", council.Hint(err))
 	}
 	if c == nil {
-		return knownCharter{}, false
+		return k, ok
 	}
 	n.charters.known[h] = knownCharter{t, c}
 	return n.charters.known[h], true
