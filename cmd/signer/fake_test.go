@@ -126,7 +126,7 @@ func (n *fakeNode) Status(context.Context) (api.Status, error) {
 		Peers:    []api.Peer{{Member: "core-2", Online: true}, {Member: "core-3", RosterHash: &common.Hash{0xab}}},
 		Chains:   []api.Chain{{ID: 1, Detail: "RPC 1 serves chain 5", Balance: api.NewWei(big.NewInt(1_500_000_000_000_000_000))}},
 		Warnings: []string{"the balance pays for no emergency"}, Heartbeats: n.heartbeats(),
-		Roster: &api.Roster{Version: 1, Threshold: 4, Members: n.roster.IDs()}}, nil
+		Roster: &api.Roster{Version: 1, Threshold: 4, Members: n.roster.IDs(), Charter: n.roster.Charter}}, nil
 }
 
 // heartbeats are one of core-2, as the made-up node has it.
