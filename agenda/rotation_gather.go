@@ -31,6 +31,11 @@ func (r *Rotation) agree(h HeardSuccession) (news bool, err error) {
 		r.agreed[digest] = heard{Succession: h.Succession, seen: h.Seen}
 	case r.outdoes(digest, h.Succession):
 		r.agreed[digest] = heard{Succession: h.Succession, seen: was.seen}
+		for _, d := range r.files {
+			if d.rotation.Succession == digest {
+				d.succession = h.Succession
+			}
+		}
 	default:
 		return false, nil // the one that was verified stays: the digest covers no signature
 	}
