@@ -66,16 +66,25 @@ func (r *Rotation) unwilling(d *dossier) map[council.MemberID]bool {
 
 // mustRefuse reports whether others have locked for a try that this node will
 // never lock for: it has locked for another, has joined a later one, or its
-// operator does not want the succession. Its word lets them unlock.
+// operator does not want the succession. Its word lets them unlock. A still try that so
+// many refuse that it can't be committed is refused by all, or there would be no next.
 func (r *Rotation) mustRefuse(d *dossier) bool {
 	id := d.id
 	own := slices.ContainsFunc(r.locks, func(l council.Lock) bool { return l.Ceremony == id })
-	if len(d.locks) == 0 || own || r.locking == id || r.ended(d) || r.refuses(id) {
+	if own || r.locking == id || r.ended(d) || r.refuses(id) {
 		return false
 	}
-	i := slices.Index(r.tries, id)
-	_, locked := r.Locked()
-	return locked || i >= 0 && i < len(r.tries)-1 || r.refuses(d.rotation.Succession)
+	if n := len(r.Holding.Roster.Members); d.rotation.Still() && n-len(r.refusals[id]) < r.Holding.Roster.LockQuorum() {
+		return true
+	}
+	if len(d.locks) == 0 {
+		return false
+	}
+	other, locked := r.Locked()
+	if f := r.files[other]; locked && f != nil && f.before(d) {
+		return false // that one is over, or nobody could have joined this: the proof of it comes
+	}
+	return locked || r.passed(d) || r.refuses(d.rotation.Succession)
 }
 
 func (r *Rotation) refuse(subject common.Hash, why string) {

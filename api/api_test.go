@@ -292,7 +292,8 @@ func TestRotationOverTheSocket(t *testing.T) {
 	_, c, _ := serve(t, f)
 	s := council.Succession{Roster: f.council.Roster, Effective: 7, Approvals: []council.WalletSignature{{Member: "core-1", Sig: []byte{1, 2}}}, Addresses: [][]byte{{3}}}
 	s.Roster.Version, s.Roster.Prev = 2, common.Hash{9}
-	r, err := c.BeginRotation(t.Context(), s)
+	text := api.CharterText{Charter: "name: \"a\"\n", Actions: "# é\n"}
+	r, err := c.BeginRotation(t.Context(), s, text)
 	if err != nil || r.Stage != "gathering" || len(r.Missing) != 1 || r.Missing[0].Do == "" {
 		t.Fatalf("began %+v, %v", r, err)
 	}
@@ -304,8 +305,11 @@ func TestRotationOverTheSocket(t *testing.T) {
 	if h, err := got.Roster.Hash(); err != nil || h != want || got.Effective != 7 || len(got.Approvals) != 1 || len(got.Addresses) != 1 {
 		t.Errorf("arrived as %+v, %v", got, err)
 	}
+	if f.charter != text {
+		t.Errorf("the charter arrived as %+v", f.charter)
+	}
 	s.Roster.Version = 3
-	if _, err := c.BeginRotation(t.Context(), s); !errors.Is(err, api.Invalid) || council.Hint(err) == "" {
+	if _, err := c.BeginRotation(t.Context(), s, text); !errors.Is(err, api.Invalid) || council.Hint(err) == "" {
 		t.Errorf("a later one: %v", err)
 	}
 	if r, err := c.AbortRotation(t.Context(), api.FreezeRequest{Reason: "not now"}); err != nil || r.Text != "not now" {

@@ -87,10 +87,12 @@ type Backend interface {
 
 	// BeginRotation brings a succession that the council has agreed on. The
 	// node tells all others, and the shares move as soon as all new members
-	// and enough old ones are there. Errors: Invalid (it can't follow, not
-	// enough agree, or this version can't carry it out), NotReady (no key
-	// yet, or the rotation before is not over here).
-	BeginRotation(ctx context.Context, s council.Succession) (Rotation, error)
+	// and enough old ones are there. One that changes the charter comes with
+	// its text, unless the node has it. Errors: Invalid (it can't follow, not
+	// enough agree, the charter is another one or is missing, or this version
+	// can't carry it out), NotReady (no key yet, or the rotation before is not
+	// over here).
+	BeginRotation(ctx context.Context, s council.Succession, t CharterText) (Rotation, error)
 
 	// AbortRotation has the node refuse the succession that it works for, for
 	// good. As many refusals as sign together end it for all. Errors: Invalid

@@ -35,6 +35,7 @@ type fake struct {
 	asked    api.ProposeRequest
 	votes    []council.Approval
 	begun    []council.Succession
+	charter  api.CharterText
 	tampered bool
 }
 
@@ -156,13 +157,13 @@ func (f *fake) RotationStatus(context.Context) (api.Rotation, error) {
 	return api.Rotation{Stage: "gathering", Roster: 2, Text: "all have to be there", Missing: []api.Need{{Member: "core-2", Do: "start the node"}}}, nil
 }
 
-func (f *fake) BeginRotation(ctx context.Context, s council.Succession) (api.Rotation, error) {
+func (f *fake) BeginRotation(ctx context.Context, s council.Succession, t api.CharterText) (api.Rotation, error) {
 	if s.Roster.Version != 2 {
 		return api.Rotation{}, api.Failf(api.Invalid, "start from the roster in force", "version %d does not follow", s.Roster.Version)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.begun = append(f.begun, s)
+	f.begun, f.charter = append(f.begun, s), t
 	return f.RotationStatus(ctx)
 }
 

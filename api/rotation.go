@@ -34,18 +34,27 @@ type Commit struct {
 	LastFour   bool               `json:"lastFour,omitempty"` // as few as sign together
 }
 
-// SuccessionRequest brings a succession to a node.
+// SuccessionRequest brings a succession to a node, and the text of its charter, where
+// that is another one.
 type SuccessionRequest struct {
 	Succession hexutil.Bytes `json:"succession"` // canonical RLP of council.Succession
+	CharterText
+}
+
+// CharterText is a charter file and the catalogue of actions that it is read over. The
+// empty one is none: the node has it already, or needs none.
+type CharterText struct {
+	Charter string `json:"charter,omitempty"`
+	Actions string `json:"actions,omitempty"`
 }
 
 // NewSuccessionRequest is the JSON form of s.
-func NewSuccessionRequest(s council.Succession) (SuccessionRequest, error) {
+func NewSuccessionRequest(s council.Succession, t CharterText) (SuccessionRequest, error) {
 	b, err := rlp.EncodeToBytes(s)
 	if err != nil {
 		return SuccessionRequest{}, fmt.Errorf("encode succession: %w", err)
 	}
-	return SuccessionRequest{b}, nil
+	return SuccessionRequest{b, t}, nil
 }
 
 // Read is the value that was sent. Who agrees to it is not checked.

@@ -136,7 +136,7 @@ func (s *Server) beginRotation(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.back.BeginRotation(r.Context(), x)
+	return s.back.BeginRotation(r.Context(), x, req.CharterText)
 }
 
 func (s *Server) abortRotation(r *http.Request) (any, error) {

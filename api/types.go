@@ -80,6 +80,7 @@ type Roster struct {
 	Version   uint64             `json:"version"`
 	Threshold int                `json:"threshold"`
 	Members   []council.MemberID `json:"members"`
+	Charter   common.Hash        `json:"charter"`
 	TermEnds  time.Time          `json:"termEnds"` // the first term that ends
 }
 

@@ -143,6 +143,17 @@ func (c Config) SuccessionFile(version uint64) string {
 	return filepath.Join(c.Data, "successions", fmt.Sprintf("succession-%d.json", version))
 }
 
+// CharterFile is where the daemon keeps the charter of a roster that has taken over,
+// when signer.yaml names another one.
+func (c Config) CharterFile(version uint64) string {
+	return filepath.Join(c.Data, "charters", fmt.Sprintf("charter-%d.yaml", version))
+}
+
+// ActionsFile is where its catalogue of actions is kept, if that is another one, too.
+func (c Config) ActionsFile(version uint64) string {
+	return filepath.Join(c.Data, "charters", fmt.Sprintf("actions-%d.yaml", version))
+}
+
 // Announced are the addresses that go into the member card.
 func (c Config) Announced() []string {
 	if len(c.Announce) > 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/journal"
 	"github.com/millicent-one/signer/p2p"
+	"github.com/millicent-one/signer/policy"
 )
 
 // SaveGenesis writes the birth record where a node looks for it.
@@ -168,8 +169,16 @@ func (b *bar) Down() { b.set(true) }
 
 // Succeed takes up a succession that this node's operator brings.
 func (n *Node) Succeed(ctx context.Context, s council.Succession) error {
-	_, err := n.BeginRotation(ctx, s)
+	_, err := n.BeginRotation(ctx, s, api.CharterText{})
 	return err
+}
+
+// Charter is the hash of the charter that this node works by.
+func (n *Node) Charter() common.Hash { return n.charter.Hash() }
+
+// TakeCharter gives the node a text as if a member had sent it.
+func (n *Node) TakeCharter(ctx context.Context, from council.MemberID, h common.Hash, t policy.CharterText) error {
+	return n.call(ctx, func() error { return n.takeCharter(from, charterFrame{h, t}) })
 }
 
 // Rotation says where the rotation of shares stands at this node.
@@ -203,4 +212,9 @@ func (n *Node) Hello(ctx context.Context, from council.MemberID, ahead time.Dura
 		n.hello(from, hello{Time: uint64(n.now().Add(ahead).UnixMilli()), Life: 1})
 		return nil
 	})
+}
+
+// KnowCharter has the node take up what the policy says of a charter whose text it has.
+func (n *Node) KnowCharter(ctx context.Context, k agenda.CharterKnown) error {
+	return n.call(ctx, func() error { n.knowCharter(k); return nil })
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/agenda"
@@ -261,6 +262,19 @@ func (n *Node) syncFrame(f p2p.Frame) error {
 			return fmt.Errorf("decode docket: %w", err)
 		}
 		return n.takeDocket(f.From, d)
+	case syncCharterAsk:
+		var h common.Hash
+		if err := rlp.DecodeBytes(f.Payload, &h); err != nil {
+			return fmt.Errorf("decode question for a charter: %w", err)
+		}
+		n.showCharter(f.From, h)
+		return nil
+	case syncCharter:
+		var c charterFrame
+		if err := rlp.DecodeBytes(f.Payload, &c); err != nil {
+			return fmt.Errorf("decode charter: %w", err)
+		}
+		return n.takeCharter(f.From, c)
 	}
 	return fmt.Errorf("unknown sync type %d", f.Type)
 }

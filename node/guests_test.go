@@ -83,7 +83,7 @@ func TestGuestsOfARotation(t *testing.T) {
 	if err != nil || s.Phase != api.Over || s.Rotation == nil || s.Rotation.Commit == nil {
 		t.Errorf("the leaver says %s: %s, %+v, %v", s.Phase, s.Detail, s.Rotation, err)
 	}
-	if _, err := c.rooms["member-02"].BeginRotation(t.Context(), c.plan); err == nil {
+	if _, err := c.rooms["member-02"].BeginRotation(t.Context(), c.plan, api.CharterText{}); err == nil {
 		t.Error("the same succession begins once more")
 	}
 

@@ -36,6 +36,7 @@ type Config struct {
 	Admit     func([]p2p.Guest) error
 	Charter   *policy.Charter
 	Policy    *policy.Policy
+	Texts     []policy.CharterText // that its owner has: of Charter, and of one to come
 	Transport p2p.Transport
 	Journal   *journal.Journal
 	Keystore  *keystore.Store
@@ -74,6 +75,7 @@ type Node struct {
 	rosters   []council.Roster        // as they were in force until this node was made
 	door      func([]p2p.Guest) error // lets in who is a guest
 	charter   *policy.Charter
+	charters  charters
 	policy    *policy.Policy
 	transport p2p.Transport
 	journal   *journal.Journal
@@ -200,8 +202,8 @@ func New(c Config) (*Node, error) {
 	n := &Node{
 		self: c.Self, roster: c.Roster, first: c.First, profile: c.Profile, peerID: c.Peer, standing: standing, holding: holding,
 		expected: c.Guests, door: c.Admit, rosters: standing.rosters(),
-		shift:   shift{sessions: map[council.SessionID]bool{}, shares: map[common.Hash]*tss.Share{}, told: map[common.Hash]bool{}},
-		charter: c.Charter, policy: c.Policy, transport: c.Transport,
+		shift:   shift{sessions: map[council.SessionID]bool{}, shares: map[common.Hash]*tss.Share{}},
+		charter: c.Charter, charters: newCharters(c.Charter, c.Texts), policy: c.Policy, transport: c.Transport,
 		journal: c.Journal, keystore: c.Keystore, chains: map[uint64]*chainWork{},
 		hooks: c.Hooks, hookQueue: make(chan struct{}, maxHooksQueued), hookSlots: make(chan struct{}, maxHooks), timing: c.Timing, gas: c.Gas, warnings: c.Warnings,
 		version: c.Version, signer: c.Key, log: c.Log.With("member", string(c.Self)), now: c.Now, started: c.Now(), life: rand.Uint64() | 1,
@@ -225,7 +227,7 @@ func New(c Config) (*Node, error) {
 	if err := n.load(); err != nil {
 		return nil, err
 	}
-	return n, nil
+	return n, n.rememberCharter()
 }
 
 // key is the council's address, or the zero address before there is one.

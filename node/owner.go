@@ -139,6 +139,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 			}
 		case <-compare.C:
 			n.compareNext()
+			n.seekCharters("")
 			n.tendSpare()
 			n.tellFreeze()
 			n.remind()

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/strict"
@@ -30,6 +29,7 @@ type Charter struct {
 	rules     *ruleset
 	named     map[string]bool // actions that some allow rule names one by one
 	watched   map[place]bool  // that nothing may leave; nil: all contracts
+	amend     amend
 	hash      common.Hash
 }
 
@@ -110,7 +110,8 @@ type charterFile struct {
 	Playbooks []playbookFile `yaml:"playbooks"`
 	Rules     []ruleFile     `yaml:"rules" strict:"required"`
 
-	Watched []strict.Value[string] `yaml:"watched"`
+	Watched []strict.Value[string]  `yaml:"watched"`
+	Amend   strict.Value[amendFile] `yaml:"amend"`
 }
 
 // LoadCharter reads the council's charter over a catalogue of actions. Errors
@@ -130,6 +131,9 @@ func LoadCharter(file string, data []byte, actions *Catalogue) (*Charter, error)
 	}
 	if c.threshold < 2 || c.threshold > council.MaxMembers {
 		return nil, f.Threshold.Pos.Errorf(file, "threshold", "the constitution asks for 4 of 7", "threshold %d: want 2 to %d", c.threshold, council.MaxMembers)
+	}
+	if err := c.readAmend(f.Amend); err != nil {
+		return nil, err
 	}
 	ids := map[string]uint64{}
 	for i, ch := range f.Chains {
@@ -174,8 +178,7 @@ func LoadCharter(file string, data []byte, actions *Catalogue) (*Charter, error)
 	if err := c.readWatched(f.Watched); err != nil {
 		return nil, err
 	}
-	catalogue := actions.Hash()
-	c.hash = crypto.Keccak256Hash([]byte("millicent/charter/1\x00"), crypto.Keccak256(canonical(data)), catalogue[:])
+	c.hash = hashOfCharter(data, actions)
 	return c, nil
 }
 

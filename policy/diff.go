@@ -19,19 +19,13 @@ const (
 	Both       Direction = "both"
 )
 
-// Text says what a change in this direction takes.
+// Text says it for people.
 func (d Direction) Text() string {
-	const (
-		slow = "loosening, which takes effect only after a delay and four approvals"
-		fast = "tightening, which takes effect at once"
-	)
 	switch d {
-	case Loosening:
-		return slow
-	case Tightening:
-		return fast
+	case Loosening, Tightening:
+		return string(d)
 	case Both:
-		return slow + ", and " + fast
+		return "loosening and tightening"
 	}
 	return "no difference: the compiled rules say the same"
 }
@@ -59,6 +53,7 @@ type Difference struct {
 	Old       common.Hash       `json:"old"` // hash of the policy
 	New       common.Hash       `json:"new"`
 	Entries   []DifferenceEntry `json:"entries"`
+	Amendment *Amendment        `json:"amendment,omitempty"` // what it takes, if the charter is another one
 }
 
 // DifferenceEntry is one meaning of one function of one contract, as called by
@@ -100,6 +95,10 @@ func Diff(old, next *Policy) *Difference {
 	tighter := slices.ContainsFunc(d.Entries, func(e DifferenceEntry) bool { return e.Tightens != No })
 	d.Direction = map[[2]bool]Direction{{true, false}: Loosening, {false, true}: Tightening, {true, true}: Both, {false, false}: Same}[[2]bool{looser, tighter}]
 	d.Text = d.Direction.Text()
+	if old.charter.hash != next.charter.hash {
+		a := old.charter.Amend(next.charter)
+		d.Amendment = &a
+	}
 	return d
 }
 

@@ -55,8 +55,8 @@ func (p *Policy) Evaluate(in Input) Decision {
 	if err != nil {
 		return d.deny("default/intent", err.Error(), "propose it within the bounds")
 	}
-	if p.foreign {
-		return d.deny("default/policy", "the member's policy was loaded over another charter", "load both again")
+	if no := p.closed; no != nil {
+		return d.deny(no.Rule, no.Reason, no.Hint)
 	}
 	d.Action, d.Class, d.Duty, d.Sentence = a.Name, a.Class, a.Duty, a.Sentence
 	if t, ok := in.Intent.(council.Transaction); ok {

@@ -78,7 +78,7 @@ func (p *Policy) Explain(in Input) *Explanation {
 func (p *Policy) explain(in Input) *Explanation {
 	x := &Explanation{Decision: p.Evaluate(in), Missing: []Obstacle{}, Whole: []Test{}}
 	a, err := p.Describe(in.Intent)
-	if err != nil || p.foreign {
+	if err != nil || p.closed != nil {
 		d := x.Decision
 		x.Whole = []Test{{What: "intent", Have: d.Reason, Want: d.Hint}}
 		x.refuse("", &Refusal{d.Rule, d.Reason, d.Hint})

@@ -328,3 +328,32 @@ func TestRehearsals(t *testing.T) {
 		t.Errorf("%v; want %v", got, want)
 	}
 }
+
+// Calldata that means nothing at a contract with pins rests on nothing, and is denied
+// like any other.
+func TestNoMeaningAtAProxy(t *testing.T) {
+	c := charterOf(t, "testdata/chain.yaml")
+	proxy, ok := c.Contract("proxy")
+	if !ok {
+		t.Fatal("the charter has no proxy")
+	}
+	p := New(c, nil)
+	for _, data := range [][]byte{{1, 2, 3, 4}, {1}, append(selectorOf(t, "pause()"), 1)} {
+		tx := transaction(proxy.Address, data)
+		if need := p.Needs(tx); len(need) > 0 {
+			t.Errorf("%x asks for %v", data, need)
+		}
+		if d := p.Evaluate(input(tx)); d.Allow {
+			t.Errorf("%x is allowed", data)
+		}
+	}
+}
+
+// selectorOf are the first bytes of a call.
+func selectorOf(t *testing.T, signature string) []byte {
+	f, err := ParseFunction(signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.Selector[:]
+}

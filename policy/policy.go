@@ -17,7 +17,7 @@ type Policy struct {
 	charter *Charter
 	member  *Member // nil for none
 	hash    common.Hash
-	foreign bool // the member's policy is over another charter
+	closed  *Refusal // denies everything, and why; nil: does not
 }
 
 // New puts a member's policy on top of the charter; member may be nil. A member
@@ -27,10 +27,20 @@ func New(charter *Charter, member *Member) *Policy {
 	p := &Policy{charter: charter, member: member}
 	h := common.Hash{}
 	if member != nil {
-		h, p.foreign = member.hash, member.base != charter
+		h = member.hash
+		if member.base != charter {
+			p.closed = &Refusal{"default/policy", "the member's policy was loaded over another charter", "load both again"}
+		}
 	}
 	p.hash = crypto.Keccak256Hash([]byte("millicent/policy/1\x00"), charter.hash[:], h[:])
 	return p
+}
+
+// Denying is a policy that denies everything: of a node that lacks what it would have
+// to judge by, its charter or its member's own rules. Sentences are still the charter's.
+func Denying(charter *Charter, why, hint string) *Policy {
+	return &Policy{charter: charter, closed: &Refusal{"default/policy", why, hint},
+		hash: crypto.Keccak256Hash([]byte("millicent/policy/closed/1\x00"), charter.hash[:], []byte(why))}
 }
 
 // Hash commits to the charter and to the member's policy.

@@ -154,9 +154,9 @@ func (v *prover) answer(q question) ProofAnswer {
 	for _, w := range a.Open {
 		a.Verdict = worse(a.Verdict, w.Verdict)
 	}
-	if v.p.foreign {
+	if v.p.closed != nil {
 		a.Verdict, a.Open = VerdictNo, nil
-		a.Reason = "the member's policy was loaded over another charter, so everything is denied"
+		a.Reason = v.p.closed.Reason + ", so everything is denied"
 		return a
 	}
 	if v.r.cut && a.Verdict != VerdictYes {

@@ -105,7 +105,7 @@ func (c *Call) opens(d *def) bool {
 
 // rests lists the pins that a call rests on, in whichever way it may be read.
 func (c *Charter) rests(k *Call) []pin {
-	if k.contract == nil || len(k.contract.pins) == 0 || !slices.ContainsFunc(c.readings(k), k.opens) {
+	if k.contract == nil || len(k.contract.pins) == 0 || k.use.def == nil || !slices.ContainsFunc(c.readings(k), k.opens) {
 		return nil
 	}
 	return k.contract.pins

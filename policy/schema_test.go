@@ -50,6 +50,7 @@ var schemaWords = map[string]string{
 	"contract.name": "What rules and sentences call it", "contract.chain": "Name of a chain", "contract.address": "With its EIP-55 checksum",
 	"contract.abi": "Functions that the council calls, with names", "contract.abi_hash": "Pins the list of functions", "contract.code_hash": "Pins the code on chain, for require: [code]", "contract.protected": "No rule can allow a call to it",
 	"contract.implementation": "Pins what stands behind a proxy (ERC-1967)", "contract.implementation_code": "Pins the implementation's code on chain", "contract.admin": "Pins the proxy's admin", "contract.beacon": "Pins the beacon that knows the implementation",
+	"charter.amend": "What another charter in the place of this one takes, unless it only tightens", "charter.amend.approvals": "Approvals of the succession", "charter.amend.delay": "Length of time since a node first heard of it, 24h or more",
 	"charter.watched": "Contracts that nothing may leave in a simulation; none for all", "playbook.rehearse": "Parameters with which doctor and the nodes try it", "rule.roles": "Roles that the caller must have at the contract: names, keccak:NAME, 32 bytes, or numbers of an AccessManager",
 	"list.name": "What rules call it", "list.chain": "Name of a chain", "list.addresses": "Addresses with their checksums, or contracts of the charter",
 	"action.name": "What rules call it", "action.class": "restrictive stops or takes away; permissive starts, changes or gives", "action.duty": "Duty of the constitution",

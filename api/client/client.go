@@ -134,8 +134,8 @@ func (c *Client) RotationStatus(ctx context.Context) (api.Rotation, error) {
 }
 
 // BeginRotation implements api.Backend.
-func (c *Client) BeginRotation(ctx context.Context, s council.Succession) (api.Rotation, error) {
-	r, err := api.NewSuccessionRequest(s)
+func (c *Client) BeginRotation(ctx context.Context, s council.Succession, t api.CharterText) (api.Rotation, error) {
+	r, err := api.NewSuccessionRequest(s, t)
 	if err != nil {
 		return api.Rotation{}, err
 	}

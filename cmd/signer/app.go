@@ -181,35 +181,51 @@ func (a *app) client() (*client.Client, error) {
 	return client.New(c.Socket), nil
 }
 
-// charter reads the charter over its catalogue of actions.
+// readCharterText reads the charter's file, and its catalogue of actions.
+func readCharterText(path, actions string) (t policy.CharterText, err error) {
+	t.Actions = configs.Actions
+	if actions != "" {
+		if t.Actions, err = readPublic(actions, "catalogue of actions", "remove 'actions' from signer.yaml to use the one in this program"); err != nil {
+			return t, err
+		}
+	}
+	t.Charter, err = readPublic(path, "charter", "ask another member for the council's charter, or begin one with 'signer policy sample charter'")
+	return t, err
+}
+
+// loadCharter reads the charter over its catalogue of actions.
 func loadCharter(path, actions string) (*policy.Charter, error) {
-	table := configs.Actions
+	t, err := readCharterText(path, actions)
+	if err != nil {
+		return nil, err
+	}
+	return loadCharterText(t, path, actions)
+}
+
+// loadCharterText is loadCharter of what was read.
+func loadCharterText(t policy.CharterText, path, actions string) (*policy.Charter, error) {
 	name := "actions.yaml"
 	if actions != "" {
-		b, err := readPublic(actions, "catalogue of actions", "remove 'actions' from signer.yaml to use the one in this program")
-		if err != nil {
-			return nil, err
-		}
-		table, name = b, filepath.Base(actions)
+		name = filepath.Base(actions)
 	}
-	cat, err := policy.LoadActions(name, table)
+	cat, err := policy.LoadActions(name, t.Actions)
 	if err != nil {
 		return nil, err
 	}
-	b, err := readPublic(path, "charter", "ask another member for the council's charter, or begin one with 'signer policy sample charter'")
-	if err != nil {
-		return nil, err
-	}
-	return policy.LoadCharter(filepath.Base(path), b, cat)
+	return policy.LoadCharter(filepath.Base(path), t.Charter, cat)
 }
 
 // loadMember reads the member's own policy over the charter.
 func loadMember(path string, c *policy.Charter) (*policy.Member, error) {
-	b, err := readPublic(path, "policy", "begin one with 'signer policy sample policy'")
+	b, err := readMember(path)
 	if err != nil {
 		return nil, err
 	}
 	return policy.LoadMember(filepath.Base(path), b, c)
+}
+
+func readMember(path string) ([]byte, error) {
+	return readPublic(path, "policy", "begin one with 'signer policy sample policy'")
 }
 
 // print writes JSON when asked for, and otherwise what text writes.

@@ -37,17 +37,24 @@ func (a *app) ownChecks() []api.Check {
 	add("signer.yaml", c.File, nil)
 	add("socket path", c.Socket, api.CheckSocketPath(c.Socket))
 	add("data directory", c.Data, looseDir(c.Data))
-	ch, err := loadCharter(c.Charter, c.Actions)
-	if add("charter", c.Charter, err) {
+	files := rosterFiles(c)
+	l, err := readLineage(files)
+	now := rostersIn(l)[len(l.Steps)]
+	ch, wrong := loadCharter(c.Charter, c.Actions)
+	if add("charter", c.Charter, wrong) {
+		if ch.Hash() != now.Charter {
+			if path, kept := a.keptCharter(now.Version, now.Charter); kept != nil {
+				out = append(out, api.Check{Name: "charter in force", Outcome: api.Warn, Detail: fmt.Sprintf("%s has charter %s; the one in force is %s, in %s", c.Charter, short(ch.Hash()), short(now.Charter), path),
+					Hint: "name that under 'charter' in signer.yaml; until then the daemon works by what it has kept"})
+				ch = kept
+			}
+		}
 		_, err := loadMember(c.Policy, ch)
 		add("policy", c.Policy, err)
 	}
-	files := rosterFiles(c)
-	l, err := readLineage(files)
 	if err == nil {
 		err = a.usable(l)
 	}
-	now := rostersIn(l)[len(l.Steps)]
 	if err == nil && ch != nil && ch.Hash() != now.Charter {
 		err = council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(now.Charter), c.Charter, short(ch.Hash())), "get the charter that the members signed for")
 	}
@@ -65,13 +72,13 @@ func (a *app) policyInForce(ctx context.Context, b api.Backend) []api.Check {
 	if a.flags["socket"].Changed {
 		return nil // a daemon somewhere; its files are not known here
 	}
-	ch, m, err := policyFiles{}.read(a)
-	if err != nil {
-		return nil // what is wrong with them is said already
-	}
 	s, err := b.Status(ctx)
 	if err != nil || s.Policy == (common.Hash{}) {
 		return nil
+	}
+	ch, m, err := a.filesInForce(s)
+	if err != nil {
+		return nil // what is wrong with them is said already
 	}
 	c := api.Check{Name: "policy in force", Outcome: api.OK, Detail: short(s.Policy)}
 	if h := policy.New(ch, m).Hash(); h != s.Policy {
@@ -79,6 +86,29 @@ func (a *app) policyInForce(ctx context.Context, b api.Backend) []api.Check {
 		c.Hint = "'signer policy diff' shows what differs; start the daemon anew, and it judges all open proposals by the files"
 	}
 	return []api.Check{c}
+}
+
+// filesInForce are the charter and the member's policy that the daemon would judge by
+// if it started now: of signer.yaml, or the charter that it has kept.
+func (a *app) filesInForce(s api.Status) (*policy.Charter, *policy.Member, error) {
+	if s.Roster == nil {
+		return policyFiles{}.read(a)
+	}
+	c, err := a.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	ch, err := loadCharter(c.Charter, c.Actions)
+	if err != nil {
+		return nil, nil, err
+	}
+	if ch.Hash() != s.Roster.Charter {
+		if _, kept := a.keptCharter(s.Roster.Version, s.Roster.Charter); kept != nil {
+			ch = kept
+		}
+	}
+	m, err := loadMember(c.Policy, ch)
+	return ch, m, err
 }
 
 func looseDir(dir string) error {

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/params"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/millicent-one/signer/journal"
 	"github.com/millicent-one/signer/node"
 	"github.com/millicent-one/signer/p2p"
+	"github.com/millicent-one/signer/policy"
 )
 
 // What an emergency transaction is taken to cost at most, when the charter has
@@ -52,7 +54,7 @@ func (a *app) runDaemon(ctx context.Context, c *configs.Loaded, log *slog.Logger
 		if ctx.Err() != nil {
 			return nil
 		}
-		log.Info("another roster has taken over: this node starts anew under it")
+		log.Info("this node starts anew", "why", err)
 	}
 }
 
@@ -104,6 +106,10 @@ func (d *household) live(ctx context.Context) (err error) {
 	if err := d.keepSuccessions(standing); err != nil {
 		return err
 	}
+	by, err := d.judging(at, standing, book)
+	if err != nil {
+		return err
+	}
 	if !d.dialed {
 		var away []string
 		if d.chains, away, err = dialChains(ctx, c, d.log); err != nil {
@@ -120,16 +126,16 @@ func (d *household) live(ctx context.Context) (err error) {
 		return err
 	}
 	defer closing(host)
-	gas, fee := emergencyCost(d.parts)
+	gas, fee := emergencyCost(by.charter)
 	n, err := node.New(node.Config{
 		Self: d.self(), Roster: at.roster, First: first, Profile: council.Millicent, Peer: d.peer, Guests: at.guests, Admit: host.Admit,
-		Charter: d.charter, Policy: d.policy,
+		Charter: by.charter, Policy: by.policy, Texts: []policy.CharterText{by.text, d.text},
 		Transport: host, Journal: book, Keystore: d.store, Chains: d.chains, Key: d.key, Hooks: hooksOf(c.Hooks), Timing: timingOf(c.Waits),
 		Spare:    c.Keygen.Spare,
 		Rehearse: c.Rehearse.Every,
 		Standby:  node.Standby{Depth: c.Standby.Depth, TTL: c.Standby.TTL, Percent: c.Standby.CPU},
 		Gas:      node.GasMoney{Transactions: c.Gas.Emergencies, Gas: gas, MaxFee: fee},
-		Warnings: append(warnings, d.warnings...), Version: about().Version, Log: d.log,
+		Warnings: slices.Concat(warnings, by.warnings, d.warnings), Version: about().Version, Log: d.log,
 	})
 	if err != nil {
 		return err
@@ -203,10 +209,10 @@ func dialChains(ctx context.Context, c *configs.Loaded, log *slog.Logger) (chain
 
 // emergencyCost is the dearest playbook at its ceilings: what an emergency may
 // cost at most.
-func emergencyCost(p *parts) (gas uint64, fee *big.Int) {
+func emergencyCost(c *policy.Charter) (gas uint64, fee *big.Int) {
 	gas, fee = emergencyGas, big.NewInt(emergencyFee)
 	most := new(big.Int)
-	for _, b := range p.charter.Playbooks() {
+	for _, b := range c.Playbooks() {
 		if b.Fee == nil {
 			continue
 		}

@@ -126,7 +126,7 @@ func (n *fakeNode) Status(context.Context) (api.Status, error) {
 		Peers:    []api.Peer{{Member: "core-2", Online: true}, {Member: "core-3", RosterHash: &common.Hash{0xab}}},
 		Chains:   []api.Chain{{ID: 1, Detail: "RPC 1 serves chain 5", Balance: api.NewWei(big.NewInt(1_500_000_000_000_000_000))}},
 		Warnings: []string{"the balance pays for no emergency"}, Heartbeats: n.heartbeats(),
-		Roster: &api.Roster{Version: 1, Threshold: 4, Members: n.roster.IDs()}}, nil
+		Roster: &api.Roster{Version: 1, Threshold: 4, Members: n.roster.IDs(), Charter: n.roster.Charter}}, nil
 }
 
 // heartbeats are one of core-2, as the made-up node has it.
@@ -327,10 +327,14 @@ func (n *fakeNode) RotationStatus(context.Context) (api.Rotation, error) {
 	return n.rotation, nil
 }
 
-func (n *fakeNode) BeginRotation(_ context.Context, s council.Succession) (api.Rotation, error) {
+func (n *fakeNode) BeginRotation(_ context.Context, s council.Succession, t api.CharterText) (api.Rotation, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.rotation = api.Rotation{Stage: "gathering", Roster: s.Roster.Version, Text: "all have to be there", Missing: []api.Need{{Member: "core-4", Do: "start the node"}}}
+	text := "all have to be there"
+	if t.Charter != "" && t.Actions != "" {
+		text += ", with the text of its charter"
+	}
+	n.rotation = api.Rotation{Stage: "gathering", Roster: s.Roster.Version, Text: text, Missing: []api.Need{{Member: "core-4", Do: "start the node"}}}
 	return n.rotation, nil
 }
 

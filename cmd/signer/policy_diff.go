@@ -23,7 +23,8 @@ caller, and so are cancel-nonce, statements and kinds of documents.
 Examples are found by a search around the values at which rules change their mind;
 there may be others. That nothing differs is said only where the compiled rules
 are equal, or each side's are shown to contain the other's. What can't be shown
-not to loosen counts as loosening. Calls are compared one at a time: that the
+not to loosen counts as loosening. For two charters it says what the nodes will ask for
+before the new one takes over: how many approvals, and how long they wait. Calls are compared one at a time: that the
 expressions (when) of all calls of a transaction share a budget is not looked at.
 
 With --member the policy of a member is put on both, and with --old-member another
@@ -56,6 +57,7 @@ given twice.`,
 }
 
 func writeDiff(w io.Writer, d *policy.Difference) {
+	defer writeAmendment(w, d.Amendment)
 	if len(d.Entries) == 0 {
 		fmt.Fprintln(w, d.Text)
 		return
@@ -88,6 +90,22 @@ func writeDiff(w io.Writer, d *policy.Difference) {
 	}
 	fmt.Fprintf(w, "As a whole: %s.\n", d.Text)
 }
+
+// writeAmendment says what it takes to put the new charter in the place of the old.
+func writeAmendment(w io.Writer, a *policy.Amendment) {
+	if a == nil {
+		return
+	}
+	fmt.Fprintf(w, "\nThis change of the charter needs a succession ('signer term propose --charter').\n%s.\n", capital(a.Text()))
+	for i, why := range a.Loosens {
+		if i == 0 {
+			fmt.Fprintln(w, "That it only tightens can't be shown:")
+		}
+		fmt.Fprintln(w, "  "+why)
+	}
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func orNone(list []string) string {
 	const most = 8

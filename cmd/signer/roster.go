@@ -38,6 +38,13 @@ func charterHash(path, actions string) (common.Hash, error) {
 	if c.Threshold() != council.Millicent.Threshold {
 		return common.Hash{}, council.WithHint(fmt.Errorf("charter %s asks for %d members; the constitution asks for %d", path, c.Threshold(), council.Millicent.Threshold), "set 'threshold' in the charter")
 	}
+	seats := 0
+	for _, n := range council.Millicent.Seats {
+		seats += n
+	}
+	if c.AmendApprovals() > seats {
+		return common.Hash{}, council.WithHint(fmt.Errorf("charter %s asks for %d approvals to be changed, and the council has %d seats: it could never be changed", path, c.AmendApprovals(), seats), "lower 'amend.approvals' in the charter")
+	}
 	return c.Hash(), nil
 }
 

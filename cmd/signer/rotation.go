@@ -4,45 +4,95 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/rosterfile"
+	"github.com/millicent-one/signer/policy"
 )
 
 func (a *app) termBegin() *cobra.Command {
-	return &cobra.Command{
+	var f charterFlags
+	cmd := &cobra.Command{
 		Use:   "begin FILE",
-		Short: "Give an agreed succession to this node's daemon: the shares move",
+		Short: "Give an agreed succession to this node's daemon: the nodes carry it out",
 		Long: `Give an agreed succession to this node's daemon. It checks it, passes it on to all
 other nodes, and from then on all of them work for it, also after a restart. One
 member does this; who joins starts the own daemon with the file under 'successions'
-in signer.yaml.
+in signer.yaml. A step that moves no share is carried out by five of the seven nodes as
+soon as its day has come, and the others follow.
 
 The shares move as soon as the day has come, all members of the new roster are there
 and four of the old. 'signer term status' says how far it is and who is waited for.
 Until the last steps the council signs as before; then the new roster does, and the
-address is the same. Nobody has to restart a daemon.`,
-		Example: "  signer term begin succession-2.json",
+address is the same. Nobody has to restart a daemon.
+
+A succession that changes the charter needs its text, which goes along: give it with
+--charter. The nodes pass it on to each other, keep it, and work by it from then on.
+How many approvals it takes, and how long the nodes wait, the charter in force says
+('signer policy diff').`,
+		Example: "  signer term begin succession-2.json\n  signer term begin succession-3.json --charter charter-3.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := rosterfile.ReadSuccession(args[0])
 			if err != nil {
 				return err
 			}
-			return a.begin(cmd, s)
+			return a.begin(cmd, s, f)
 		},
 	}
+	f.add(cmd, "the charter's file, if it is another one from then on (default: this node's, if it is that one)")
+	return cmd
 }
 
-// begin hands a succession to the daemon.
-func (a *app) begin(cmd *cobra.Command, s council.Succession) error {
+// charterFlags name a charter's file and its catalogue of actions.
+type charterFlags struct{ charter, actions string }
+
+func (f *charterFlags) add(cmd *cobra.Command, what string) {
+	cmd.Flags().StringVar(&f.charter, "charter", "", what)
+	cmd.Flags().StringVar(&f.actions, "actions", "", "its catalogue of actions (default: the one in this program)")
+}
+
+// text is the charter's text for a succession that names it: of the file that was
+// given, or of this node's own if it is the one; else none.
+func (a *app) text(f charterFlags, named common.Hash) (t policy.CharterText, err error) {
+	if f.charter != "" {
+		if t, err = readCharterText(f.charter, f.actions); err != nil {
+			return t, err
+		}
+		c, err := loadCharterText(t, f.charter, f.actions)
+		if err == nil && c.Hash() != named {
+			err = council.WithHint(fmt.Errorf("the succession names charter %s; %s has %s", short(named), f.charter, short(c.Hash())), "give the file that the members have approved of, and its --actions")
+		}
+		return t, err
+	}
+	c, err := a.load()
+	if err != nil {
+		return t, nil // on any machine with a socket
+	}
+	t, err = readCharterText(c.Charter, c.Actions)
+	if err != nil {
+		return policy.CharterText{}, nil
+	}
+	if h, err := t.Hash(); err != nil || h != named {
+		return policy.CharterText{}, nil
+	}
+	return t, nil
+}
+
+// begin hands a succession to the daemon, with its charter's text.
+func (a *app) begin(cmd *cobra.Command, s council.Succession, f charterFlags) error {
+	t, err := a.text(f, s.Roster.Charter)
+	if err != nil {
+		return err
+	}
 	c, err := a.client()
 	if err != nil {
 		return err
 	}
-	r, err := c.BeginRotation(cmd.Context(), s)
+	r, err := c.BeginRotation(cmd.Context(), s, api.CharterText{Charter: string(t.Charter), Actions: string(t.Actions)})
 	if err != nil {
 		return err
 	}
@@ -57,7 +107,8 @@ func (a *app) termStatus() *cobra.Command {
 each should do.
 
   proposed    agreed on; its day has not come
-  gathering   waits for nodes: all of the new roster, and four of the old
+  gathering   waits for nodes: all of the new roster, and four of the old; where no
+              share is moved, for five
   ready       all are there
   running     new shares are being made
   staged      this node's new share is on its disk

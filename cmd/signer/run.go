@@ -67,10 +67,11 @@ type parts struct {
 	config   *configs.Loaded
 	store    *keystore.Store // locked against a second daemon
 	key      council.NodePrivate
-	peer     string          // of the key
-	lineage  council.Lineage // from the first roster to the one in which this node comes in
-	charter  *policy.Charter
-	policy   *policy.Policy
+	peer     string             // of the key
+	lineage  council.Lineage    // from the first roster to the one in which this node comes in
+	text     policy.CharterText // of signer.yaml's charter
+	charter  *policy.Charter    // that it says
+	member   []byte             // the member's policy as it was read
 	warnings []string
 }
 
@@ -85,14 +86,15 @@ func (a *app) prepare(c *configs.Loaded) (p *parts, err error) {
 		return nil, err
 	}
 	p = &parts{config: c}
-	if p.charter, err = loadCharter(c.Charter, c.Actions); err != nil {
+	if p.text, err = readCharterText(c.Charter, c.Actions); err != nil {
 		return nil, err
 	}
-	member, err := loadMember(c.Policy, p.charter)
-	if err != nil {
+	if p.charter, err = loadCharterText(p.text, c.Charter, c.Actions); err != nil {
 		return nil, err
 	}
-	p.policy = policy.New(p.charter, member)
+	if p.member, err = readMember(c.Policy); err != nil {
+		return nil, err
+	}
 	if p.lineage, err = readLineage(append([]string{c.Roster}, c.Successions...)); err != nil {
 		return nil, err
 	}
@@ -113,6 +115,9 @@ func (a *app) prepare(c *configs.Loaded) (p *parts, err error) {
 		at, err := p.stand(none)
 		if err == nil {
 			_, err = p.fits(at, none, a.unix())
+		}
+		if err == nil {
+			_, err = p.judging(at, none, nil)
 		}
 		if err != nil {
 			return nil, err

@@ -89,10 +89,6 @@ func (p *parts) stand(s node.Standing) (place, error) {
 // is worth a warning.
 func (p *parts) fits(at place, s node.Standing, now uint64) (warnings []string, err error) {
 	c := p.config
-	if h := p.charter.Hash(); h != at.roster.Charter {
-		return nil, council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(at.roster.Charter), c.Charter, short(h)),
-			"get the charter that the members signed for")
-	}
 	if err := at.roster.InForce(now); err != nil && !at.left {
 		// Terms end while a council works; a member outside its term can't
 		// decide, but the others still can. Once there is a key, it still has

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/rosterfile"
+	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/node"
+	"github.com/millicent-one/signer/policy"
+)
+
+// judging is what a node judges by under one roster.
+type judging struct {
+	charter  *policy.Charter
+	policy   *policy.Policy
+	text     policy.CharterText // of the charter
+	warnings []string
+}
+
+// judging finds the charter that the roster in force names: in signer.yaml, or, if that
+// names another one, in the journal, which keeps what the council has agreed on. The
+// member's policy is put on top. What is missing after a change of the roster stops no
+// daemon: the node denies everything, says why, and goes on taking part in rotations.
+func (p *parts) judging(at place, s node.Standing, book *journal.Journal) (judging, error) {
+	c, want := p.config, at.roster.Charter
+	if p.charter.Hash() == want {
+		return p.over(p.charter, p.text, len(s.Switches) == 0)
+	}
+	if book != nil {
+		text, kept, err := node.CharterIn(book, want)
+		if err != nil {
+			return judging{}, err
+		}
+		if kept != nil {
+			by, err := p.over(kept, text, false)
+			if err != nil {
+				return by, err
+			}
+			path, err := p.keepCharterFile(at.roster, text)
+			if err != nil {
+				return by, err
+			}
+			by.warnings = append(by.warnings, fmt.Sprintf("signer.yaml names charter %s; the one in force is %s, of roster %d, kept in %s: name that under 'charter'", short(p.charter.Hash()), short(want), at.roster.Version, path))
+			return by, nil
+		}
+	}
+	named := func(r council.Roster) bool { return r.Charter == p.charter.Hash() }
+	if len(s.Switches) == 0 && !(at.waits && slices.ContainsFunc(rostersIn(p.lineage), named)) {
+		return judging{}, council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(want), c.Charter, short(p.charter.Hash())),
+			"get the charter that the members signed for")
+	}
+	why := fmt.Sprintf("this node does not have charter %s, which roster %d names; %s has %s", want.Hex(), at.roster.Version, c.Charter, short(p.charter.Hash()))
+	hint := "it asks the other nodes for it; or get the file from another member, name it under 'charter' in signer.yaml, and start the daemon anew"
+	return judging{charter: p.charter, policy: policy.Denying(p.charter, why, hint), text: p.text, warnings: []string{why + ": it follows and signs nothing; " + hint}}, nil
+}
+
+// over puts the member's policy on a charter. One that does not fit it is an error at
+// the very first start, and later a policy that denies everything.
+func (p *parts) over(c *policy.Charter, text policy.CharterText, first bool) (judging, error) {
+	by := judging{charter: c, text: text}
+	m, err := policy.LoadMember(filepath.Base(p.config.Policy), p.member, c)
+	switch {
+	case err == nil:
+		by.policy = policy.New(c, m)
+	case first:
+		return by, err
+	default:
+		why := fmt.Sprintf("the member's policy does not fit the charter in force, so everything is denied: %v", err)
+		hint := "mend it, check it with 'signer policy check', and start the daemon anew"
+		by.policy, by.warnings = policy.Denying(c, why, hint), []string{why + "; " + hint}
+	}
+	return by, nil
+}
+
+// keepCharterFile puts the text of the charter in force beside the journal, as a file
+// for people, and gives its path.
+func (p *parts) keepCharterFile(r council.Roster, t policy.CharterText) (string, error) {
+	path := p.config.CharterFile(r.Version)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return path, fmt.Errorf("keep charter: %w", err)
+	}
+	if err := keepFile(path, t.Charter); err != nil || bytes.Equal(t.Actions, p.text.Actions) {
+		return path, err
+	}
+	return path, keepFile(p.config.ActionsFile(r.Version), t.Actions)
+}
+
+func keepFile(path string, b []byte) error {
+	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, b) {
+		return nil
+	}
+	return rosterfile.Save(path, b, 0o600)
+}
+
+// keptCharter is the charter of a roster that has taken over, and its file, if the
+// daemon has kept one with that hash.
+func (a *app) keptCharter(version uint64, want common.Hash) (path string, ch *policy.Charter) {
+	c, err := a.load()
+	if err != nil {
+		return "", nil
+	}
+	path = c.CharterFile(version)
+	actions := c.ActionsFile(version)
+	if _, err := os.Lstat(actions); err != nil {
+		actions = c.Actions
+	}
+	if ch, err = loadCharter(path, actions); err != nil || ch.Hash() != want {
+		return "", nil
+	}
+	return path, ch
+}
