@@ -26,6 +26,15 @@ const (
 	MaxTries         = 64  // at rotations under one share epoch; their shares are all kept
 )
 
+// settling is how long, in seconds, a node has known of a succession that moves no share
+// before it joins a try at it: nobody leaves one for another, and two that are agreed on
+// at once should be known to all by then.
+const settling = 3
+
+// maxPause is how long a node waits at most before it says again what others may have
+// missed and nobody asks for.
+const maxPause = time.Hour
+
 // How long the end of a session waits for the culprit to come out, after its members
 // have heard different things.
 const (

@@ -26,8 +26,10 @@ type RotationConfig struct {
 	Frozen    string      // why this node signs nothing, by its operator's word; empty: it does
 }
 
-// Rotation moves the shares of the key from one roster to the next, as one node
-// sees it. It is a machine like the Agenda; the node's owner steps both.
+// Rotation has a roster take over from the one before, as one node sees it, and moves
+// the shares of the key. It is a machine like the Agenda; the node's owner steps both.
+// A succession that moves no share takes the same way without its first two steps, see
+// rotation_still.go.
 //
 // A try goes through these steps. The first new member, by id, leads it: all new
 // ones have to be there anyway. The order is the safety:
@@ -45,13 +47,14 @@ type Rotation struct {
 	RotationConfig
 	old bool // this node holds a share of the key
 
-	agreed   map[common.Hash]council.Succession // by digest
-	dated    RotationStatus                     // of the last one that was dated back, and so not taken up
-	warned   time.Time                          // when people were last told of one that was not
-	heralded map[common.Hash]common.Hash        // their digests, by the hash of the bytes in which they came
-	files    map[common.Hash]*dossier           // by the try's id
-	tries    []common.Hash                      // that this node has joined, in order
-	staged   map[common.Hash]StagedShare        // by the try's id
+	agreed   map[common.Hash]heard        // by digest
+	charters map[common.Hash]CharterKnown // whose text this node has, beside the one that it works by
+	dated    RotationStatus               // of the last one that was dated back, and so not taken up
+	warned   time.Time                    // when people were last told of one that was not
+	heralded map[common.Hash]common.Hash  // their digests, by the hash of the bytes in which they came
+	files    map[common.Hash]*dossier     // by the try's id
+	tries    []common.Hash                // that this node has joined, in order
+	staged   map[common.Hash]StagedShare  // by the try's id
 	ready    map[readyKey]RotationReady
 	random   common.Hash // this node's part of the next try's id
 	spent    uint64      // parts that were in a try
@@ -100,7 +103,7 @@ func NewRotation(c RotationConfig, p RotationPast) (*Rotation, error) {
 	}
 	r := &Rotation{
 		RotationConfig: c,
-		agreed:         map[common.Hash]council.Succession{}, heralded: map[common.Hash]common.Hash{}, files: map[common.Hash]*dossier{}, staged: map[common.Hash]StagedShare{},
+		agreed:         map[common.Hash]heard{}, charters: map[common.Hash]CharterKnown{}, heralded: map[common.Hash]common.Hash{}, files: map[common.Hash]*dossier{}, staged: map[common.Hash]StagedShare{},
 		ready: map[readyKey]RotationReady{}, suspects: map[council.MemberID]int{},
 		refusals: map[common.Hash]map[council.MemberID]council.Refusal{}, refusing: map[common.Hash]bool{},
 		aborts: map[common.Hash]council.AbortCertificate{}, shown: map[council.MemberID]bool{}, erasures: map[council.MemberID]council.Erasure{},
@@ -115,6 +118,9 @@ func NewRotation(c RotationConfig, p RotationPast) (*Rotation, error) {
 // load folds in the past. A try that this process has not begun is over for it,
 // unless its share is staged.
 func (r *Rotation) load(p RotationPast) error {
+	for _, k := range p.Charters {
+		r.charters[k.Charter] = k
+	}
 	for _, h := range p.Heard {
 		if _, err := r.agree(h); err != nil {
 			return fmt.Errorf("rotation: %w", err)
@@ -126,7 +132,7 @@ func (r *Rotation) load(p RotationPast) error {
 			return fmt.Errorf("rotation: the succession of try %s is not on disk", t.ID().Hex())
 		}
 		d.restarted = true
-		r.tries = append(r.tries, t.ID())
+		r.last(t.ID())
 	}
 	for _, g := range p.Grounds {
 		r.merge(g, r.Self)
@@ -196,6 +202,8 @@ func (r *Rotation) Step(ev Event, now time.Time) []Effect {
 		r.lockWritten(ev)
 	case RefusalWritten:
 		r.refusalWritten(ev)
+	case CharterKnown:
+		r.knowsCharter(ev)
 	case NodeFrozen:
 		r.Frozen = ev.Reason
 		r.soon()
@@ -217,18 +225,18 @@ func (r *Rotation) Step(ev Event, now time.Time) []Effect {
 // Wake is when the next Tick is due; zero when nothing waits for time alone.
 func (r *Rotation) Wake() time.Time { return r.wake }
 
-// Signs is the share epoch under which this node may sign now; ok is false while
-// it may not: it has locked, or holds no share.
-func (r *Rotation) Signs() (epoch uint64, ok bool) {
+// Signs is the version of the roster under which this node may sign now; ok is false
+// while it may not: it has locked, or holds no share.
+func (r *Rotation) Signs() (roster uint64, ok bool) {
 	switch {
 	case r.switched:
 		_, receives := r.roles(r.certificate.Succession)
-		return r.sw.After().Epoch, receives
+		return r.sw.After().Roster.Version, receives
 	case r.certificate != nil:
 		return 0, false
 	}
 	_, locked := r.Locked()
-	return r.Holding.Epoch, r.old && !locked
+	return r.Holding.Roster.Version, r.old && !locked
 }
 
 // Locked is the try that this node has locked for, from the moment on when it asks

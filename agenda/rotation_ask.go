@@ -21,7 +21,7 @@ func (r *Rotation) Successions() []council.Succession {
 	var out []council.Succession
 	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
 		if !r.over(h) {
-			out = append(out, r.agreed[h])
+			out = append(out, r.agreed[h].Succession)
 		}
 	}
 	return out
@@ -57,11 +57,15 @@ func (r *Rotation) Refusable() error {
 
 // LastFourable says why this node's lock can't say last-four now, or nil.
 func (r *Rotation) LastFourable() error {
-	switch d := r.nearest(); {
+	d := r.nearest()
+	switch {
 	case r.Frozen != "":
 		return errors.New("this node is frozen and locks for nothing; 'signer key thaw' lifts that")
 	case !r.old, r.certificate != nil, d == nil, r.locking != (common.Hash{}):
 		return errors.New("there is nothing to lock for yet; wait until the status is locking")
+	}
+	if why, do := r.keepsOut(d.rotation.Succession); why != "" {
+		return fmt.Errorf("this node locks for nothing, since it %s: %s", why, do)
 	}
 	return nil
 }

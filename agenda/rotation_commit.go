@@ -90,20 +90,20 @@ func (r *Rotation) commit() {
 	}
 }
 
-// lockable reports whether this node locks for a try now: it is not frozen, has seen
+// lockable reports whether this node locks for a try now: nothing keeps it out, it has seen
 // all Acks and tests, has locked for no other, has given it up neither by joining a later one
 // nor by a refusal, and enough others may lock, too.
 func (r *Rotation) lockable(d *dossier) bool {
 	id := d.id
-	i := slices.Index(r.tries, id)
 	_, locked := r.Locked()
 	n := len(r.Holding.Roster.Members)
+	four := r.four == id
 	switch {
-	case locked, r.Frozen != "", !d.complete(), r.ended(d), r.refuses(id), r.refuses(d.rotation.Succession):
+	case locked, r.keptOut(d), r.ended(d), r.refuses(id), r.refuses(d.rotation.Succession):
 		return false
-	case i >= 0 && i < len(r.tries)-1:
+	case !d.complete() && !(four && d.rotation.Still()), r.passed(d), !r.inTurn(d):
 		return false
-	case r.now.Before(unixTime(d.succession.Effective)), r.four != id && !r.mayFollow(d):
+	case !r.due(r.opens(d.rotation.Succession), 0), !four && !r.mayFollow(d), !r.mayLead(d):
 		return false
 	}
 	return n-len(r.unwilling(d)) >= r.Holding.Roster.LockQuorum() || r.four == id
@@ -141,29 +141,49 @@ func (r *Rotation) enoughStay(d *dossier) bool {
 	return locked >= min(stay, 2)
 }
 
+// passed reports whether this node has joined another try since this one, and so never
+// locks for it. A still try that too few have joined does not count against one whose
+// share all new members have acknowledged: none of those who stay has joined it, so it
+// can't come about.
+func (r *Rotation) passed(d *dossier) bool {
+	i := slices.Index(r.tries, d.id)
+	return i >= 0 && slices.ContainsFunc(r.tries[i+1:], func(id common.Hash) bool {
+		f := r.files[id]
+		return f == nil || d.rotation.Still() || !f.rotation.Still() || f.complete()
+	})
+}
+
 // lockFor writes down what it locks for, then has the lock written.
 func (r *Rotation) lockFor(d *dossier) {
 	id := d.id
-	if !slices.Contains(r.tries, id) {
-		if d := r.current(); d != nil {
-			r.leave(d)
+	if c := r.current(); c != d {
+		if c != nil {
+			r.leave(c)
 		}
-		r.tries = append(r.tries, id)
+		r.last(id)
 		d.opener = ""
 		r.do(Keep{RotationRecord{Try: &d.rotation}})
 	}
 	t, _ := d.acked()
-	grounds := Dossier{Rotation: d.rotation, Tests: d.word(nil).Tests}
-	for _, m := range d.succession.Roster.IDs() {
-		grounds.Acks = append(grounds.Acks, AckWord{t, d.acks[t][m]})
+	w := d.word(nil)
+	grounds := Dossier{Rotation: d.rotation, Tests: w.Tests}
+	for _, a := range w.Acks {
+		if a.Transcript == t {
+			grounds.Acks = append(grounds.Acks, a)
+		}
 	}
-	l := d.rotation.Lock(r.Self, d.rotation.Ack(t).Set(d.succession.Roster))
+	l := d.rotation.Lock(r.Self, d.set(t))
 	l.LastFour = r.four == id
 	if n := len(r.locks); n > 0 {
 		l.After = r.locks[n-1].ID()
 	}
 	r.locking, r.asked = id, l
 	r.do(Keep{RotationRecord{Grounds: &grounds}}, WriteLock{l})
+}
+
+// last makes a try the one that this node has joined last.
+func (r *Rotation) last(id common.Hash) {
+	r.tries = append(slices.DeleteFunc(r.tries, func(x common.Hash) bool { return x == id }), id)
 }
 
 // lockAgain has a lock written that the disk has not taken. It may have it all the
@@ -215,7 +235,8 @@ func (r *Rotation) lastFourWanted() {
 func (r *Rotation) nearest() (best *dossier) {
 	for _, id := range slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp) {
 		d := r.files[id]
-		if d.complete() && r.active(d) && (best == nil || len(d.locks) > len(best.locks)) {
+		joined := d.rotation.Still() && slices.Contains(r.tries, id) // and four may be all there are
+		if (d.complete() || joined) && r.active(d) && (best == nil || len(d.locks) > len(best.locks)) {
 			best = d
 		}
 	}
@@ -271,7 +292,7 @@ func (r *Rotation) commits(c council.Certificate) {
 	}
 	r.certificate, r.sw, r.locking, r.denied = &c, s, common.Hash{}, time.Time{}
 	r.do(Send{Message: CertificateMessage{c}})
-	r.reminded = time.Time{}
+	r.reminded, r.pause = time.Time{}, r.Timing.Remind
 }
 
 // finish switches, then erases, each until it is done.
@@ -282,13 +303,17 @@ func (r *Rotation) finish() {
 			r.switching = true
 			r.do(SwitchShare{Certificate: *r.certificate, Switch: r.sw})
 		}
-	case r.old && r.erasures[r.Self].Sig == nil:
+	case r.erases() && r.erasures[r.Self].Sig == nil:
 		if !r.erasing && r.every(&r.tried, r.Timing.Retry) {
 			r.erasing = true
 			r.do(EraseShare{Switch: r.sw})
 		}
 	}
 }
+
+// erases reports whether this node has an old share that is to go: where no share was
+// moved, the one that it has is the one in use.
+func (r *Rotation) erases() bool { return r.old && !r.sw.Rotation().Still() }
 
 func (r *Rotation) shareSwitched(ev ShareSwitched) {
 	r.switching = false

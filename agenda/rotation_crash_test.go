@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
 )
 
 var matrix = flag.Bool("matrix", false, "a node dies at every step of a rotation, not only at some; takes minutes")
@@ -18,35 +19,42 @@ func TestDeathAtEveryStepOfTheRotation(t *testing.T) {
 	if *matrix {
 		every = 1
 	}
-	for i, victim := range newShift(t, 0).names {
-		t.Run(victim, func(t *testing.T) {
-			t.Parallel()
-			for point := 1 + i%every; ; point += every {
-				w := newShift(t, uint64(point))
-				at, count := "", 0
-				w.dies = func(name, step string) bool {
-					if name != victim || at != "" {
-						return false
-					}
-					if count++; count == point {
-						at = step
-					}
-					return count == point
-				}
-				w.start()
-				label := fmt.Sprintf("dies at step %d (%s)", point, at)
-				w.again()
-				if how := w.settle(label); how != "committed" {
-					t.Fatalf("%s: %s", label, how)
-				}
-				if at == "" {
-					if count < 20 {
-						t.Errorf("only %d steps", count)
-					}
-					return
-				}
+	for kind, step := range kinds(t) {
+		for i, victim := range newShift(t, 0, step).names {
+			t.Run(kind+"/"+victim, func(t *testing.T) {
+				t.Parallel()
+				diesEverywhere(t, step, victim, 1+i%every, every)
+			})
+		}
+	}
+}
+
+// diesEverywhere has a node die at every so many of its steps, once in each world.
+func diesEverywhere(t *testing.T, step council.Succession, victim string, first, every int) {
+	for point := first; ; point += every {
+		w := newShift(t, uint64(point), step)
+		at, count := "", 0
+		w.dies = func(name, step string) bool {
+			if name != victim || at != "" {
+				return false
 			}
-		})
+			if count++; count == point {
+				at = step
+			}
+			return count == point
+		}
+		w.start()
+		label := fmt.Sprintf("dies at step %d (%s)", point, at)
+		w.again()
+		if how := w.settle(label); how != "committed" {
+			t.Fatalf("%s: %s", label, how)
+		}
+		if at == "" {
+			if count < 20 {
+				t.Errorf("only %d steps", count)
+			}
+			return
+		}
 	}
 }
 
@@ -81,8 +89,17 @@ func TestPowerCutInTheRotation(t *testing.T) {
 	if *matrix {
 		step = 3
 	}
+	for kind, s := range kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			losesPower(t, s, step)
+		})
+	}
+}
+
+func losesPower(t *testing.T, s council.Succession, step int) {
 	for point := 3; ; point += step {
-		w := newShift(t, uint64(point))
+		w := newShift(t, uint64(point), s)
 		w.dies = func(string, string) bool { return w.steps >= point }
 		w.start()
 		cut := w.steps >= point
@@ -117,35 +134,49 @@ func TestCutAtEveryStageOfTheRotation(t *testing.T) {
 	if *matrix {
 		wants = []int{1, 2, 3, 4, 5, 6, 7, 8, 9}
 	}
-	for name, side := range sides {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for i, stage := range stages {
-				for _, want := range wants {
-					w := newShift(t, uint64(100*want+i))
-					w.boot(w.names...)
-					w.propose("core-2", w.plans[0])
-					reached := func() bool {
-						n := 0
-						for _, name := range w.names {
-							if w.stage(name, stage) {
-								n++
-							}
-						}
-						return n >= want
-					}
-					w.run(20*time.Second, reached) // some stages are never all nodes' at once
-					w.split(side...)
-					for range 4 {
-						w.run(20*time.Second, never)
-						w.sign()
-					}
-					label := fmt.Sprintf("cut as %d are %s", want, stage)
-					if how := w.settle(label); how != "committed" {
-						t.Fatalf("%s: %s", label, how)
+	for kind, s := range kinds(t) {
+		for name, side := range sides {
+			t.Run(kind+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				for i, stage := range stages {
+					for _, want := range wants {
+						cutAt(t, newShift(t, uint64(100*want+i), s), stage, min(want, nodes(s)), side)
 					}
 				}
+			})
+		}
+	}
+}
+
+// nodes counts who has a part in a step.
+func nodes(s council.Succession) int {
+	if len(s.Accepts) > 0 {
+		return len(s.Roster.Members) + len(leavers)
+	}
+	return len(s.Roster.Members)
+}
+
+// cutAt cuts the network as so many nodes are at a stage.
+func cutAt(t *testing.T, w *shift, stage agenda.RotationStage, want int, side []string) {
+	w.boot(w.names...)
+	w.propose("core-2", w.plans[0])
+	reached := func() bool {
+		n := 0
+		for _, name := range w.names {
+			if w.stage(name, stage) {
+				n++
 			}
-		})
+		}
+		return n >= want
+	}
+	w.run(20*time.Second, reached) // some stages are never all nodes' at once
+	w.split(side...)
+	for range 4 {
+		w.run(20*time.Second, never)
+		w.sign()
+	}
+	label := fmt.Sprintf("cut as %d are %s", want, stage)
+	if how := w.settle(label); how != "committed" {
+		t.Fatalf("%s: %s", label, how)
 	}
 }

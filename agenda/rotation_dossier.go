@@ -17,7 +17,8 @@ type dossier struct {
 	succession council.Succession
 	opener     council.MemberID // who told of it; empty for one that this node has joined
 	// acks are kept by transcript: a member that signs two must not keep the one
-	// that the others sign out.
+	// that the others sign out. In a still try there is none, and who has signed the zero
+	// one has joined it.
 	acks  map[common.Hash]map[council.MemberID]council.NodeSignature
 	tests map[int][]byte // by index of TestSubsets
 	locks map[council.MemberID]council.Lock
@@ -42,7 +43,7 @@ func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
 		return d
 	}
 	s, ok := r.agreed[t.Succession]
-	if !ok || t.Check(r.Holding, s) != nil {
+	if !ok || t.Check(r.Holding, s.Succession) != nil {
 		return nil
 	}
 	if opener != "" {
@@ -58,7 +59,7 @@ func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
 		}
 	}
 	d := &dossier{
-		id: id, rotation: t, succession: s, opener: opener, acks: map[common.Hash]map[council.MemberID]council.NodeSignature{},
+		id: id, rotation: t, succession: s.Succession, opener: opener, acks: map[common.Hash]map[council.MemberID]council.NodeSignature{},
 		tests: map[int][]byte{}, locks: map[council.MemberID]council.Lock{},
 	}
 	r.files[id] = d
@@ -105,7 +106,7 @@ func (d *dossier) ack(w AckWord) bool {
 			}
 		}
 	}
-	if d.rotation.Ack(w.Transcript).VerifySignature(d.succession.Roster, w.Signature) != nil {
+	if d.rotation.Still() && w.Transcript != (common.Hash{}) || d.rotation.Ack(w.Transcript).VerifySignature(d.succession.Roster, w.Signature) != nil {
 		return false
 	}
 	if d.acks[w.Transcript] == nil {
@@ -117,7 +118,7 @@ func (d *dossier) ack(w AckWord) bool {
 
 func (d *dossier) test(t council.TestSignature) bool {
 	for i, set := range d.succession.Roster.TestSubsets() {
-		if slices.Equal(set, t.Signers) && d.tests[i] == nil && t.Verify(d.rotation, d.succession.Roster) == nil {
+		if !d.rotation.Still() && slices.Equal(set, t.Signers) && d.tests[i] == nil && t.Verify(d.rotation, d.succession.Roster) == nil {
 			d.tests[i] = slices.Clone(t.Signature)
 			return true
 		}
@@ -135,10 +136,15 @@ func (d *dossier) lock(h council.Holding, l council.Lock) bool {
 	return true
 }
 
-// acked gives the transcript that all new members have signed.
+// acked gives the transcript that all new members have signed. A still try is acked by
+// as many as have to lock for it: its members are those of the roster before.
 func (d *dossier) acked() (transcript common.Hash, ok bool) {
+	want := len(d.succession.Roster.Members)
+	if d.rotation.Still() {
+		want = d.succession.Roster.LockQuorum()
+	}
 	for t, by := range d.acks {
-		if len(by) == len(d.succession.Roster.Members) {
+		if len(by) >= want {
 			return t, true
 		}
 	}
@@ -148,7 +154,15 @@ func (d *dossier) acked() (transcript common.Hash, ok bool) {
 // complete reports whether the try may be locked for: all Acks, all tests.
 func (d *dossier) complete() bool {
 	_, ok := d.acked()
-	return ok && len(d.tests) == len(d.succession.Roster.TestSubsets())
+	return ok && (d.rotation.Still() || len(d.tests) == len(d.succession.Roster.TestSubsets()))
+}
+
+// set is what a lock says of the Acks that it rests on.
+func (d *dossier) set(transcript common.Hash) common.Hash {
+	if d.rotation.Still() {
+		return common.Hash{}
+	}
+	return d.rotation.Ack(transcript).Set(d.succession.Roster)
 }
 
 // word is the dossier as it is sent.
@@ -172,19 +186,20 @@ func (d *dossier) word(refusals []council.Refusal) Dossier {
 // certificate makes the certificate, if enough have locked. The last four commit
 // only if all of their Locks say so and there are no others.
 func (d *dossier) certificate(old council.Roster) (council.Certificate, bool) {
-	t, ok := d.acked()
-	if !ok || !d.complete() {
-		return council.Certificate{}, false
-	}
-	c := council.Certificate{Succession: d.succession, Rotation: d.rotation, Transcript: t}
-	for _, m := range d.succession.Roster.IDs() {
-		c.Acks = append(c.Acks, d.acks[t][m])
-	}
+	t, _ := d.acked()
 	w := d.word(nil)
-	c.Tests = w.Tests
-	set := d.rotation.Ack(t).Set(d.succession.Roster)
+	c := council.Certificate{Succession: d.succession, Rotation: d.rotation}
+	if !d.rotation.Still() { // of which the Locks alone count
+		if !d.complete() {
+			return council.Certificate{}, false
+		}
+		c.Transcript, c.Tests = t, w.Tests
+		for _, m := range d.succession.Roster.IDs() {
+			c.Acks = append(c.Acks, d.acks[t][m])
+		}
+	}
 	for _, l := range w.Locks {
-		if l.Acks == set {
+		if l.Acks == d.set(t) {
 			c.Locks = append(c.Locks, l)
 		}
 	}

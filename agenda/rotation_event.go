@@ -90,8 +90,8 @@ type Reshare struct {
 }
 
 // StageShare writes the new share, sealed and durable, next to those of other
-// tries: any of them may be committed yet. Then it signs the Ack. Answered by
-// ShareStaged.
+// tries: any of them may be committed yet. Then it signs the Ack, and writes that; in a
+// still rotation, that alone. Answered by ShareStaged.
 type StageShare struct {
 	Rotation   council.Rotation
 	Transcript common.Hash
@@ -112,8 +112,8 @@ type WriteRefusal struct{ Refusal council.Refusal } // without signature
 
 // SwitchShare makes the staged share of the rotation current, with roster, ledger
 // and certificate, in one atomic write that can be repeated; a node that only
-// leaves writes the certificate. The shares of other tries go. Answered by
-// ShareSwitched.
+// leaves writes the certificate. The shares of other tries go. A still rotation leaves
+// the current share as it is. Answered by ShareSwitched.
 type SwitchShare struct {
 	Certificate council.Certificate
 	Switch      council.Switch
@@ -151,9 +151,9 @@ type HeardSuccession struct {
 	Seen       uint64 // unix seconds, by this node's clock
 }
 
-// RotationPast is what a restarted node knows. Keep adds to the first four; the
-// others are what StageShare, WriteLock, WriteRefusal, SwitchShare and EraseShare
-// have written.
+// RotationPast is what a restarted node knows. Keep adds to the first four; all but the
+// last of the others are what StageShare, WriteLock, WriteRefusal, SwitchShare and
+// EraseShare have written.
 type RotationPast struct {
 	Heard       []HeardSuccession
 	Tries       []council.Rotation // in order
@@ -164,6 +164,7 @@ type RotationPast struct {
 	Refusals    []council.Refusal
 	Certificate *council.Certificate // of the switch
 	Erasure     *council.Erasure
+	Charters    []CharterKnown // by the node, of the texts that it has
 }
 
 // StagedShare is a share of a try that this node has on disk, and its Ack.

@@ -25,10 +25,26 @@ func (r *Rotation) agree(h HeardSuccession) (news bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if _, known := r.agreed[digest]; known {
+	was, known := r.agreed[digest]
+	switch {
+	case !known:
+		r.agreed[digest] = heard{Succession: h.Succession, seen: h.Seen}
+	case r.outdoes(digest, h.Succession):
+		r.agreed[digest] = heard{Succession: h.Succession, seen: was.seen}
+	default:
 		return false, nil // the one that was verified stays: the digest covers no signature
 	}
-	r.agreed[digest] = h.Succession
+	x := r.agreed[digest]
+	if r.recharters(x.Succession) {
+		x.approved = r.approvedBy(x.Succession)
+	}
+	if x.first = was.first; !known && !council.Compare(r.Holding.Roster, x.Roster).Reshares() {
+		if x.first, err = council.Rotate(r.Holding, x.Succession, nil, council.StillTry(1)); err != nil {
+			delete(r.agreed, digest)
+			return false, err
+		}
+	}
+	r.agreed[digest] = x
 	return true, nil
 }
 
@@ -44,8 +60,11 @@ func (r *Rotation) sound(h HeardSuccession) (digest common.Hash, err error) {
 	if err := s.Verify(r.Holding.Roster, r.Profile); err != nil {
 		return digest, err
 	}
-	if !council.Compare(r.Holding.Roster, s.Roster).Reshares() {
-		return digest, fmt.Errorf("the succession to roster %d moves no share", s.Roster.Version)
+	// A member has one feed, which its old node signs to the end. Nothing makes two nodes
+	// agree on where it ends, so the new one would fork it, and be convicted.
+	if moved := council.Compare(r.Holding.Roster, s.Roster).Rewired; len(moved) > 0 {
+		return digest, council.WithHint(fmt.Errorf("in the succession to roster %d %s moves to another node and keeps the seat, which no node carries out: two nodes would write to one feed", s.Roster.Version, moved[0].ID),
+			"let the member leave, and join under another name with the new node")
 	}
 	if err := s.Timely(r.Holding.Roster, h.Seen); err != nil {
 		return digest, fmt.Errorf("%w: %w", errDated, err)
@@ -56,8 +75,13 @@ func (r *Rotation) sound(h HeardSuccession) (digest common.Hash, err error) {
 // Check says why this node does not take part in a succession that is brought now,
 // or nil.
 func (r *Rotation) Check(s council.Succession, now time.Time) error {
-	_, err := r.sound(HeardSuccession{s, seen(now)})
-	return err
+	if _, err := r.sound(HeardSuccession{s, seen(now)}); err != nil {
+		return err
+	}
+	if why := r.wants(s, r.approvedBy(s)); why != "" {
+		return errors.New("the succession is not taken up: " + why)
+	}
+	return nil
 }
 
 func seen(now time.Time) uint64 { return uint64(max(now.Unix(), 0)) }
@@ -99,20 +123,29 @@ func (r *Rotation) herald(s council.Succession) common.Hash {
 }
 
 // chosen is the succession that this node works for: that of the try it is in, or
-// else the first, by digest, that can still come about. So two that are proposed at
-// once don't stop each other.
+// else the one that is preferred of those that can still come about. So two that are
+// proposed at once don't stop each other.
 func (r *Rotation) chosen() (digest common.Hash, s council.Succession, ok bool) {
-	if d := r.current(); d != nil && r.active(d) {
+	open := r.workable()
+	if d := r.current(); d != nil && r.active(d) && !r.givesWay(d, open) {
 		return d.rotation.Succession, d.succession, true
 	}
+	digest, ok = r.preferred(open)
+	return digest, r.agreed[digest].Succession, ok
+}
+
+// workable are the successions that this node may work for, in the order of their
+// digests.
+func (r *Rotation) workable() (open []common.Hash) {
+	bound := r.bound()
 	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
-		s := r.agreed[h]
+		s := r.agreed[h].Succession
 		old, receives := r.roles(s)
-		if !r.over(h) && !r.refuses(h) && (old || receives) {
-			return h, s, true
+		if !r.over(h) && !r.refuses(h) && (old || receives) && r.short(h) == "" && !(bound && r.agreed[h].still()) {
+			open = append(open, h)
 		}
 	}
-	return common.Hash{}, council.Succession{}, false
+	return open
 }
 
 // current is the try that this node has joined last, or nil.
@@ -148,14 +181,18 @@ func (r *Rotation) committing() bool {
 func leader(s council.Succession) council.MemberID { return s.Roster.Members[0].ID }
 
 // gather says that this node is ready, and begins a try when it leads and all are
-// there.
+// there; one that moves no share waits for neither.
 func (r *Rotation) gather() {
 	digest, s, ok := r.chosen()
-	if d := r.current(); !ok || d != nil && r.active(d) || r.committing() {
+	if r.agreed[digest].still() {
+		r.still(digest)
+		return
+	}
+	if d := r.current(); !ok || d != nil && r.active(d) && d.rotation.Succession == digest || r.committing() {
 		return
 	}
 	old, receives := r.roles(s)
-	why, _ := r.keepsOut(s)
+	why, _ := r.keepsOut(digest)
 	if why == "" && receives && !r.prepared && !r.preparing {
 		r.preparing = true
 		r.do(MakeParams{})
@@ -163,8 +200,8 @@ func (r *Rotation) gather() {
 	deals := old && !r.Shareless
 	m := RotationReady{Succession: digest, Old: deals, New: receives}
 	// Who can take part in no try says so: that it is there, with no part of one.
-	effective := unixTime(s.Effective)
-	if why == "" && !r.now.Before(effective) && (!receives || r.prepared) {
+	opens := r.opens(digest)
+	if why == "" && !r.now.Before(opens) && (!receives || r.prepared) {
 		m.Random = r.random
 	}
 	for _, o := range []bool{true, false} {
@@ -175,8 +212,8 @@ func (r *Rotation) gather() {
 			}
 		}
 	}
-	if !receives || leader(s) != r.Self || r.now.Before(effective) {
-		r.due(effective, 0)
+	if !receives || leader(s) != r.Self || r.now.Before(opens) {
+		r.due(opens, 0)
 		return
 	}
 	if absent, short := r.absent(digest, s); len(absent) > 0 || short > 0 || !r.mayTry() {
@@ -224,16 +261,20 @@ func (r *Rotation) mayTry() bool {
 
 // keepsOut says why this node takes part in no try at a succession, whoever else does,
 // and what its operator can do about it; or "".
-func (r *Rotation) keepsOut(s council.Succession) (why, do string) {
-	old, receives := r.roles(s)
-	switch {
-	case r.Frozen != "":
+func (r *Rotation) keepsOut(digest common.Hash) (why, do string) {
+	if r.Frozen != "" {
 		return "is frozen: " + readable(r.Frozen), "run 'signer key thaw' here, if the reason is gone; if it is not, agree on a step that puts this node out"
-	case receives && !old && r.Charter != s.Roster.Charter:
-		return fmt.Sprintf("has the charter %s, and the roster that it is to join has %s", r.Charter.Hex(), s.Roster.Charter.Hex()),
-			"get the council's charter file from another member, and start this node with it"
 	}
-	return "", ""
+	if why := r.short(digest); why != "" {
+		return "does not follow: " + why, "have more members approve, or refuse it with 'signer term abort'"
+	}
+	return r.strange(r.agreed[digest].Succession)
+}
+
+// keptOut reports whether something keeps this node from locking for a try.
+func (r *Rotation) keptOut(d *dossier) bool {
+	why, _ := r.keepsOut(d.rotation.Succession)
+	return why != ""
 }
 
 // isReady reports whether a member's node, the old or the new one, can take part.

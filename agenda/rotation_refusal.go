@@ -73,9 +73,11 @@ func (r *Rotation) mustRefuse(d *dossier) bool {
 	if len(d.locks) == 0 || own || r.locking == id || r.ended(d) || r.refuses(id) {
 		return false
 	}
-	i := slices.Index(r.tries, id)
-	_, locked := r.Locked()
-	return locked || i >= 0 && i < len(r.tries)-1 || r.refuses(d.rotation.Succession)
+	other, locked := r.Locked()
+	if f := r.files[other]; locked && f != nil && f.before(d) {
+		return false // that one is over, or nobody could have joined this: the proof of it comes
+	}
+	return locked || r.passed(d) || r.refuses(d.rotation.Succession)
 }
 
 func (r *Rotation) refuse(subject common.Hash, why string) {

@@ -57,7 +57,7 @@ func (s RotationStatus) String() string {
 // each should do next.
 func (r *Rotation) Status() RotationStatus {
 	s := r.stands()
-	_, next, ok := r.chosen()
+	next, _, ok := r.chosen()
 	if !ok || r.certificate != nil {
 		return s
 	}
@@ -79,14 +79,18 @@ func (r *Rotation) stands() RotationStatus {
 		return r.idleStatus()
 	}
 	out := RotationStatus{Roster: s.Roster.Version}
-	if d := r.current(); d != nil && r.active(d) {
+	still := r.agreed[digest].still()
+	if d := r.current(); d != nil && r.active(d) && !still {
 		return r.tryStatus(d, out)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp) { // this node has no part in it, or has given it up
-		if d := r.files[id]; d.complete() && len(d.locks) > 0 && !r.ended(d) {
+		if d := r.files[id]; d.complete() && len(d.locks) > 0 && !r.ended(d) && !(still && d.rotation.Succession == digest) {
 			out.Stage, out.Text = StageLocking, fmt.Sprintf("others lock for try %s, which this node has given up; it waits for how that ends", id.Hex()[:10])
 			return out
 		}
+	}
+	if still {
+		return r.stillStatus(digest, out)
 	}
 	absent, short := r.absent(digest, s)
 	for _, m := range absent {
@@ -101,8 +105,8 @@ func (r *Rotation) stands() RotationStatus {
 	}
 	out.Stage, out.Text = StageGathering, "all new members and any of the old ones, as many as sign, have to be there"
 	switch d := r.current(); {
-	case r.now.Before(unixTime(s.Effective)):
-		out.Stage, out.Text = StageProposed, fmt.Sprintf("agreed on; begins %s at the earliest", unixTime(s.Effective).UTC().Format("2006-01-02 15:04 UTC"))
+	case r.now.Before(r.opens(digest)):
+		out.Stage, out.Text = StageProposed, begins(r.opens(digest))
 	case d != nil && d.timedOut:
 		out.Stage, out.Text = StageTimedOut, "the last try took too long; the next one begins when all are there"
 	case r.used() >= MaxTries:
@@ -123,7 +127,7 @@ func (r *Rotation) stands() RotationStatus {
 func (r *Rotation) idleStatus() RotationStatus {
 	var out RotationStatus
 	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
-		s := r.agreed[h]
+		s := r.agreed[h].Succession
 		_, over := r.aborts[h]
 		switch {
 		case over:
@@ -141,6 +145,8 @@ func (r *Rotation) idleStatus() RotationStatus {
 					out.Stage = StageLocking
 				}
 			}
+		case out.Stage == StageNone && r.short(h) != "":
+			out = RotationStatus{Stage: StageProposed, Roster: s.Roster.Version, Text: "not taken up: " + r.short(h)}
 		case out.Stage == StageNone:
 			out = RotationStatus{Stage: StageProposed, Roster: s.Roster.Version, Text: "agreed on; this node has no part in it"}
 		}
@@ -225,6 +231,10 @@ func (r *Rotation) committedStatus() RotationStatus {
 	if !r.switched {
 		out.Text = "committed; this node has yet to make it its own on disk, and signs nothing until then"
 		out.Missing = []Need{{r.Self, "look at this node's disk and log"}}
+		return out
+	}
+	if r.sw.Rotation().Still() {
+		out.Text += ", as before: no share was moved, and backups stay good"
 		return out
 	}
 	if r.old && r.erasures[r.Self].Sig != nil {

@@ -84,7 +84,7 @@ func (r *Rotation) met(m council.MemberID) {
 		r.soon()
 		for _, h := range slices.SortedFunc(maps.Keys(r.aborts), common.Hash.Cmp) {
 			if s, ok := r.agreed[h]; ok { // what it speaks of goes first
-				r.do(Send{To: m, Message: Herald{s}}, Send{To: m, Message: AbortMessage{r.aborts[h]}})
+				r.do(Send{To: m, Message: Herald{s.Succession}}, Send{To: m, Message: AbortMessage{r.aborts[h]}})
 			}
 		}
 		return
@@ -98,7 +98,12 @@ func (r *Rotation) met(m council.MemberID) {
 // talk says again, to all, what others may have missed.
 func (r *Rotation) talk() {
 	if r.certificate != nil {
-		if len(r.erasures) < len(r.Holding.Roster.Members) && r.every(&r.passedOn, r.Timing.Remind) {
+		wait := r.Timing.Remind
+		if r.sw.Rotation().Still() { // nobody says that it is done: it is said less and less often
+			wait = max(r.pause, wait)
+		}
+		if len(r.erasures) < len(r.Holding.Roster.Members) && r.every(&r.passedOn, wait) {
+			r.pause = min(2*wait, maxPause)
 			r.do(Send{Message: CertificateMessage{*r.certificate}})
 			if e := r.erasures[r.Self]; e.Sig != nil {
 				r.do(Send{Message: ErasureMessage{e}})
@@ -116,7 +121,7 @@ func (r *Rotation) talk() {
 	r.due(r.said, r.pause)
 	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
 		if !r.over(h) {
-			r.do(Send{Message: Herald{r.agreed[h]}})
+			r.do(Send{Message: Herald{r.agreed[h].Succession}})
 		}
 	}
 	for _, h := range slices.SortedFunc(maps.Keys(r.refusals), common.Hash.Cmp) {
@@ -131,13 +136,17 @@ func (r *Rotation) talk() {
 			r.do(Send{Message: f.word(r.refusalsOf(id))})
 		}
 	}
-	if d != nil && r.active(d) {
+	digest, s, ok := r.chosen()
+	if d != nil && r.active(d) && d.rotation.Succession == digest {
 		if d.parts != nil && !d.complete() {
 			r.do(Send{Message: RotationBegin{Rotation: d.rotation, Parts: d.parts}})
 		}
+		if _, locked := r.Locked(); d.rotation.Still() && !locked {
+			r.do(Send{Message: r.ready[readyKey{r.Self, true}]})
+		}
 		return
 	}
-	if digest, s, ok := r.chosen(); ok && !r.committing() {
+	if ok && !r.committing() {
 		old, receives := r.roles(s)
 		deals := old && !r.Shareless
 		if m, ok := r.ready[readyKey{r.Self, deals}]; ok && (deals || receives) && m.Succession == digest {

@@ -12,8 +12,9 @@ import (
 // begin takes up a try that the leader of a succession opens.
 func (r *Rotation) begin(from council.MemberID, m RotationBegin) {
 	id := m.Rotation.ID()
-	s, ok := r.agreed[m.Rotation.Succession]
-	if !ok || from != leader(s) || slices.Contains(r.tries, id) || m.Rotation.Check(r.Holding, s) != nil {
+	h, ok := r.agreed[m.Rotation.Succession]
+	s := h.Succession
+	if !ok || m.Rotation.Still() || from != leader(s) || slices.Contains(r.tries, id) || m.Rotation.Check(r.Holding, s) != nil {
 		return
 	}
 	n := len(s.Roster.Members)
@@ -32,7 +33,7 @@ func (r *Rotation) begin(from council.MemberID, m RotationBegin) {
 func (r *Rotation) unable(m RotationBegin, s council.Succession) string {
 	old, receives := r.roles(s)
 	d, n := r.current(), len(s.Roster.Members)
-	out, _ := r.keepsOut(s)
+	out, _ := r.keepsOut(m.Rotation.Succession)
 	i, j := slices.Index(s.Roster.IDs(), r.Self), slices.Index(m.Rotation.Dealers, r.Self)
 	switch {
 	case !old && !receives:
@@ -45,9 +46,9 @@ func (r *Rotation) unable(m RotationBegin, s council.Succession) string {
 		return "holds no share to deal"
 	case r.committing():
 		return "somebody has locked for another try"
-	case d != nil && r.active(d) && (d.complete() || d.rotation.Succession != m.Rotation.Succession):
+	case d != nil && r.active(d) && (d.complete() || d.rotation.Succession != m.Rotation.Succession && !r.givesWay(d, r.workable())):
 		return "is in another try"
-	case r.now.Before(unixTime(s.Effective)):
+	case r.now.Before(r.opens(m.Rotation.Succession)):
 		return "by its clock the new roster may not take over yet"
 	case r.used() >= MaxTries:
 		return "has been in too many tries"
@@ -67,12 +68,14 @@ func (r *Rotation) join(t council.Rotation) *dossier {
 	if d == nil {
 		return nil
 	}
-	clear(r.ready)
-	r.tries = append(r.tries, t.ID())
+	if !t.Still() {
+		clear(r.ready)
+	}
+	r.last(t.ID())
 	d.opener, d.began = "", r.now
 	r.do(Keep{RotationRecord{Try: &t}})
 	_, receives := r.roles(d.succession)
-	if receives || r.old && slices.Contains(t.Dealers, r.Self) {
+	if !t.Still() && (receives || r.old && slices.Contains(t.Dealers, r.Self)) {
 		d.running = true
 		r.refresh()
 		r.prepared = r.prepared && !receives
@@ -125,6 +128,10 @@ func (r *Rotation) shareStaged(ev ShareStaged) {
 		return
 	}
 	d.staging = false
+	if ev.Err != nil && d.rotation.Still() {
+		r.do(Notify{What: "rotation", Text: fmt.Sprintf("write down that this node has joined: %v; it is tried again", ev.Err)})
+		return
+	}
 	if ev.Err != nil {
 		r.giveUp(d, nil, fmt.Sprintf("stage the share: %v", ev.Err))
 		return
@@ -198,7 +205,7 @@ func (r *Rotation) giveUp(d *dossier, suspects []council.MemberID, why string) {
 // othersFailed takes up that a try has failed for one that it needs.
 func (r *Rotation) othersFailed(from council.MemberID, m RotationFailed) {
 	d := r.current()
-	if d == nil || d.id != m.Ceremony || d.failed != "" || d.complete() || len(m.Suspects) > council.MaxMembers {
+	if d == nil || d.id != m.Ceremony || d.failed != "" || d.complete() || d.rotation.Still() || len(m.Suspects) > council.MaxMembers {
 		return
 	}
 	if _, ok := d.succession.Roster.Member(from); !ok && !slices.Contains(d.rotation.Dealers, from) {
@@ -221,7 +228,7 @@ func (r *Rotation) othersFailed(from council.MemberID, m RotationFailed) {
 // disk.
 func (r *Rotation) overdue() {
 	d := r.current()
-	if d == nil || d.failed != "" || !r.active(d) || d.complete() {
+	if d == nil || d.failed != "" || !r.active(d) || d.complete() || d.rotation.Still() {
 		return
 	}
 	if r.Frozen != "" {

@@ -29,15 +29,17 @@ func (d *desk) locked() bool {
 
 // watch holds after every step what has to hold of each node at any moment.
 func (w *shift) watch(d *desk) {
-	epoch, ok := d.node.Signs()
+	roster, ok := d.node.Signs()
 	switch {
 	case !ok:
-	case epoch == w.holding.Epoch:
+	case roster == w.holding.Roster.Version:
 		if d.locked() || d.gone || d.disk.Certificate != nil {
 			w.t.Fatalf("%s signs under the old epoch; locked %v, erased %v", d.name, d.locked(), d.gone)
 		}
-	case d.epoch != epoch || d.disk.Certificate == nil:
-		w.t.Fatalf("%s signs under epoch %d and has a share of %d", d.name, epoch, d.epoch)
+	default:
+		if s, _ := d.node.Switched(); d.epoch != s.After().Epoch || roster != s.After().Roster.Version || d.disk.Certificate == nil {
+			w.t.Fatalf("%s signs under roster %d and has a share of epoch %d", d.name, roster, d.epoch)
+		}
 	}
 	for i, l := range d.disk.Locks {
 		if i > 0 && (l.After != d.disk.Locks[i-1].ID() || l.Ceremony == d.disk.Locks[i-1].Ceremony && !l.LastFour) {
@@ -62,7 +64,7 @@ func (w *shift) sign() bool {
 		if d.node == nil || len(four) == w.holding.Roster.Threshold {
 			continue
 		}
-		if epoch, ok := d.node.Signs(); !ok || epoch != w.holding.Epoch || slices.ContainsFunc(four, func(o *desk) bool { return w.cut(o.name, d.name) }) {
+		if roster, ok := d.node.Signs(); !ok || roster != w.holding.Roster.Version || slices.ContainsFunc(four, func(o *desk) bool { return w.cut(o.name, d.name) }) {
 			continue
 		}
 		four = append(four, d)
@@ -98,6 +100,13 @@ func (w *shift) ended() string {
 				w.t.Fatalf("%s has switched to %s, others to %s", name, c.Ceremony().Hex()[:10], ceremony.Hex()[:10])
 			}
 			ceremony = c.Ceremony()
+			if c.Rotation.Still() {
+				if d.gone || d.epoch != w.holding.Epoch {
+					w.t.Fatalf("%s has given up the share that is in use", name)
+				}
+				committed++
+				continue
+			}
 			if _, receives := c.Succession.Roster.Member(d.id); receives {
 				if made != (common.Hash{}) && made != d.made {
 					w.t.Fatalf("%s has a share of another reshare", name)
@@ -170,8 +179,8 @@ func (w *shift) settle(label string) string {
 		if how == "aborted" && len(d.share) > 0 {
 			w.t.Fatalf("%s: %s keeps a share of what was aborted", label, name)
 		}
-		switch epoch, ok := d.node.Signs(); {
-		case ok && epoch == w.holding.Epoch:
+		switch roster, ok := d.node.Signs(); {
+		case ok && roster == w.holding.Roster.Version:
 			old++
 		case ok:
 			next++

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	lcrypto "github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -27,7 +28,7 @@ func shiftMember(t testing.TB, id council.MemberID) council.Member {
 }
 
 // plan is a succession in which out leave and in join, with the word of approvers.
-func plan(t testing.TB, old council.Roster, effective uint64, out, in, approvers []council.MemberID) council.Succession {
+func plan(t testing.TB, old council.Roster, effective uint64, out, in, approvers []council.MemberID, change ...func(*council.Roster)) council.Succession {
 	t.Helper()
 	prev, err := old.Hash()
 	if err != nil {
@@ -45,6 +46,9 @@ func plan(t testing.TB, old council.Roster, effective uint64, out, in, approvers
 		s.Roster.Members = append(s.Roster.Members, m)
 	}
 	slices.SortFunc(s.Roster.Members, func(x, y council.Member) int { return cmp.Compare(x.ID, y.ID) })
+	for _, f := range change {
+		f(&s.Roster)
+	}
 	doc, err := s.Document(old)
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +87,46 @@ var (
 	yes     = []council.MemberID{"community-1", "core-1", "core-2", "core-4"}
 	plans   = map[string]council.Succession{} // made once: wallets are slow
 )
+
+// once makes a plan, the first time that it is asked for.
+func once(name string, make func() council.Succession) council.Succession {
+	if s, ok := plans[name]; ok {
+		return s
+	}
+	plans[name] = make()
+	return plans[name]
+}
+
+// charters is a step that brings another charter and moves no share.
+func charters(t testing.TB) council.Succession {
+	return once("charter", func() council.Succession {
+		return plan(t, newShift(t, 0).holding.Roster, shiftDay, nil, nil, yes, func(r *council.Roster) { r.Charter = common.Hash{0xcc} })
+	})
+}
+
+// shorter is one in which a member's term ends earlier.
+func shorter(t testing.TB, id council.MemberID) council.Succession {
+	return once("term of "+string(id), func() council.Succession {
+		return plan(t, newShift(t, 0).holding.Roster, shiftDay, nil, nil, yes, func(r *council.Roster) {
+			r.Members = slices.Clone(r.Members)
+			for i := range r.Members {
+				if r.Members[i].ID == id {
+					r.Members[i].Term.End--
+				}
+			}
+		})
+	})
+}
+
+// refresh changes nothing but the shares.
+func refresh(t testing.TB) council.Succession {
+	return once("refresh", func() council.Succession { return plan(t, newShift(t, 0).holding.Roster, shiftDay, nil, nil, yes) })
+}
+
+// kinds are one step of each kind, by name.
+func kinds(t testing.TB) map[string]council.Succession {
+	return map[string]council.Succession{"two for two": twoForTwo(t, newShift(t, 0).holding.Roster), "charter": charters(t), "term": shorter(t, "core-3"), "refresh": refresh(t)}
+}
 
 func twoForTwo(t testing.TB, old council.Roster) council.Succession {
 	if s, ok := plans["two"]; ok {

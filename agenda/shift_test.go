@@ -32,6 +32,7 @@ type shift struct {
 	key     *ecdsa.PrivateKey
 	holding council.Holding
 	plans   []council.Succession
+	known   []agenda.CharterKnown // by all nodes, from their start
 	desks   map[string]*desk
 	names   []string
 	timing  agenda.Timing
@@ -106,6 +107,9 @@ func newShift(t testing.TB, seed uint64, more ...council.Succession) *shift {
 	}
 	ids := c.Roster.IDs()
 	for _, s := range w.plans {
+		if s.Roster.Charter != c.Roster.Charter {
+			w.known = append(w.known, agenda.CharterKnown{Charter: s.Roster.Charter, Approvals: c.Roster.Threshold})
+		}
 		for _, id := range s.Roster.IDs() {
 			if !slices.Contains(ids, id) {
 				ids = append(ids, id)
@@ -139,6 +143,7 @@ func (w *shift) boot(names ...string) {
 		}
 		d.life++
 		past := d.disk
+		past.Charters = w.known
 		past.Locks, past.Refusals, past.Tries = slices.Clone(past.Locks), slices.Clone(past.Refusals), slices.Clone(past.Tries)
 		n, err := agenda.NewRotation(agenda.RotationConfig{
 			Self: d.id, Peer: testcouncil.PeerID(w.t, d.key).String(), Holding: w.holding, Profile: council.Millicent, Timing: w.timing, Charter: w.charter(d), Frozen: d.frozen, Shareless: d.lost,
@@ -332,7 +337,9 @@ func (w *shift) execute(d *desk, e agenda.Effect) []agenda.Event {
 			w.t.Fatal(err)
 		}
 		if w.write(d, what, func() {
-			d.share[id] = e.Transcript
+			if !e.Rotation.Still() {
+				d.share[id] = e.Transcript
+			}
 			d.disk.Staged = append(d.disk.Staged, agenda.StagedShare{Ceremony: id, Transcript: e.Transcript, Signature: sig})
 		}) {
 			return []agenda.Event{agenda.ShareStaged{Ceremony: id, Signature: sig}}
@@ -389,17 +396,22 @@ func (w *shift) execute(d *desk, e agenda.Effect) []agenda.Event {
 func (w *shift) switchShare(d *desk, e agenda.SwitchShare) []agenda.Event {
 	id := e.Switch.Ceremony()
 	share, have := d.share[id]
-	if _, receives := e.Switch.After().Roster.Member(d.id); receives && !have {
+	still := e.Switch.Rotation().Still()
+	if _, receives := e.Switch.After().Roster.Member(d.id); receives && !have && !still {
 		w.t.Fatalf("%s has to switch to a share that it does not have", d.name)
 	}
 	if !w.write(d, "SwitchShare", func() {
 		w.ends(id, "committed")
 		w.ends(e.Switch.Rotation().Succession, "committed")
-		d.disk.Certificate, d.epoch, d.made = &e.Certificate, 0, share
+		d.disk.Certificate, d.disk.Staged = &e.Certificate, nil
+		if !still {
+			d.epoch, d.made = 0, share
+		}
+		d.share = map[common.Hash]common.Hash{}
 		if have {
 			d.epoch = e.Switch.After().Epoch
+			d.share[id] = share
 		}
-		d.disk.Staged, d.share = nil, map[common.Hash]common.Hash{id: share}
 		for _, r := range w.signed { // nothing that may be on a chain is forgotten
 			if !slices.ContainsFunc(e.Switch.Inherited().Rows, func(h council.HeldRow) bool { return h.OpenRow == r }) {
 				w.t.Fatalf("%s takes over without %s, which was signed", d.name, r.Place)

@@ -8,7 +8,9 @@ import (
 )
 
 // Ack says that a new node has its share of a rotation sealed on disk: whatever
-// happens, it can switch. It is the same for all nodes; each signs it.
+// happens, it can switch. It is the same for all nodes; each signs it. In a still
+// rotation, which has no transcript, it says that the node works for this try, and for
+// none before it any more; no certificate shows it.
 type Ack struct {
 	Ceremony   common.Hash    // Rotation.ID
 	Roster     common.Hash    // the new one

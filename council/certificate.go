@@ -12,7 +12,8 @@ import (
 // Certificate commits a rotation: the succession with the approvals of members,
 // the Acks of all new nodes, test signatures that cover them, and the Locks of
 // enough old nodes. It proves itself to whoever knows who held the key before, so
-// anyone can carry it.
+// anyone can carry it. That of a still rotation has neither Acks nor tests, and no
+// transcript: there is no new share.
 type Certificate struct {
 	Succession Succession      `json:"succession"`
 	Rotation   Rotation        `json:"rotation"`
@@ -27,7 +28,7 @@ func (c Certificate) Ceremony() common.Hash { return c.Rotation.ID() }
 
 // Switch is proof that a rotation is committed. Only VerifyCertificate makes one;
 // the zero value proves nothing. A node that has it makes its new share current,
-// and may erase the old one.
+// and may erase the old one; if no share was moved, it keeps the one that it has.
 type Switch struct {
 	ceremony   common.Hash
 	rotation   Rotation
@@ -86,11 +87,8 @@ func VerifyCertificate(h Holding, p Profile, c Certificate) (Switch, error) {
 	if err := c.Succession.Verify(h.Roster, p); err != nil {
 		return Switch{}, fmt.Errorf("certificate: %w", err)
 	}
-	ack := c.Rotation.Ack(c.Transcript)
-	if err := ack.verifyAll(next, c.Acks); err != nil {
-		return Switch{}, fmt.Errorf("certificate: %w", err)
-	}
-	if err := verifyTests(c.Rotation, next, c.Tests); err != nil {
+	acks, err := c.shares(next)
+	if err != nil {
 		return Switch{}, fmt.Errorf("certificate: %w", err)
 	}
 	s := Switch{
@@ -98,7 +96,6 @@ func VerifyCertificate(h Holding, p Profile, c Certificate) (Switch, error) {
 		after:     Holding{Council: h.Council, Roster: next, Epoch: c.Rotation.ToEpoch, Key: h.Key},
 		inherited: Inherit(c.Locks),
 	}
-	acks := ack.Set(next)
 	for _, l := range c.Locks {
 		switch {
 		case l.Ceremony != s.ceremony:
@@ -112,6 +109,22 @@ func VerifyCertificate(h Holding, p Profile, c Certificate) (Switch, error) {
 		s.locked = append(s.locked, l.Member)
 	}
 	return s, nil
+}
+
+// shares checks what shows that all new members have shares, and gives what the Locks
+// say of it.
+func (c Certificate) shares(next Roster) (acks common.Hash, err error) {
+	if c.Rotation.Still() {
+		if len(c.Acks)+len(c.Tests) > 0 || c.Transcript != (common.Hash{}) {
+			return acks, errors.New("no share was moved, and it shows Acks, tests or a transcript")
+		}
+		return acks, nil
+	}
+	ack := c.Rotation.Ack(c.Transcript)
+	if err := ack.verifyAll(next, c.Acks); err != nil {
+		return acks, err
+	}
+	return ack.Set(next), verifyTests(c.Rotation, next, c.Tests)
 }
 
 // enough counts the Locks, and reports whether they are the last four: exactly the

@@ -19,10 +19,14 @@ type Erasure struct {
 }
 
 // Erasure is the statement of a member of the old roster. There is none without
-// the proof that the rotation is committed.
+// the proof that the rotation is committed; and none where no share was moved: the one
+// at hand is the only one that the member has.
 func (s Switch) Erasure(self MemberID) (Erasure, error) {
 	if !s.Proven() {
 		return Erasure{}, errors.New("erasure: the rotation is not committed")
+	}
+	if s.rotation.Still() {
+		return Erasure{}, fmt.Errorf("erasure: the step to roster %d moved no share; that of epoch %d stays in use", s.after.Roster.Version, s.before.Epoch)
 	}
 	if _, ok := s.before.Roster.Member(self); !ok {
 		return Erasure{}, fmt.Errorf("erasure: %s held no share", self)

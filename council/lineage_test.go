@@ -131,7 +131,7 @@ func TestLineage(t *testing.T) {
 		t.Error("who came back is not in it")
 	}
 	c := council.Compare(first.Roster, one.Roster)
-	if len(c.Joiners) != 2 || len(c.Leavers) != 2 || len(c.Remain) != 5 || !c.Reshares() || c.None() {
+	if len(c.Joiners) != 2 || len(c.Leavers) != 2 || len(c.Remain) != 5 || !c.Reshares() || c.Refreshes() {
 		t.Errorf("changes %+v", c)
 	}
 
@@ -198,7 +198,6 @@ func TestSuccessionRules(t *testing.T) {
 		then func(*council.Succession)
 		says string
 	}{
-		"nothing":           {s: step(t, c.Roster, turn, nil), says: "nothing changes"},
 		"a version skipped": {s: step(t, c.Roster, turn, nil), then: func(s *council.Succession) { s.Roster.Version = 3 }, says: "version 3 does not follow version 1"},
 		"of another roster": {s: step(t, c.Roster, turn, nil), then: func(s *council.Succession) { s.Roster.Prev = common.Hash{1} }, says: "the one before is"},
 		"another threshold": {s: step(t, c.Roster, turn, nil), then: func(s *council.Succession) { s.Roster.Threshold = 5 }, says: "threshold 5"},
@@ -241,13 +240,22 @@ func TestSuccessionRules(t *testing.T) {
 		"a new wallet":    step(t, c.Roster, turn, nil, seat(t, "core-1", "core-1", "core-9", testcouncil.TermStart, testcouncil.TermEnd)),
 		"a new node":      step(t, c.Roster, turn, nil, seat(t, "core-1", "core-9", "core-1", testcouncil.TermStart, testcouncil.TermEnd)),
 		"another charter": {Roster: charterOf(t, c.Roster), Effective: turn},
+		"a refresh":       step(t, c.Roster, turn, nil),
 	} {
 		if err := s.Follows(c.Roster, council.Millicent); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		changes := council.Compare(c.Roster, s.Roster)
-		if want := name == "three seats" || name == "a new node"; changes.Reshares() != want {
+		want := name == "three seats" || name == "a new node" || name == "a refresh"
+		if changes.Reshares() != want {
 			t.Errorf("%s: shares are made anew: %v", name, !want)
+		}
+		doc, err := s.Document(c.Roster)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if says := map[bool]string{true: "are made anew", false: "stay where they are"}[want]; doc.Message["shares"] != says {
+			t.Errorf("%s: a wallet shows that the shares %v", name, doc.Message["shares"])
 		}
 	}
 }

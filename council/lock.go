@@ -76,8 +76,8 @@ type OpenRow struct {
 	State    OpenState  `json:"state"`
 }
 
-// Lock is the word of an old node that it signs nothing more under the old share
-// epoch, for this rotation and with these Acks; it locks for no other, and only
+// Lock is the word of an old node that it signs nothing more under the old roster and
+// with its share, for this rotation and with these Acks; it locks for no other, and only
 // an abort certificate undoes it. It carries the node's open ledger rows: from
 // them the new epoch knows what may have been signed.
 type Lock struct {
@@ -88,7 +88,7 @@ type Lock struct {
 	Roster   common.Hash `json:"roster"` // the old one
 	Epoch    uint64      `json:"epoch"`  // the old share epoch
 	Ceremony common.Hash `json:"ceremony"`
-	Acks     common.Hash `json:"acks"` // Ack.Set
+	Acks     common.Hash `json:"acks"` // Ack.Set; zero where no share is moved
 	// After is the ID of the Lock that this member has given before, of the same
 	// share; zero for its first. Who locks again after an abort names it, so that two
 	// Locks which follow the same one, for two tries, convict: see Fork.
@@ -100,7 +100,8 @@ type Lock struct {
 	Sig      []byte    `json:"sig"`
 }
 
-// Lock is what a member's node writes down to lock for this try; acks is Ack.Set.
+// Lock is what a member's node writes down to lock for this try; acks is Ack.Set, or
+// zero where no share is moved.
 func (r Rotation) Lock(self MemberID, acks common.Hash) Lock {
 	return Lock{Member: self, Council: r.Council, Roster: r.From, Epoch: r.FromEpoch, Ceremony: r.ID(), Acks: acks}
 }
@@ -181,8 +182,9 @@ func (l Lock) verify(h Holding, from common.Hash) error {
 // Fork is two Locks of one member and one share for two tries, of which neither
 // names the other: no honest node signs both. It counts as a refusal of everything
 // that starts from this share's epoch, so that a member that locks on both sides of
-// a cut does not keep all others locked. Locks of two epochs are no fork: an honest
-// member locks in each rotation, and its first Lock in each follows none.
+// a cut does not keep all others locked. Locks under two rosters are no fork, also
+// when the epoch is the same: an honest member locks in each rotation, and its first
+// Lock in each follows none.
 type Fork struct {
 	First  Lock `json:"first"`
 	Second Lock `json:"second"`
@@ -214,7 +216,7 @@ func (f Fork) verify(h Holding, from common.Hash) error {
 // succession not to happen, all tries at it. Either name fixes whose share it is
 // about: a try's says roster and epoch, and a succession's the roster that it
 // follows, which holds the key under one epoch only, as every rotation ends in
-// another roster.
+// another roster, though not in another epoch.
 type Refusal struct {
 	Member  MemberID    `json:"member"`
 	Subject common.Hash `json:"subject"` // Rotation.ID, or Rotation.Succession for all tries

@@ -13,7 +13,8 @@ import (
 // Succession is the step from one roster to the next. It is approved by at least
 // the threshold of members of the roster before, and accepted by everybody who
 // comes in with a key of their own: joiners, and members with a new wallet or a
-// new node. Both sign one document, which shows people, not hashes.
+// new node. Both sign one document, which shows people, not hashes, and says what
+// happens to the shares of the key.
 //
 // Effective is when the new roster may take over, in unix seconds. Until then the
 // old mandates count; from then on only the new ones do.
@@ -70,15 +71,26 @@ func Compare(old, next Roster) Changes {
 	return c
 }
 
-// None reports whether nothing changes.
-func (c Changes) None() bool {
+// Refreshes reports whether nothing changes but the shares: the same members get new
+// ones, and old ones that somebody may have seen are worth nothing beside them.
+func (c Changes) Refreshes() bool {
 	return !c.Charter && len(c.Joiners)+len(c.Leavers)+len(c.Rewired)+len(c.Rekeyed)+len(c.Renewed) == 0
 }
 
 // Reshares reports whether the shares have to be made anew: somebody is to hold
-// one who has none, or is to have none who holds one. Another charter, wallet or
-// term moves no share.
-func (c Changes) Reshares() bool { return len(c.Joiners)+len(c.Leavers)+len(c.Rewired) > 0 }
+// one who has none, or is to have none who holds one; or that is all there is to do.
+// Another charter, wallet or term moves no share: such a step is a still one.
+func (c Changes) Reshares() bool {
+	return len(c.Joiners)+len(c.Leavers)+len(c.Rewired) > 0 || c.Refreshes()
+}
+
+// shares says in words what happens to them.
+func (c Changes) shares() string {
+	if c.Reshares() {
+		return "are made anew"
+	}
+	return "stay where they are"
+}
 
 // Incoming are those who must accept: each comes in with a key that the roster
 // before does not know, and shows that it has it.
@@ -101,6 +113,7 @@ var successionType = []apitypes.Type{
 	{Name: "joiners", Type: "Member[]"},
 	{Name: "leavers", Type: "Member[]"},
 	{Name: "remainers", Type: "Member[]"},
+	{Name: "shares", Type: "string"},
 	{Name: "charter", Type: "bytes32"},
 	{Name: "charterBefore", Type: "bytes32"},
 	{Name: "effective", Type: "uint64"},
@@ -133,6 +146,7 @@ func (s Succession) Document(old Roster) (Document, error) {
 		"joiners":       list(c.Joiners),
 		"leavers":       list(c.Leavers),
 		"remainers":     list(c.Remain),
+		"shares":        c.shares(),
 		"charter":       s.Roster.Charter.Hex(),
 		"charterBefore": old.Charter.Hex(),
 		"effective":     u64(s.Effective),
@@ -169,9 +183,6 @@ func (s Succession) Follows(old Roster, p Profile) error {
 		return fmt.Errorf("succession: threshold %d instead of %d; a reshare keeps it, another one needs a new key", s.Roster.Threshold, old.Threshold)
 	}
 	c := Compare(old, s.Roster)
-	if c.None() {
-		return errors.New("succession: nothing changes")
-	}
 	var wrong []error
 	if n := len(c.Joiners) + len(c.Rewired); n > MaxSeatChange {
 		wrong = append(wrong, WithHint(fmt.Errorf("succession: %d seats change at once (%s); at most %d may", n, names(slices.Concat(c.Joiners, c.Rewired)), MaxSeatChange),

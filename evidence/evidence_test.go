@@ -77,6 +77,11 @@ func TestBeginsSayWhatTheyRestOn(t *testing.T) {
 	if !ok || !strings.Contains(f.What, "for attempt 2 at nonce 4 on chain 1") || !strings.Contains(f.Rests, "old copy of its disk") {
 		t.Errorf("one attempt, two slots: %+v", f)
 	}
+	// A roster that takes over without a move of shares begins at the same epoch, nonce
+	// and attempt, with nothing but its hash to tell the two apart.
+	if f, ok := two(func(a, b *council.Begin) { b.Slot[0]++; b.Roster[0]++ }); ok {
+		t.Errorf("under two rosters: %+v", f)
+	}
 	message := func(a, b *council.Begin) {
 		a.Nonce, a.Fees, a.Slot = 0, council.Fees{}, council.SessionID{}
 		*b = *a

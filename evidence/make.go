@@ -139,7 +139,7 @@ func contradict(a, b council.Begin) error {
 		return errors.New("evidence: the Begins are the same")
 	case a.Council != b.Council || a.Epoch != b.Epoch:
 		return errors.New("evidence: the Begins are of different keys")
-	case !sameSlot(a, b) && !a.SameAttempt(b):
+	case !sameSlot(a, b) && (a.Roster != b.Roster || !a.SameAttempt(b)): // a step that moves no share keeps the epoch
 		return errors.New("evidence: the Begins are for different slots and attempts")
 	}
 	return nil

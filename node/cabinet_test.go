@@ -47,7 +47,9 @@ type cabinet struct {
 	sets    [][]byte           // of pre-parameters, one for each member
 	before  council.Roster     // that the plan leads away from
 	plan    council.Succession
+	turned  bool                                // the plan has come about, and its wallets count
 	seats   map[council.MemberID]council.Roster // that each member came in with
+	texts   map[common.Hash]*policy.Charter     // by hash
 	change  map[council.MemberID]func(*node.Config)
 	hooks   map[council.MemberID][]func(step string) // called between the durable steps
 	ends    chan ending                              // nodes whose owner has ended, for whatever reason
@@ -97,7 +99,7 @@ func smallCabinet(t *testing.T) *cabinet {
 func cabinetOf(t *testing.T, size testcouncil.Size, profile council.Profile, heirs ...council.MemberID) *cabinet {
 	t.Helper()
 	c := &cabinet{
-		size: size, profile: profile, heirs: heirs, seats: map[council.MemberID]council.Roster{},
+		size: size, profile: profile, heirs: heirs, seats: map[council.MemberID]council.Roster{}, texts: map[common.Hash]*policy.Charter{},
 		change: map[council.MemberID]func(*node.Config){}, hooks: map[council.MemberID][]func(string){}, ends: make(chan ending, 64), errands: make(chan func()),
 	}
 	c.t, c.dir, c.rooms, c.shares = t, t.TempDir(), map[council.MemberID]*room{}, map[council.MemberID][]byte{}
@@ -120,7 +122,7 @@ func (c *cabinet) opens() {
 		}
 	}
 	c.council = everyone
-	c.charter = c.smallCharter()
+	c.charter = c.smallCharter("")
 	c.first.Charter = c.charter.Hash()
 	for _, id := range c.size.IDs() {
 		c.seats[id] = c.first
@@ -156,7 +158,8 @@ func (c *cabinet) member(id council.MemberID) council.Member {
 		Peer: testcouncil.PeerID(c.t, testcouncil.NodeKey(id)).String(), Approver: crypto.PubkeyToAddress(testcouncil.Wallet(c.t, id).PublicKey)}
 }
 
-func (c *cabinet) smallCharter() *policy.Charter {
+// smallCharter has a remark at its end, which makes it another one.
+func (c *cabinet) smallCharter(remark string) *policy.Charter {
 	actions, err := policy.LoadActions("actions.yaml", configs.Actions)
 	if err != nil {
 		c.t.Fatal(err)
@@ -166,10 +169,11 @@ func (c *cabinet) smallCharter() *policy.Charter {
 		chain, to = c.chain.ID(), c.suite.Protocol
 	}
 	text := fmt.Sprintf(charterText, chain, to.Hex(), "0xfa17d03220172307c680d2c37da72478a440e109423181eebf788b9fe7b48cb2")
-	charter, err := policy.LoadCharter("charter.yaml", []byte(strings.Replace(text, "threshold: 4", fmt.Sprint("threshold: ", c.size.Threshold), 1)), actions)
+	charter, err := policy.LoadCharter("charter.yaml", []byte(strings.Replace(text, "threshold: 4", fmt.Sprint("threshold: ", c.size.Threshold), 1)+remark), actions)
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	c.texts[charter.Hash()] = charter
 	return charter
 }
 
@@ -214,8 +218,9 @@ func sets(t *testing.T, n int) [][]byte {
 	return out
 }
 
-// succession has members leave and others come, with everybody's word.
-func (c *cabinet) succession(old council.Roster, leavers, joiners []council.MemberID) council.Succession {
+// succession has members leave and others come, with everybody's word. A member's new
+// wallet is that of its name with "'s new" after it.
+func (c *cabinet) succession(old council.Roster, leavers, joiners []council.MemberID, change ...func(*council.Roster)) council.Succession {
 	c.t.Helper()
 	prev, err := old.Hash()
 	if err != nil {
@@ -234,21 +239,39 @@ func (c *cabinet) succession(old council.Roster, leavers, joiners []council.Memb
 		s.Roster.Members = append(s.Roster.Members, in)
 	}
 	slices.SortFunc(s.Roster.Members, func(x, y council.Member) int { return cmp.Compare(x.ID, y.ID) })
+	for _, f := range change {
+		f(&s.Roster)
+	}
 	doc, err := s.Document(old)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	for _, m := range old.Members {
-		s.Approvals = append(s.Approvals, council.WalletSignature{Member: m.ID, Sig: testcouncil.Sign(c.t, doc, testcouncil.Wallet(c.t, m.ID))})
+		s.Approvals = append(s.Approvals, council.WalletSignature{Member: m.ID, Sig: testcouncil.Sign(c.t, doc, c.walletOf(m))})
 	}
-	for _, id := range council.Sorted(joiners) {
-		s.Accepts = append(s.Accepts, council.WalletSignature{Member: id, Sig: testcouncil.Sign(c.t, doc, testcouncil.Wallet(c.t, id))})
+	for _, m := range council.Compare(old, s.Roster).Incoming() {
+		s.Accepts = append(s.Accepts, council.WalletSignature{Member: m.ID, Sig: testcouncil.Sign(c.t, doc, c.walletOf(m))})
 	}
 	for _, m := range s.Roster.Members {
 		s.Addresses = append(s.Addresses, addresses(c.t, m.ID))
 	}
 	return s
 }
+
+// walletOf is the wallet that a member has in its roster.
+func (c *cabinet) walletOf(m council.Member) *ecdsa.PrivateKey {
+	c.t.Helper()
+	for _, name := range []council.MemberID{m.ID, renewed(m.ID)} {
+		if w := testcouncil.Wallet(c.t, name); crypto.PubkeyToAddress(w.PublicKey) == m.Approver {
+			return w
+		}
+	}
+	c.t.Fatalf("%s has the wallet %s, which is none of its", m.ID, m.Approver)
+	return nil
+}
+
+// renewed names a member's new wallet.
+func renewed(m council.MemberID) council.MemberID { return m + "'s new" }
 
 // addresses is a signed record of where a node is.
 func addresses(t *testing.T, m council.MemberID) []byte {
@@ -348,15 +371,17 @@ func (c *cabinet) config(m council.MemberID, r *room) node.Config {
 	if r.tr, err = c.net.Join(m, testcouncil.NodeKey(m)); err != nil {
 		c.t.Fatal(err)
 	}
-	own, err := policy.LoadMember("policy.yaml", []byte("version: 1\nname: own\nrules: []\n"), c.charter)
+	roster := standing.RosterOf(m, peer)
+	charter := c.texts[roster.Charter]
+	own, err := policy.LoadMember("policy.yaml", []byte("version: 1\nname: own\nrules: []\n"), charter)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	timing := agenda.Defaults()
 	timing.Grace, timing.Retry, timing.Rejudge = 500*time.Millisecond, 500*time.Millisecond, 2*time.Second
 	cfg := node.Config{
-		Self: m, Roster: standing.RosterOf(m, peer), First: c.first, Profile: c.profile, Peer: peer,
-		Charter: c.charter, Policy: policy.New(c.charter, own), Transport: r.tr, Journal: r.book, Keystore: r.keys, Key: testcouncil.NodeKey(m),
+		Self: m, Roster: roster, First: c.first, Profile: c.profile, Peer: peer,
+		Charter: charter, Policy: policy.New(charter, own), Transport: r.tr, Journal: r.book, Keystore: r.keys, Key: testcouncil.NodeKey(m),
 		Timing: timing, Gas: node.GasMoney{Transactions: 3, Gas: 300_000, MaxFee: gwei(1000)}, Version: "test", Log: c.log(m), Now: c.now,
 	}
 	if c.chain != nil {
@@ -420,10 +445,16 @@ func (c *cabinet) again(m council.MemberID) {
 		c.t.Fatalf("%s ended: %v", m, err)
 	}
 	r.cancel()
+	c.closes(r)
+	c.start(m)
+}
+
+// closes closes what a node that does not run stands on.
+func (c *cabinet) closes(r *room) {
+	c.t.Helper()
 	if err := errors.Join(r.tr.Close(), r.book.Close(), r.keys.Close()); err != nil {
 		c.t.Fatal(err)
 	}
-	c.start(m)
 }
 
 // until starts nodes again that have ended, until something is so.

@@ -36,14 +36,16 @@ func (e erasures) list(sw council.Switch) (out []council.Erasure) {
 	return out
 }
 
-// metaErased names the statements about one share epoch.
-func metaErased(epoch uint64) string { return fmt.Sprintf("erased-%d", epoch) }
+// metaErased names the statements about the rotation away from one roster.
+func metaErased(sw council.Switch) string {
+	return fmt.Sprintf("erased-%d", sw.Before().Roster.Version)
+}
 
 // loadErased reads the statements of all rotations.
 func (n *Node) loadErased() error {
 	n.erased = erasures{}
 	for _, sw := range n.standing.Switches {
-		b, ok, err := n.book().Meta(metaErased(sw.Before().Epoch))
+		b, ok, err := n.book().Meta(metaErased(sw))
 		if err != nil {
 			return err
 		}
@@ -82,7 +84,7 @@ func (n *Node) heardErasure(x council.Erasure) {
 		n.erased.put(x)
 		b, err := rlp.EncodeToBytes(n.erased.list(sw))
 		if err == nil {
-			err = n.book().PutMeta(metaErased(sw.Before().Epoch), b)
+			err = n.book().PutMeta(metaErased(sw), b)
 		}
 		if err != nil { // it is said again
 			n.log.Error("keep a statement of erasure", "member", x.Member, "err", err)
@@ -92,10 +94,10 @@ func (n *Node) heardErasure(x council.Erasure) {
 	}
 }
 
-// tellErasures passes on what others have said about the last rotation.
+// tellErasures passes on what others have said about the last rotation that moved shares.
 func (n *Node) tellErasures(to council.MemberID) {
-	if k := len(n.standing.Switches); k > 0 {
-		for _, x := range n.erased.list(n.standing.Switches[k-1]) {
+	if sw, ok := n.standing.moved(); ok {
+		for _, x := range n.erased.list(sw) {
 			if x.Member != n.self && x.Member != to {
 				n.sendMessage(to, agenda.ErasureMessage{Erasure: x})
 			}

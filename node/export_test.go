@@ -204,3 +204,8 @@ func (n *Node) Hello(ctx context.Context, from council.MemberID, ahead time.Dura
 		return nil
 	})
 }
+
+// KnowCharter has the node take up what the policy says of a charter whose text it has.
+func (n *Node) KnowCharter(ctx context.Context, k agenda.CharterKnown) error {
+	return n.call(ctx, func() error { n.knowCharter(k); return nil })
+}

@@ -26,7 +26,7 @@ func (n *Node) guests() []p2p.Guest {
 		}
 	}
 	if r := n.shift.rotation; r != nil {
-		if sw, ok := r.Switched(); !ok || n.holding.Epoch < sw.After().Epoch {
+		if sw, ok := r.Switched(); !ok || n.holding.Roster.Version < sw.After().Roster.Version {
 			for _, s := range r.Successions() {
 				for i, m := range s.Roster.Members {
 					add(p2p.Guest{Member: m, Record: s.Addresses[i]})
@@ -35,8 +35,11 @@ func (n *Node) guests() []p2p.Guest {
 		}
 	}
 	for _, sw := range slices.Backward(n.standing.Switches) {
+		if sw.Rotation().Still() { // all stay, and nobody has a share that should go
+			continue
+		}
 		for _, m := range sw.Before().Roster.Members {
-			if n.holding.Epoch > sw.Before().Epoch && !n.erased.has(sw.Ceremony(), m.ID) {
+			if n.holding.Roster.Version > sw.Before().Roster.Version && !n.erased.has(sw.Ceremony(), m.ID) {
 				add(p2p.Guest{Member: m})
 			}
 		}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -64,6 +65,16 @@ func (s Standing) Holding() council.Holding {
 		return s.Genesis.Holding(s.First)
 	}
 	return council.Holding{}
+}
+
+// moved is the last rotation that has made the shares anew.
+func (s Standing) moved() (sw council.Switch, ok bool) {
+	for _, sw := range slices.Backward(s.Switches) {
+		if !sw.Rotation().Still() {
+			return sw, true
+		}
+	}
+	return council.Switch{}, false
 }
 
 // Roster is the roster in force.
@@ -157,7 +168,7 @@ func (n *Node) passOn(to council.MemberID, lacks func(council.Switch) bool) {
 	}
 	_, member := n.roster.Member(to)
 	for i, sw := range n.standing.Switches {
-		if !lacks(sw) || member && n.shift.book != nil && sw.Before().Epoch >= n.shift.book.epoch {
+		if !lacks(sw) || member && n.shift.book != nil && sw.Before().Roster.Version >= n.shift.book.roster {
 			continue
 		}
 		p.passed = n.now()

@@ -201,7 +201,7 @@ func New(c Config) (*Node, error) {
 	n := &Node{
 		self: c.Self, roster: c.Roster, first: c.First, profile: c.Profile, peerID: c.Peer, standing: standing, holding: holding,
 		expected: c.Guests, door: c.Admit, rosters: standing.rosters(),
-		shift:   shift{sessions: map[council.SessionID]bool{}, shares: map[common.Hash]*tss.Share{}, told: map[common.Hash]bool{}},
+		shift:   shift{sessions: map[council.SessionID]bool{}, shares: map[common.Hash]*tss.Share{}},
 		charter: c.Charter, policy: c.Policy, transport: c.Transport,
 		journal: c.Journal, keystore: c.Keystore, chains: map[uint64]*chainWork{},
 		hooks: c.Hooks, hookQueue: make(chan struct{}, maxHooksQueued), hookSlots: make(chan struct{}, maxHooks), timing: c.Timing, gas: c.Gas, warnings: c.Warnings,

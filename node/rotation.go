@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -29,8 +30,8 @@ type shift struct {
 	made     *freshShare        // by the session that ended last
 	shares   map[common.Hash]*tss.Share
 	sessions map[council.SessionID]bool // that the machine has started
-	told     map[common.Hash]bool       // rosters of which people were told why this node can't follow them
 	barred   bool                       // as the bar and the agenda were told
+	charters []agenda.CharterKnown      // of the texts of charters that this node has, beside its own
 	halted   string                     // why this process does no more of it; "" while it does
 }
 
@@ -50,11 +51,11 @@ func (n *Node) openRotation() error {
 	h := n.standing.Holding()
 	if k := len(n.standing.Switches); k > 0 {
 		last := n.standing.Switches[k-1].Before()
-		book, err := openRotationBook(n.journal, last.Epoch)
+		book, err := openRotationBook(n.journal, last.Roster.Version)
 		if err != nil {
 			return err
 		}
-		next, err := openRotationBook(n.journal, h.Epoch)
+		next, err := openRotationBook(n.journal, h.Roster.Version)
 		if err != nil {
 			return err
 		}
@@ -67,20 +68,22 @@ func (n *Node) openRotation() error {
 
 func (n *Node) openRotationFrom(h council.Holding) (err error) {
 	s := &n.shift
-	if s.book == nil || s.book.epoch != h.Epoch {
-		if s.book, err = openRotationBook(n.journal, h.Epoch); err != nil {
+	if s.book == nil || s.book.roster != h.Roster.Version {
+		if s.book, err = openRotationBook(n.journal, h.Roster.Version); err != nil {
 			return err
 		}
 	}
 	if err := n.loadStaged(); err != nil {
 		return err
 	}
+	past := s.book.past
+	past.Charters = s.charters
 	var seed common.Hash
 	rand.Read(seed[:])
 	s.rotation, err = agenda.NewRotation(agenda.RotationConfig{
 		Self: n.self, Peer: n.peerID, Holding: h, Profile: n.profile, Timing: n.timing, Seed: seed, Shareless: n.share == nil,
 		Charter: n.charter.Hash(), Frozen: n.agenda.Stopped(),
-	}, s.book.past)
+	}, past)
 	if err != nil {
 		s.rotation = nil
 		return err
@@ -100,6 +103,9 @@ func (n *Node) loadStaged() error {
 		return nil // they have gone where the switch put them
 	}
 	for _, st := range n.shift.book.past.Staged {
+		if n.shift.book.still(st.Ceremony) {
+			continue
+		}
 		share, err := n.stagedShare(st.Ceremony)
 		if err != nil {
 			return council.WithHint(fmt.Errorf("staged share of try %s: %w", st.Ceremony.Hex(), err), "the data directory is of two different times: restore it as a whole")
@@ -173,8 +179,8 @@ func (n *Node) gate() {
 		n.cancel(ErrSwitched)
 		return
 	}
-	epoch, may := r.Signs()
-	barred := !may || epoch != n.holding.Epoch
+	roster, may := r.Signs()
+	barred := !may || roster != n.holding.Roster.Version
 	if !n.holds() { // nothing to keep from signing; but what is down stays down
 		barred = n.shift.barred
 	}
@@ -202,7 +208,7 @@ func (n *Node) gate() {
 // stays under the roster that it was in.
 func (n *Node) goesOn(sw council.Switch) bool {
 	stays := seated(sw.After().Roster, n.self, n.peerID) || !seated(sw.Before().Roster, n.self, n.peerID)
-	return stays && n.holding.Epoch < sw.After().Epoch
+	return stays && n.holding.Roster.Version < sw.After().Roster.Version
 }
 
 // adopt takes up a birth record that others' feeds have brought: a joiner has no
@@ -220,6 +226,16 @@ func (n *Node) adopt() {
 	n.address.Store(&g.Key)
 	if err := n.openRotation(); err != nil {
 		n.halt(err)
+	}
+}
+
+// knowCharter takes up what follows from the text of a charter that this node has, as
+// the policy of the one in force says. It may be told before there is a rotation.
+func (n *Node) knowCharter(k agenda.CharterKnown) {
+	s := &n.shift
+	s.charters = append(slices.DeleteFunc(s.charters, func(o agenda.CharterKnown) bool { return o.Charter == k.Charter }), k)
+	if s.rotation != nil {
+		n.rotate(k)
 	}
 }
 
@@ -256,12 +272,6 @@ func (n *Node) route(ev agenda.Event) {
 		switch m := ev.Message.(type) {
 		case agenda.Herald:
 			n.passOn(ev.From, func(sw council.Switch) bool { return sw.After().Roster.Version >= m.Succession.Roster.Version })
-			if m.Succession.Roster.Version == n.holding.Roster.Version+1 { // one of before is answered, with what came of it
-				if err := n.able(m.Succession); err != nil {
-					n.tellUnable(m.Succession, err)
-					return
-				}
-			}
 			n.nextRotation(m.Succession)
 			n.rotate(ev)
 		case agenda.CertificateMessage: // who was away for all of a rotation hears of it by this alone
@@ -285,10 +295,14 @@ func (n *Node) route(ev agenda.Event) {
 }
 
 // nextRotation gives up a machine whose rotation is over for a succession that
-// follows it. Until the old share is erased there is none.
+// follows it. Until an old share that has to go is erased there is none.
 func (n *Node) nextRotation(s council.Succession) {
 	sw, ok := n.shift.rotation.Switched()
-	if !ok || s.Roster.Version != sw.After().Roster.Version+1 || n.holding.Epoch != sw.After().Epoch || n.shift.book.past.Erasure == nil && seated(sw.Before().Roster, n.self, n.peerID) {
+	next := sw.After().Roster.Version
+	if !ok || s.Roster.Version != next+1 || n.holding.Roster.Version != next {
+		return
+	}
+	if !sw.Rotation().Still() && n.shift.book.past.Erasure == nil && seated(sw.Before().Roster, n.self, n.peerID) {
 		return
 	}
 	if s.Verify(n.holding.Roster, n.profile) != nil {

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/millicent-one/signer/agenda"
@@ -20,9 +19,6 @@ func (n *Node) RotationStatus(ctx context.Context) (api.Rotation, error) {
 func (n *Node) BeginRotation(ctx context.Context, s council.Succession) (api.Rotation, error) {
 	return n.onRotation(ctx, func(*agenda.Rotation) error {
 		if err := s.Verify(n.holding.Roster, n.profile); err != nil {
-			return api.Fail(api.Invalid, "", err)
-		}
-		if err := n.able(s); err != nil {
 			return api.Fail(api.Invalid, "", err)
 		}
 		n.nextRotation(s)
@@ -117,40 +113,6 @@ func (n *Node) viewRotation() api.Rotation {
 	return v
 }
 
-// able says why this node can't carry out a succession, whoever agrees to it, or nil.
-func (n *Node) able(s council.Succession) error {
-	c := council.Compare(n.holding.Roster, s.Roster)
-	switch {
-	case s.Roster.Charter != n.charter.Hash():
-		return council.WithHint(errors.New("the succession changes the charter; a rotation of shares can't do that in this version"), "agree on the same members under the charter in force")
-	case len(c.Rewired) > 0:
-		return council.WithHint(fmt.Errorf("%s would move to another node and keep the seat; a rotation can't do that in this version", council.Names(idsOf(c.Rewired))),
-			"let the member leave, and join under another name with the new node")
-	case !c.Reshares():
-		return council.WithHint(errors.New("the succession moves no share, and no node carries such a one out in this version"), "keep the file; the roster in force stays as it is until somebody leaves or joins")
-	}
-	return nil
-}
-
-func idsOf(members []council.Member) (out []council.MemberID) {
-	for _, m := range members {
-		out = append(out, m.ID)
-	}
-	return out
-}
-
-// tellUnable says once, of a succession that the council has agreed on, why this node
-// does not follow it.
-func (n *Node) tellUnable(s council.Succession, why error) {
-	h, err := s.Roster.Hash()
-	if err != nil || n.shift.told[h] || s.Verify(n.holding.Roster, n.profile) != nil {
-		return
-	}
-	n.shift.told[h] = true
-	n.log.Warn("succession not taken up", "roster", s.Roster.Version, "err", why, "hint", council.Hint(why))
-	n.tell("rotation", council.ProposalID{}, "", fmt.Sprintf("succession to roster %d not taken up: %v", s.Roster.Version, why))
-}
-
 // departed says that this member's seat is over, and what is left to do; "" while it
 // has one, or is to get one.
 func (n *Node) departed() string {
@@ -159,7 +121,7 @@ func (n *Node) departed() string {
 		return ""
 	}
 	before, after := n.standing.Switches[k-1].Before(), n.standing.Switches[k-1].After()
-	if n.holding.Epoch != before.Epoch || !seated(before.Roster, n.self, n.peerID) || seated(after.Roster, n.self, n.peerID) {
+	if n.holding.Roster.Version != before.Roster.Version || !seated(before.Roster, n.self, n.peerID) || seated(after.Roster, n.self, n.peerID) {
 		return ""
 	}
 	if n.share != nil {

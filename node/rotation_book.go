@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -11,11 +12,11 @@ import (
 	"github.com/millicent-one/signer/journal"
 )
 
-// rotationBook is what a node has on disk of the rotation away from one share
-// epoch: a list of records that only grows. What a record says is said to others
-// after it is durable, never before.
+// rotationBook is what a node has on disk of the rotation away from one roster: a list
+// of records that only grows. What a record says is said to others after it is durable,
+// never before.
 type rotationBook struct {
-	epoch   uint64
+	roster  uint64 // version
 	records uint64
 	past    agenda.RotationPast
 }
@@ -34,11 +35,11 @@ type rotationRecord struct {
 	Erasures    []council.Erasure
 }
 
-func (b *rotationBook) name(i uint64) string { return fmt.Sprintf("rotation-%d-%d", b.epoch, i) }
+func (b *rotationBook) name(i uint64) string { return fmt.Sprintf("rotation-%d-%d", b.roster, i) }
 
 // openRotationBook reads what the journal has.
-func openRotationBook(j *journal.Journal, epoch uint64) (*rotationBook, error) {
-	b := &rotationBook{epoch: epoch}
+func openRotationBook(j *journal.Journal, roster uint64) (*rotationBook, error) {
+	b := &rotationBook{roster: roster}
 	for {
 		raw, ok, err := j.Meta(b.name(b.records))
 		if err != nil || !ok {
@@ -46,7 +47,7 @@ func openRotationBook(j *journal.Journal, epoch uint64) (*rotationBook, error) {
 		}
 		var r rotationRecord
 		if err := rlp.DecodeBytes(raw, &r); err != nil {
-			return nil, fmt.Errorf("read record %d of the rotation from epoch %d: %w", b.records, epoch, err)
+			return nil, fmt.Errorf("read record %d of the rotation from roster %d: %w", b.records, roster, err)
 		}
 		b.fold(r)
 	}
@@ -77,6 +78,11 @@ func (b *rotationBook) fold(r rotationRecord) {
 		p.Erasure = &e
 	}
 	b.records++
+}
+
+// still reports whether a try that this node has joined moves no share.
+func (b *rotationBook) still(ceremony common.Hash) bool {
+	return slices.ContainsFunc(b.past.Tries, func(t council.Rotation) bool { return t.Still() && t.ID() == ceremony })
 }
 
 // put writes a record as a part of j's step.

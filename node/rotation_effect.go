@@ -153,6 +153,9 @@ func (n *Node) proveStaged(e agenda.Prove) error {
 func (n *Node) stageShare(e agenda.StageShare) (council.NodeSignature, error) {
 	var none council.NodeSignature
 	id, made := e.Rotation.ID(), n.shift.made
+	if e.Rotation.Still() {
+		return n.acknowledge(e)
+	}
 	if made == nil || made.share == nil || made.session != e.Rotation.Session() {
 		return none, fmt.Errorf("no share of try %s was made here", id.Hex())
 	}
@@ -166,16 +169,22 @@ func (n *Node) stageShare(e agenda.StageShare) (council.NodeSignature, error) {
 		return none, err
 	}
 	n.between("share staged")
-	sig, err := e.Rotation.Ack(e.Transcript).Sign(n.self, n.signer)
+	sig, err := n.acknowledge(e)
 	if err != nil {
-		return none, err
-	}
-	if err := n.keep(rotationRecord{Staged: []agenda.StagedShare{{Ceremony: id, Transcript: e.Transcript, Signature: sig}}}); err != nil {
 		return none, err
 	}
 	n.shift.shares[id], n.shift.made = made.share, nil
 	n.between("ack written")
 	return sig, nil
+}
+
+// acknowledge signs the Ack, and writes down that it was given.
+func (n *Node) acknowledge(e agenda.StageShare) (council.NodeSignature, error) {
+	sig, err := e.Rotation.Ack(e.Transcript).Sign(n.self, n.signer)
+	if err != nil {
+		return sig, err
+	}
+	return sig, n.keep(rotationRecord{Staged: []agenda.StagedShare{{Ceremony: e.Rotation.ID(), Transcript: e.Transcript, Signature: sig}}})
 }
 
 // dropShare forgets the share of an aborted try: first that it is there, then it.
@@ -221,7 +230,7 @@ func (n *Node) writeLock(l council.Lock) (council.Lock, error) {
 }
 
 // switchShare is one write of the journal: certificate, ledger, whose entries are
-// taken. The keystore follows it, now or at the next start.
+// taken. The keystore follows it, now or at the next start, if a share was moved.
 func (n *Node) switchShare(e agenda.SwitchShare) error {
 	after := e.Switch.After()
 	if k := len(n.standing.Switches); k > 0 && n.standing.Switches[k-1].Ceremony() == e.Switch.Ceremony() {
@@ -230,7 +239,7 @@ func (n *Node) switchShare(e agenda.SwitchShare) error {
 	receives := seated(after.Roster, n.self, n.peerID)
 	// Who has a share of that epoch or a later one has switched before, and has lost
 	// the journal in which that stood.
-	if receives && n.shift.shares[e.Switch.Ceremony()] == nil && n.ahead < after.Epoch {
+	if receives && !e.Switch.Rotation().Still() && n.shift.shares[e.Switch.Ceremony()] == nil && n.ahead < after.Epoch {
 		return council.WithHint(errors.New("this node has no share of the try that is committed"), "its disk is not the one that has acknowledged it: restore that")
 	}
 	b, err := e.Certificate.Encode()
@@ -261,22 +270,23 @@ func (n *Node) switchShare(e agenda.SwitchShare) error {
 }
 
 // finishSwitch makes the new share the current one, if the journal says that the
-// switch has happened and the keystore does not yet. The shares of all tries go.
+// switch has happened and the keystore does not yet. The shares of all tries go. A
+// switch that moved no share leaves the current one, whose epoch goes on.
 func (n *Node) finishSwitch() error {
 	k := len(n.standing.Switches)
 	if k == 0 {
 		return nil
 	}
-	sw := n.standing.Switches[k-1]
-	after := sw.After()
 	book := n.shift.book
 	if book == nil {
 		var err error
-		if book, err = openRotationBook(n.journal, sw.Before().Epoch); err != nil {
+		if book, err = openRotationBook(n.journal, n.standing.Switches[k-1].Before().Roster.Version); err != nil {
 			return err
 		}
 	}
-	if seated(after.Roster, n.self, n.peerID) {
+	sw, moved := n.standing.moved()
+	after := sw.After()
+	if moved && seated(after.Roster, n.self, n.peerID) {
 		epoch, secret, err := n.keystore.Current()
 		clear(secret)
 		if err != nil && !errors.Is(err, keystore.ErrNoCurrent) {

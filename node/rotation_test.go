@@ -61,6 +61,9 @@ func (c *cabinet) vote(at, who council.MemberID, id council.ProposalID) {
 		c.t.Fatal(err)
 	}
 	u.Approval.Sig = testcouncil.Sign(c.t, u.Document, testcouncil.Wallet(c.t, who))
+	if m, ok := c.plan.Roster.Member(who); ok && c.turned {
+		u.Approval.Sig = testcouncil.Sign(c.t, u.Document, c.walletOf(m))
+	}
 	if _, err := c.rooms[at].Vote(c.t.Context(), u.Approval); err != nil {
 		c.t.Fatal(err)
 	}
@@ -172,9 +175,7 @@ func TestRotation(t *testing.T) {
 	if _, err := node.New(c.config("member-03", r)); err == nil || !strings.Contains(err.Error(), "older than the journal") || !strings.Contains(council.Hint(err), "restore a backup") {
 		t.Errorf("starts with the keystore of an epoch that is over: %v", err)
 	}
-	if err := errors.Join(r.tr.Close(), r.book.Close(), r.keys.Close()); err != nil {
-		t.Fatal(err)
-	}
+	c.closes(r)
 	c.restored("member-03", "keys", now)
 	c.restored("member-03", "journal.db", book)
 	c.start("member-03")

@@ -37,7 +37,7 @@ type hello struct {
 	Version string // of the software
 	Council common.Hash
 	Life    uint64 // drawn when the process starts: another one means that it has forgotten its sessions
-	Epoch   uint64 // of the shares, as its journal knows; zero before there is a key
+	Roster  uint64 // version of the one that holds the key, as its journal knows; zero before there is a key
 }
 
 // heads is a vector of feed heads. An answer is not answered by another.
@@ -197,8 +197,8 @@ func (n *Node) hello(from council.MemberID, h hello) {
 		n.step(agenda.PeerRestarted{Member: from})
 	}
 	p.version, p.life = h.Version, h.Life
-	if h.Epoch > 0 {
-		n.passOn(from, func(sw council.Switch) bool { return sw.Before().Epoch >= h.Epoch })
+	if h.Roster > 0 {
+		n.passOn(from, func(sw council.Switch) bool { return sw.Before().Roster.Version >= h.Roster })
 	}
 	skew := time.UnixMilli(int64(h.Time)).Sub(n.now())
 	p.skew = skew.Round(time.Second)
@@ -219,7 +219,7 @@ func (n *Node) peerEvent(ev p2p.Event) {
 		n.tell("peer-up", council.ProposalID{}, ev.Member, string(ev.Member)+" is online")
 		h := hello{Time: uint64(n.now().UnixMilli()), Version: n.version, Life: n.life}
 		if g := n.agenda.Genesis(); g != nil {
-			h.Council, h.Epoch = g.ID(), n.holding.Epoch
+			h.Council, h.Roster = g.ID(), n.holding.Roster.Version
 		}
 		n.sendRecord(ev.Member, recordHello, h)
 		n.sendHeads(ev.Member, false)

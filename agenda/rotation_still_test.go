@@ -1,0 +1,288 @@
+package agenda_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
+)
+
+// Another charter takes over while two members are away, and they catch up. Nobody
+// gives a share up, and the council signs until it takes over.
+func TestStillRotation(t *testing.T) {
+	w := newShift(t, 31, charters(t))
+	away := []string{"community-1", "core-1"} // core-1 is the first of the core, community-1 of all
+	for _, name := range w.names {
+		if !slices.Contains(away, name) {
+			w.boot(name)
+		}
+	}
+	if !w.sign() {
+		t.Fatal("the council can't sign before")
+	}
+	w.propose("core-2", w.plans[0])
+	if !w.run(time.Minute, func() bool { return w.stage("core-3", agenda.StageCommitted) }) {
+		t.Fatalf("does not end\n%s", w.where())
+	}
+	s, _ := w.desks["core-3"].node.Switched()
+	if s.After().Epoch != 1 || s.After().Roster.Charter != w.plans[0].Roster.Charter || len(s.Inherited().Rows) != 1 {
+		t.Errorf("ends with %+v", s)
+	}
+	w.run(time.Minute, never)
+	if x := w.desks["core-3"].node.Status(); len(x.Missing) > 0 || !strings.Contains(x.Text, "backups stay good") {
+		t.Errorf("says %s", x)
+	}
+	if how := w.settle("they come back"); how != "committed" {
+		t.Fatal(how)
+	}
+}
+
+// With fewer than have to lock nobody locks, and the council signs on. Four whose
+// operators say so are enough.
+func TestStillRotationOfFour(t *testing.T) {
+	w := newShift(t, 32, charters(t))
+	four := []string{"community-1", "core-1", "core-2", "core-3"}
+	w.boot(four...)
+	for _, name := range w.names {
+		w.desks[name].stays = !slices.Contains(four, name)
+	}
+	w.propose("core-2", w.plans[0])
+	w.run(5*time.Minute, never)
+	for i, name := range four {
+		d := w.desks[name]
+		if s := d.node.Status(); s.Stage != agenda.StageGathering || len(s.Missing) != 3 || !strings.Contains(s.Text, "4 of the 5") || !strings.Contains(s.Text, "--last-four") {
+			t.Errorf("%s says %s", name, s)
+		}
+		if len(d.disk.Locks) > 0 || !w.sign() {
+			t.Fatalf("%s has locked; the council can't sign", name)
+		}
+		if i == 3 {
+			break
+		}
+	}
+	for _, name := range four {
+		if w.desks[name].disk.Certificate != nil {
+			t.Fatal("three words commit")
+		}
+		w.give(w.desks[name], agenda.LastFourWanted{})
+		w.run(10*time.Second, never)
+	}
+	if s, _ := w.desks["core-1"].node.Switched(); !s.LastFour() {
+		t.Fatalf("not committed\n%s", w.where())
+	}
+	for _, d := range w.desks {
+		d.stays = false
+	}
+	if how := w.settle("the others come back"); how != "committed" {
+		t.Fatal(how)
+	}
+}
+
+// The machine asks nobody to erase the share that is in use, and a node that is told
+// that another has erased it does not believe it.
+func TestStillRotationErasesNothing(t *testing.T) {
+	w := newShift(t, 33, shorter(t, "core-3"))
+	w.veto = func(name string, e agenda.Effect) bool {
+		switch e := e.(type) {
+		case agenda.EraseShare:
+			t.Fatalf("%s is to erase the share that it has", name)
+		case agenda.Send:
+			if _, ok := e.Message.(agenda.ErasureMessage); ok {
+				t.Fatalf("%s says that its share is gone", name)
+			}
+		}
+		return false
+	}
+	w.boot(w.names...)
+	w.propose("core-2", w.plans[0])
+	if !w.run(time.Minute, func() bool { return w.ended() == "committed" }) {
+		t.Fatalf("does not end\n%s", w.where())
+	}
+	for _, name := range w.names { // nor one that is made anew
+		w.kill(w.desks[name])
+	}
+	w.boot(w.names...)
+	w.run(time.Hour, never)
+	d := w.desks["core-1"]
+	x, err := council.Erasure{Member: "core-2", Council: w.holding.Council, Ceremony: d.disk.Certificate.Ceremony(), Epoch: 1}.Sign(w.desks["core-2"].key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.give(d, agenda.Said{From: "core-2", Message: agenda.ErasureMessage{Erasure: x}})
+	if s := d.node.Status(); s.Stage != agenda.StageCommitted || len(s.Missing) > 0 || strings.Contains(s.Text, "void") {
+		t.Errorf("says %s", s)
+	}
+	for _, d := range w.desks {
+		if d.epoch != 1 || d.gone {
+			t.Errorf("%s has a share of epoch %d", d.name, d.epoch)
+		}
+	}
+}
+
+// Two are agreed on at once, of whatever kind. One takes over, for all the same; and
+// nobody stays locked for the other.
+func TestTwoSuccessionsAtOnce(t *testing.T) {
+	for name, two := range map[string][]council.Succession{
+		"two still ones":          {shorter(t, "core-3"), shorter(t, "core-1")},
+		"one that moves shares":   {shorter(t, "core-3"), twoForTwo(t, newShift(t, 0).holding.Roster)},
+		"a charter and a refresh": {charters(t), refresh(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(8) {
+				w := newShift(t, 200+seed, two...)
+				w.boot(w.names...)
+				w.propose("core-1", two[seed%2])
+				w.run(time.Duration(seed)*400*time.Millisecond, never)
+				w.propose("core-2", two[1-seed%2])
+				for range 40 {
+					w.run(300*time.Millisecond, never)
+					w.sign()
+				}
+				for _, name := range w.names { // who joins in the one that is not taken has nothing to do
+					d := w.desks[name]
+					_, held := w.holding.Roster.Member(d.id)
+					d.stays = !held
+				}
+				if how := w.settle(fmt.Sprint("seed ", seed)); how != "committed" {
+					t.Fatal(how)
+				}
+			}
+		})
+	}
+}
+
+// A malicious member on both sides of a cut 3|3 joins, and locks for, another still
+// successor on each. Neither side has enough to lock, so both sign nothing but what four
+// sign; and when the cut heals, one of the two takes over, though it is silent from then on.
+func TestTraitorOnBothSidesOfAStillRotation(t *testing.T) {
+	left := []string{"community-1", "community-2", "core-2", "core-1"}
+	one, two := shorter(t, "core-3"), shorter(t, "community-3")
+	w := newShift(t, 34, one, two)
+	w.seat("core-1'", "core-1")
+	w.split(left...)
+	w.boot(w.names...)
+	w.propose("core-2", one)
+	w.propose("core-3", two)
+	w.run(2*time.Minute, never)
+	for _, name := range w.names {
+		if n := len(w.desks[name].disk.Locks); n > 0 {
+			t.Fatalf("%s has locked", name)
+		}
+	}
+	for _, name := range []string{"core-1", "core-1'"} {
+		w.kill(w.desks[name])
+		w.desks[name].stays = true
+	}
+	w.heal()
+	w.run(3*time.Minute, never)
+	if how := w.ended(); how == "" { // they say what their operators can do
+		s := w.desks["core-3"].node.Status()
+		if !strings.Contains(s.Text, "signer term abort") {
+			t.Fatalf("says %s", s)
+		}
+		if !w.sign() {
+			t.Fatal("the six can't sign")
+		}
+		for _, name := range []string{"core-3", "core-4", "community-3"} {
+			w.give(w.desks[name], agenda.AbortWanted{Reason: "the other one"})
+		}
+	}
+	if how := w.settle("healed"); how != "committed" {
+		t.Fatal(how)
+	}
+}
+
+// What a charter asks for before it takes over: its text, more approvals than any other
+// step, and time.
+func TestCharterIsWaitedFor(t *testing.T) {
+	s := charters(t)
+	t.Run("its text", func(t *testing.T) {
+		w := newShift(t, 35, s)
+		k := w.known[0]
+		w.known = nil
+		w.boot(w.names...)
+		w.propose("core-2", s)
+		w.run(time.Minute, never)
+		w.untried("without the text")
+		w.waitsFor("core-3", "the file of that charter")
+		for _, name := range w.names[:4] {
+			w.give(w.desks[name], k)
+		}
+		w.run(time.Minute, never)
+		if n := len(w.desks["core-4"].disk.Locks); n > 0 || !w.sign() {
+			t.Fatalf("%d locks", n)
+		}
+		w.known = []agenda.CharterKnown{k}
+		for _, name := range w.names[4:] {
+			w.give(w.desks[name], k)
+		}
+		if how := w.settle("all have it"); how != "committed" {
+			t.Fatal(how)
+		}
+	})
+	t.Run("more approvals", func(t *testing.T) {
+		w := newShift(t, 36, s)
+		w.known[0].Approvals = 5
+		w.boot(w.names...)
+		w.propose("core-2", s)
+		w.run(time.Minute, never)
+		w.untried("with too few approvals")
+		d := w.desks["core-2"]
+		if x := d.node.Status(); !strings.Contains(x.Text, "4 members approve") || !strings.Contains(x.Text, "asks for 5") {
+			t.Errorf("says %s", x)
+		}
+		if err := d.node.Check(s, w.now); err == nil || !strings.Contains(err.Error(), "asks for 5") {
+			t.Errorf("its operator is told %v", err)
+		}
+		more := once("charter of five", func() council.Succession {
+			return plan(t, w.holding.Roster, shiftDay, nil, nil, append([]council.MemberID{"core-3"}, yes...), func(r *council.Roster) { r.Charter = common.Hash{0xcc} })
+		})
+		w.propose("core-3", more)
+		w.run(2*time.Second, never)
+		for _, name := range w.names { // what they have heard is on their disks
+			w.kill(w.desks[name])
+		}
+		if how := w.settle("five approve"); how != "committed" {
+			t.Fatal(how)
+		}
+		if c := d.disk.Certificate; len(c.Succession.Approvals) != 5 {
+			t.Errorf("committed with %d approvals", len(c.Succession.Approvals))
+		}
+	})
+	t.Run("time", func(t *testing.T) {
+		for kind, s := range map[string]council.Succession{"alone": s, "with members": once("charter and members", func() council.Succession {
+			return plan(t, newShift(t, 0).holding.Roster, shiftDay, leavers, joiners, yes, func(r *council.Roster) { r.Charter = common.Hash{0xcc} })
+		})} {
+			w := newShift(t, 37, s)
+			w.known[0].Delay = 3600
+			for _, id := range joiners {
+				if d := w.desks[string(id)]; d != nil {
+					d.charter = common.Hash{0xcc}
+				}
+			}
+			w.boot(w.names...)
+			w.propose("core-2", s)
+			w.run(59*time.Minute, never)
+			w.untried("before the time")
+			if x := w.desks["core-1"].node.Status(); x.Stage != agenda.StageProposed || !strings.Contains(x.Text, w.now.Add(time.Minute).UTC().Format("15:0")) {
+				t.Errorf("%s: says %s", kind, x)
+			}
+			for _, name := range w.names { // a restart makes it neither shorter nor longer
+				w.kill(w.desks[name])
+			}
+			if how := w.settle("later"); how != "committed" {
+				t.Fatal(how)
+			}
+			if late := w.now.Sub(time.Unix(shiftDay+60, 0)); late > 80*time.Minute {
+				t.Errorf("%s: took %s", kind, late)
+			}
+		}
+	})
+}
