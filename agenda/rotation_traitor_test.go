@@ -106,12 +106,31 @@ func TestRandomFaultsInTheRotation(t *testing.T) {
 		seeds = 500
 	}
 	ends := [2]map[string]int{{}, {}}
+	two := twoForTwo(t, newShift(t, 0).holding.Roster)
 	t.Run("faults", func(t *testing.T) {
 		for half := range ends {
 			t.Run(fmt.Sprint(half), func(t *testing.T) {
 				t.Parallel()
 				for seed := half; seed < seeds; seed += len(ends) {
-					ends[half][faults(t, uint64(seed))]++
+					ends[half][faults(t, uint64(seed), two)]++
+				}
+			})
+		}
+		for name, steps := range map[string][]council.Succession{
+			"no share moves":       {charters(t)},
+			"a refresh":            {refresh(t)},
+			"two without shares":   {shorter(t, "core-3"), shorter(t, "core-1")},
+			"one without, one not": {shorter(t, "core-3"), two},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				ends := map[string]int{}
+				for seed := range seeds / 2 {
+					ends[faults(t, uint64(1000+seed), steps...)]++
+				}
+				t.Log(ends)
+				if ends["committed"] == 0 {
+					t.Error("none was ever committed")
 				}
 			})
 		}
@@ -126,15 +145,16 @@ func TestRandomFaultsInTheRotation(t *testing.T) {
 // hears from the others that the rotation is over.
 func TestOwnRefusalIsNotTheLastWord(t *testing.T) {
 	for _, seed := range []uint64{128, 241, 376} { // found at random
-		if how := faults(t, seed); how != "aborted" {
+		if how := faults(t, seed, twoForTwo(t, newShift(t, 0).holding.Roster)); how != "aborted" {
 			t.Errorf("seed %d: %s", seed, how)
 		}
 	}
 }
 
-// faults plays one world to its end.
-func faults(t *testing.T, seed uint64) string {
-	w := newShift(t, seed)
+// faults plays one world to its end. Of several steps that are agreed on, the others
+// come up on the way.
+func faults(t *testing.T, seed uint64, steps ...council.Succession) string {
+	w := newShift(t, seed, steps...)
 	w.loss, w.twice, w.slow = float64(w.rnd.IntN(4))/10, 0.2, time.Duration(10+w.rnd.IntN(3000))*time.Millisecond
 	deaths, often, aborts := w.rnd.IntN(7), 30+w.rnd.IntN(170), []int{0, 0, 1, 3, 4, 5, 7}[w.rnd.IntN(7)]
 	w.dies = func(string, string) bool {
@@ -159,8 +179,17 @@ func faults(t *testing.T, seed uint64) string {
 			aborts--
 			w.give(d, agenda.AbortWanted{Reason: "a test"})
 		}
+		if d := w.desks["core-3"]; i < len(steps) && i > 0 && d.node != nil {
+			w.propose("core-3", steps[i])
+		}
 		w.run(time.Duration(w.rnd.IntN(15000))*time.Millisecond, never)
 		w.sign()
+	}
+	if len(steps) > 1 { // who joins in one that is not taken has nothing to do
+		for _, d := range w.desks {
+			_, held := w.holding.Roster.Member(d.id)
+			d.stays = !held
+		}
 	}
 	w.dies = func(string, string) bool { return false }
 	w.again()

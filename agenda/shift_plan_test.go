@@ -125,7 +125,7 @@ func refresh(t testing.TB) council.Succession {
 
 // kinds are one step of each kind, by name.
 func kinds(t testing.TB) map[string]council.Succession {
-	return map[string]council.Succession{"two for two": twoForTwo(t, newShift(t, 0).holding.Roster), "charter": charters(t), "term": shorter(t, "core-3"), "refresh": refresh(t)}
+	return map[string]council.Succession{"two for two": twoForTwo(t, newShift(t, 0).holding.Roster), "charter": charters(t), "refresh": refresh(t)}
 }
 
 func twoForTwo(t testing.TB, old council.Roster) council.Succession {

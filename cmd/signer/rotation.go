@@ -14,11 +14,12 @@ import (
 func (a *app) termBegin() *cobra.Command {
 	return &cobra.Command{
 		Use:   "begin FILE",
-		Short: "Give an agreed succession to this node's daemon: the shares move",
+		Short: "Give an agreed succession to this node's daemon: the nodes carry it out",
 		Long: `Give an agreed succession to this node's daemon. It checks it, passes it on to all
 other nodes, and from then on all of them work for it, also after a restart. One
 member does this; who joins starts the own daemon with the file under 'successions'
-in signer.yaml.
+in signer.yaml. A step that moves no share is carried out by five of the seven nodes as
+soon as its day has come, and the others follow.
 
 The shares move as soon as the day has come, all members of the new roster are there
 and four of the old. 'signer term status' says how far it is and who is waited for.
@@ -57,7 +58,8 @@ func (a *app) termStatus() *cobra.Command {
 each should do.
 
   proposed    agreed on; its day has not come
-  gathering   waits for nodes: all of the new roster, and four of the old
+  gathering   waits for nodes: all of the new roster, and four of the old; where no
+              share is moved, for five
   ready       all are there
   running     new shares are being made
   staged      this node's new share is on its disk

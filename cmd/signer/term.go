@@ -24,13 +24,14 @@ roster did: one proposes it, at least four members approve of it with their wall
 and everyone who comes in accepts it: joiners, and members with a new wallet or a new
 node. 'roster verify' checks the whole chain.
 
-Then one member gives it to the own daemon ('term begin'), and the nodes move the
-shares of the key from the old roster to the new one by themselves. 'term status' says
-how far they are. The address stays the same.
+Then one member gives it to the own daemon ('term begin'), and the nodes carry it out
+by themselves. 'term status' says how far they are. The address stays the same.
 
-In this version the nodes carry out a succession in which somebody leaves or joins,
-under the same charter. One that changes only terms, wallets or the charter, or moves a
-member to another node, can be agreed on, checked and kept.`,
+Where somebody leaves or joins, the shares of the key are made anew, and all of the new
+roster have to be there. Another charter, wallet or term moves no share: five of seven
+nodes are enough, and backups stay good. A refresh changes nothing but the shares. A
+member that keeps the seat can't move to another node: it leaves, and joins under
+another id.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -49,12 +50,14 @@ func afterFlag(cmd *cobra.Command) *[]string {
 func (a *app) termPropose() *cobra.Command {
 	var leave, join, renew []string
 	var charter, actions, effective, out string
+	var refresh bool
 	cmd := &cobra.Command{
-		Use:   "propose [--leave ID]... [--join CARD]... [--renew CARD]... [--charter FILE]",
+		Use:   "propose [--leave ID]... [--join CARD]... [--renew CARD]... [--charter FILE] | --refresh",
 		Short: "Make the roster that follows",
 		Example: `  signer term propose --leave community-2 --join dana.json --out succession-2.json
-  signer term propose --renew core-1.json          a new term, a new wallet or a new node
-  signer term propose --charter charter-2.yaml`,
+  signer term propose --renew core-1.json          a new term or a new wallet
+  signer term propose --charter charter-2.yaml
+  signer term propose --refresh                    new shares for the same members`,
 		Args: cobra.NoArgs,
 	}
 	after := afterFlag(cmd)
@@ -83,7 +86,14 @@ func (a *app) termPropose() *cobra.Command {
 		if err := compose(&s, old, records, leave, join, renew); err != nil {
 			return err
 		}
-		if s.Effective, err = a.takesOver(effective, council.Compare(old, s.Roster)); err != nil {
+		c := council.Compare(old, s.Roster)
+		switch {
+		case c.Refreshes() && !refresh:
+			return usagef("name who leaves, joins or has a new card, or another charter; --refresh makes the shares anew for the same members", "nothing changes")
+		case refresh && !c.Refreshes():
+			return usagef("leave --refresh away, or make it a step of its own", "a refresh changes nothing but the shares; here something else changes, too")
+		}
+		if s.Effective, err = a.takesOver(effective, c); err != nil {
 			return err
 		}
 		if err := s.Follows(old, council.Millicent); err != nil {
@@ -104,6 +114,7 @@ func (a *app) termPropose() *cobra.Command {
 	fs.StringSliceVar(&leave, "leave", nil, "a member who leaves")
 	fs.StringSliceVar(&join, "join", nil, "the card of a member who joins")
 	fs.StringSliceVar(&renew, "renew", nil, "a new card of a member who stays")
+	fs.BoolVar(&refresh, "refresh", false, "the same members, with new shares: old ones are worth nothing beside them")
 	fs.StringVar(&charter, "charter", "", "another charter from then on")
 	fs.StringVar(&actions, "actions", "", "its catalogue of actions (default: the one in this program)")
 	fs.StringVar(&effective, "effective", "", "when it takes over, such as 2027-01-31T12:00:00Z (default: when the new terms begin, and not before now)")
@@ -380,6 +391,9 @@ func whatChanges(s council.Succession, old council.Roster) string {
 	for _, m := range c.Rewired {
 		line("new node", "%s, %s", m.ID, m.Peer)
 	}
+	if c.Refreshes() {
+		line("refresh", "the same members get new shares of the key")
+	}
 	if c.Charter {
 		line("charter", "%s instead of %s", s.Roster.Charter.Hex(), old.Charter.Hex())
 	}
@@ -413,7 +427,10 @@ func (a *app) showSuccession(s council.Succession, old council.Roster, path stri
 	done := g.Complete() == nil
 	return a.print(view{path, h, s.Effective, c.Reshares(), c.Joiners, c.Leavers, g.Approved, g.Open, g.Accepted, g.Waiting, done, s.Roster}, func(w io.Writer) {
 		shares := "stay as they are"
-		if c.Reshares() {
+		switch {
+		case c.Refreshes():
+			shares = "are made anew"
+		case c.Reshares():
 			shares = "are made anew: who leaves or moves has one, who comes in has none"
 		}
 		fmt.Fprintf(w, "Roster %d, from %s on\nhash       %s\nfollows    %s\nshares     %s\n\n%s\n\n", s.Roster.Version, instant(s.Effective), h.Hex(), s.Roster.Prev.Hex(), shares, whatChanges(s, old))
@@ -423,7 +440,11 @@ func (a *app) showSuccession(s council.Succession, old council.Roster, path stri
 		}
 		switch {
 		case done:
-			fmt.Fprintf(w, "\nAgreed. Check the chain with 'signer roster verify FIRST … %s', and keep the file.\nWho joins puts it under 'successions' in signer.yaml and starts the daemon; then one member\nof the old roster runs 'signer term begin %s'.\n", path, path)
+			fmt.Fprintf(w, "\nAgreed. Check the chain with 'signer roster verify FIRST … %s', and keep the file.\n", path)
+			if len(c.Joiners) > 0 {
+				fmt.Fprintln(w, "Who joins puts it under 'successions' in signer.yaml and starts the daemon.")
+			}
+			fmt.Fprintf(w, "Then one member of the old roster runs 'signer term begin %s'.\n", path)
 		case len(g.Approved) < g.Want:
 			fmt.Fprintf(w, "\n%d more of %s run 'signer term approve %s'.\n", g.Want-len(g.Approved), join(g.Open), path)
 		}
