@@ -292,7 +292,7 @@ func (r *Rotation) commits(c council.Certificate) {
 	}
 	r.certificate, r.sw, r.locking, r.denied = &c, s, common.Hash{}, time.Time{}
 	r.do(Send{Message: CertificateMessage{c}})
-	r.reminded, r.pause = time.Time{}, r.Timing.Remind
+	r.reminded, r.tried, r.pause = time.Time{}, time.Time{}, r.Timing.Remind
 }
 
 // finish switches, then erases, each until it is done.

@@ -31,6 +31,11 @@ func (r *Rotation) agree(h HeardSuccession) (news bool, err error) {
 		r.agreed[digest] = heard{Succession: h.Succession, seen: h.Seen}
 	case r.outdoes(digest, h.Succession):
 		r.agreed[digest] = heard{Succession: h.Succession, seen: was.seen}
+		for _, d := range r.files {
+			if d.rotation.Succession == digest {
+				d.succession = h.Succession
+			}
+		}
 	default:
 		return false, nil // the one that was verified stays: the digest covers no signature
 	}
@@ -167,10 +172,11 @@ func (r *Rotation) active(d *dossier) bool {
 }
 
 // committing reports whether somebody has locked for a try that is not over: then
-// no other one is begun or joined.
+// no other one is begun or joined. But who has not seen the end of the one before it
+// joins that, and is told.
 func (r *Rotation) committing() bool {
 	for _, d := range r.files {
-		if d.complete() && len(d.locks) > 0 && !r.ended(d) {
+		if d.complete() && len(d.locks) > 0 && !r.ended(d) && r.inTurn(d) {
 			return true
 		}
 	}

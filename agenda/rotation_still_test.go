@@ -11,6 +11,7 @@ import (
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
 )
 
 // Another charter takes over while two members are away, and they catch up. Nobody
@@ -81,6 +82,25 @@ func TestStillRotationOfFour(t *testing.T) {
 	}
 	if how := w.settle("the others come back"); how != "committed" {
 		t.Fatal(how)
+	}
+}
+
+// A frozen node and one whose day has not come give no Lock. The five others don't wait
+// for them, and what they commit holds for both.
+func TestStillRotationWithoutWhoKeepsOut(t *testing.T) {
+	w := newShift(t, 39, shorter(t, "core-3"))
+	frozen, late := w.desks["core-1"], w.desks["core-2"]
+	late.behind = 48 * time.Hour
+	w.freeze(frozen, "laptop stolen")
+	w.boot(w.names...)
+	w.propose("core-3", w.plans[0])
+	if how := w.settle("without the two"); how != "committed" {
+		t.Fatal(how)
+	}
+	for _, d := range []*desk{frozen, late} {
+		if len(d.disk.Locks)+len(d.disk.Tries) > 0 || d.disk.Certificate == nil {
+			t.Errorf("%s has joined %d tries and locked for %d", d.name, len(d.disk.Tries), len(d.disk.Locks))
+		}
 	}
 }
 
@@ -186,9 +206,143 @@ func TestTwoSuccessionsAtOnce(t *testing.T) {
 	}
 }
 
+// A try that so many refuse that it can't be committed is given up by all, for the next
+// one. Nothing else numbers a try: one that somebody tells of out of turn is nobody's.
+func TestNextTryAtAStillSuccession(t *testing.T) {
+	w := newShift(t, 40, shorter(t, "core-3"))
+	var tries [3]council.Rotation
+	for i := range tries {
+		var err error
+		if tries[i], err = council.Rotate(w.holding, w.plans[0], nil, council.StillTry(uint64(i+1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.boot(w.names...)
+	w.propose("core-2", w.plans[0])
+	w.run(time.Second, never)
+	var all []council.Refusal
+	for _, m := range []council.MemberID{"community-1", "core-1", "core-2"} {
+		x, err := council.Refusal{Member: m, Subject: tries[0].ID(), Reason: "a test"}.Sign(testcouncil.NodeKey(m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, x)
+	}
+	l, err := tries[2].Lock("core-1", common.Hash{}).Sign(testcouncil.NodeKey("core-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range w.names {
+		w.give(w.desks[name], agenda.Said{From: "core-1", Message: agenda.Dossier{Rotation: tries[0], Refusals: all}})
+		w.give(w.desks[name], agenda.Said{From: "core-1", Message: agenda.Dossier{Rotation: tries[2], Locks: []council.Lock{l}}})
+	}
+	if how := w.settle("the next one"); how != "committed" {
+		t.Fatal(how)
+	}
+	if c := w.desks["core-3"].disk.Certificate; c.Ceremony() != tries[1].ID() {
+		t.Errorf("committed is try %s", c.Rotation.Random.Big())
+	}
+}
+
+// tried makes the dossier of a try that five have joined and one has locked for.
+func (w *shift) tried(r council.Rotation) agenda.Dossier {
+	w.t.Helper()
+	d := agenda.Dossier{Rotation: r}
+	for _, m := range w.holding.Roster.IDs()[:5] {
+		sig, err := r.Ack(common.Hash{}).Sign(m, testcouncil.NodeKey(m))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		d.Acks = append(d.Acks, agenda.AckWord{Signature: sig})
+	}
+	l, err := r.Lock("core-1", common.Hash{}).Sign(testcouncil.NodeKey("core-1"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	d.Locks = []council.Lock{l}
+	return d
+}
+
+// A node locks for the next try when it has seen the end of the one before, and waits
+// for that, whether it has locked for that one or not: it refuses neither.
+func TestTriesAtAStillSuccessionInTurn(t *testing.T) {
+	for _, locked := range []bool{false, true} {
+		w := newShift(t, 41, shorter(t, "core-3"))
+		w.boot("core-3")
+		d := w.desks["core-3"]
+		w.propose("core-3", w.plans[0])
+		var tries [2]council.Rotation
+		for i := range tries {
+			var err error
+			if tries[i], err = council.Rotate(w.holding, w.plans[0], nil, council.StillTry(uint64(i+1))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		say := func(m agenda.Message) {
+			w.give(d, agenda.Said{From: "core-1", Message: m})
+			w.run(time.Minute, never)
+		}
+		want := 0
+		if locked {
+			want = 1
+			say(w.tried(tries[0]))
+		}
+		say(w.tried(tries[1]))
+		if len(d.disk.Locks) != want || len(d.disk.Refusals) > 0 {
+			t.Fatalf("it has given %d locks and %d refusals before the end of the first try", len(d.disk.Locks), len(d.disk.Refusals))
+		}
+		end := council.AbortCertificate{Subject: tries[0].ID()}
+		for _, m := range w.holding.Roster.IDs()[:4] {
+			x, err := council.Refusal{Member: m, Subject: end.Subject, Reason: "a test"}.Sign(testcouncil.NodeKey(m))
+			if err != nil {
+				t.Fatal(err)
+			}
+			end.Refusals = append(end.Refusals, x)
+		}
+		say(agenda.AbortMessage{Abort: end})
+		if n := len(d.disk.Locks); n != want+1 || d.disk.Locks[n-1].Ceremony != tries[1].ID() {
+			t.Errorf("it has given %d locks after it", n)
+		}
+	}
+}
+
+// Behind a cut four have joined the one of two successions with the lower digest, and
+// three the other. The three give way.
+func TestThreeGiveWayToFour(t *testing.T) {
+	one, two := shorter(t, "core-3"), shorter(t, "core-1")
+	w := newShift(t, 42, one, two)
+	x, err := one.Digest(w.holding.Roster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := two.Digest(w.holding.Roster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x.Cmp(y) > 0 {
+		one, two = two, one
+	}
+	w.split("community-1", "community-2", "core-1", "core-2")
+	w.boot(w.names...)
+	w.propose("core-2", one)
+	w.propose("core-3", two)
+	w.run(time.Minute, never)
+	for _, name := range w.names {
+		if n := len(w.desks[name].disk.Staged); n != 1 {
+			t.Fatalf("%s has joined %d tries", name, n)
+		}
+	}
+	if how := w.settle("healed"); how != "committed" {
+		t.Fatal(how)
+	}
+	if c := w.desks["core-3"].disk.Certificate; !slices.Equal(c.Succession.Roster.Members, one.Roster.Members) {
+		t.Error("the four have given way")
+	}
+}
+
 // A malicious member on both sides of a cut 3|3 joins, and locks for, another still
-// successor on each. Neither side has enough to lock, so both sign nothing but what four
-// sign; and when the cut heals, one of the two takes over, though it is silent from then on.
+// successor on each. Neither side has enough, so nobody follows it; and when the cut heals,
+// its Locks convict it, and one of the two takes over, though it is silent from then on.
 func TestTraitorOnBothSidesOfAStillRotation(t *testing.T) {
 	left := []string{"community-1", "community-2", "core-2", "core-1"}
 	one, two := shorter(t, "core-3"), shorter(t, "community-3")
@@ -198,6 +352,22 @@ func TestTraitorOnBothSidesOfAStillRotation(t *testing.T) {
 	w.boot(w.names...)
 	w.propose("core-2", one)
 	w.propose("core-3", two)
+	w.run(time.Minute, never)
+	for _, name := range w.names {
+		s := two
+		if slices.Contains(left, name) {
+			s = one
+		}
+		r, err := council.Rotate(w.holding, s, nil, council.StillTry(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := r.Lock("core-1", common.Hash{}).Sign(testcouncil.NodeKey("core-1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.give(w.desks[name], agenda.Said{From: "core-1", Message: agenda.Dossier{Rotation: r, Locks: []council.Lock{l}}})
+	}
 	w.run(2*time.Minute, never)
 	for _, name := range w.names {
 		if n := len(w.desks[name].disk.Locks); n > 0 {
@@ -224,6 +394,11 @@ func TestTraitorOnBothSidesOfAStillRotation(t *testing.T) {
 	}
 	if how := w.settle("healed"); how != "committed" {
 		t.Fatal(how)
+	}
+	for _, name := range []string{"core-2", "core-3"} {
+		if d := w.desks[name]; len(d.forks) != 1 || d.forks[0].First.Member != "core-1" {
+			t.Errorf("%s is shown %d forks", name, len(d.forks))
+		}
 	}
 }
 
@@ -280,7 +455,7 @@ func TestCharterIsWaitedFor(t *testing.T) {
 		if how := w.settle("five approve"); how != "committed" {
 			t.Fatal(how)
 		}
-		if c := d.disk.Certificate; len(c.Succession.Approvals) != 5 {
+		if c := w.desks["core-3"].disk.Certificate; len(c.Succession.Approvals) != 5 {
 			t.Errorf("committed with %d approvals", len(c.Succession.Approvals))
 		}
 	})
