@@ -195,6 +195,7 @@ func (n *Node) dropShare(id common.Hash) error {
 func (n *Node) writeLock(l council.Lock) (council.Lock, error) {
 	n.shift.barred = true
 	n.bar.set(true)
+	n.tell("locked", council.ProposalID{}, n.self, locked)
 	n.agenda.Watch(locked)
 	for id := range n.runners {
 		if !n.shift.sessions[id] {
@@ -239,13 +240,7 @@ func (n *Node) switchShare(e agenda.SwitchShare) error {
 	}
 	record := rotationRecord{Certificate: []council.Certificate{e.Certificate}}
 	err = n.write(func(j *journal.Journal) error {
-		if err := j.Inherit(after.Key, e.Switch.Inherited()); err != nil {
-			return err
-		}
-		if err := j.Trust(after.Roster); err != nil {
-			return err
-		}
-		if err := j.PutMeta(metaSwitch(len(n.standing.Switches)), b); err != nil {
+		if err := writeSwitch(j, len(n.standing.Switches), e.Switch, b); err != nil {
 			return err
 		}
 		return n.shift.book.put(j, record)
@@ -258,6 +253,19 @@ func (n *Node) switchShare(e agenda.SwitchShare) error {
 	n.standing.Switches = append(n.standing.Switches, e.Switch)
 	n.standing.Steps = append(n.standing.Steps, e.Certificate.Succession)
 	return n.finishSwitch()
+}
+
+// writeSwitch writes what a journal has of the i-th rotation: its certificate, the
+// ledger that is united, and whose entries are taken.
+func writeSwitch(j *journal.Journal, i int, sw council.Switch, certificate []byte) error {
+	after := sw.After()
+	if err := j.Inherit(after.Key, sw.Inherited()); err != nil {
+		return err
+	}
+	if err := j.Trust(after.Roster); err != nil {
+		return err
+	}
+	return j.PutMeta(metaSwitch(i), certificate)
 }
 
 // finishSwitch makes the new share the current one, if the journal says that the

@@ -97,7 +97,7 @@ func demo(ctx context.Context, o options) error {
 	}
 	s.title("A council of seven signs its first transactions")
 	s.note("everything is in %s; every command in commands.log", s.dir)
-	held := s.play(life, o.patience)
+	held := s.play(life, chapters, o.patience)
 	if !held {
 		fmt.Fprintln(r.out)
 		s.note("every command and its answer: %s", filepath.Join(s.dir, "commands.log"))

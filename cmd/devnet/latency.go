@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// farRPC stands before a chain's RPC and answers as late as one that is far
-// away.
+// farRPC stands before a chain's RPC, at an address of this machine, and answers as late
+// as one that is far away.
 type farRPC struct {
 	url    string
 	delay  atomic.Int64 // nanoseconds, of each answer
 	server *http.Server
 }
 
-func newFarRPC(to string) (*farRPC, error) {
+func newFarRPC(at, to string) (*farRPC, error) {
 	target, err := url.Parse(to)
 	if err != nil {
 		return nil, fmt.Errorf("stand before an RPC: %w", err)
 	}
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	l, err := net.Listen("tcp4", net.JoinHostPort(at, "0"))
 	if err != nil {
 		return nil, fmt.Errorf("stand before an RPC: %w", err)
 	}
