@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -78,6 +79,26 @@ func TestTenRotations(t *testing.T) {
 	s, err := node.Stand(book, first, council.Millicent)
 	if err != nil {
 		t.Fatal(err)
+	}
+	// What was verified is not verified again: it would not hold under this profile. But
+	// it has to be what the journal has.
+	if again, err := s.Again(book, first, council.Profile{}); err != nil || again.Holding().Epoch != 11 || len(again.Steps) != 10 {
+		t.Errorf("the same journal once more: epoch %d, %v", again.Holding().Epoch, err)
+	}
+	if _, err := node.Stand(book, first, council.Profile{}); err == nil {
+		t.Error("the test's other profile is none")
+	}
+	for _, i := range []int{0, 9} {
+		kept, other := metaOf(t, book, i), metaOf(t, book, 9-i)
+		if err := book.PutMeta(fmt.Sprintf("switch-%d", i), other); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Again(book, first, council.Millicent); err == nil {
+			t.Errorf("rotation %d is another in the journal, and that is not noticed", i+1)
+		}
+		if err := book.PutMeta(fmt.Sprintf("switch-%d", i), kept); err != nil {
+			t.Fatal(err)
+		}
 	}
 	last := s.Holding()
 	if last.Key != g.Key || last.Epoch != 11 || len(s.Switches) != 10 {
@@ -173,4 +194,14 @@ func hashOf(t *testing.T, r council.Roster) common.Hash {
 		t.Fatal(err)
 	}
 	return h
+}
+
+// metaOf is a journal's certificate of one rotation.
+func metaOf(t *testing.T, j *journal.Journal, i int) []byte {
+	t.Helper()
+	b, ok, err := j.Meta(fmt.Sprintf("switch-%d", i))
+	if err != nil || !ok {
+		t.Fatalf("certificate %d: %v, %v", i, ok, err)
+	}
+	return b
 }

@@ -162,6 +162,7 @@ func (n *Node) stageShare(e agenda.StageShare) (council.NodeSignature, error) {
 		return none, err
 	}
 	defer clear(secret)
+	n.sound.audited(secret) // at the end of the resharing
 	if err := n.keystore.Put(stagedName(id), secret); err != nil {
 		return none, err
 	}
