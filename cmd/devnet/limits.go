@@ -30,7 +30,8 @@ const (
 	councilGas    = 20                     // ether for the council's transactions
 	tapeKept      = 20_000                 // events of one daemon
 	logTail       = 12                     // lines of a daemon's log under a failure
-	slowTrunk     = "192kbit"              // a second between the switches, when what crosses is to be late
+	slowTrunk     = "512kbit"              // a second between the switches, when what crosses is to be late
+	cutsTried     = 3                      // rotations in which the line may be cut too late
 	newTermIn     = 10 * time.Second       // until the new members' terms begin: the old ones agree until then
 	treasuryAsked = 1000                   // tokens that somebody would like to have
 )
