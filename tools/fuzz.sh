@@ -3,7 +3,9 @@
 # a time on one core each. What a target finds stays in its testdata/fuzz, as a case
 # for all later tests; it is printed, and how to run it again, and this fails at the
 # end. So it does when a target does not come to an end, or when all together take
-# longer than FUZZTOTAL (90m): what was not run has found nothing.
+# longer than FUZZTOTAL (90m): what was not run has found nothing. With FUZZFIT=1 each
+# gets less than TIME when FUZZTOTAL would not do, and it says so; below five seconds
+# each it runs none and says that.
 set -eu
 time=${1:-10s}
 case $time in
@@ -80,6 +82,17 @@ for pkg in $(cut -d ' ' -f 1 "$FUZZLOGS/.targets" | sort -u); do
 	echo "build $pkg for fuzzing"
 	CGO_ENABLED=0 go test -c -fuzz . -o "$(binary "$pkg")" "$pkg"
 done
+if [ "${FUZZFIT:-}" = 1 ]; then
+	fair=$(((FUZZEND - $(date +%s) - 60) * 2 / count - 5)) # the committed inputs take seconds, too
+	if [ "$fair" -lt 5 ]; then
+		echo "fuzz: NOT RUN: too little is left of ${FUZZTOTAL:-90m} for $count targets; 'make fuzz' runs them by themselves"
+		exit 0
+	fi
+	if [ "$fair" -lt "$(seconds "$time")" ]; then
+		echo "fuzz: $fair s for each target instead of $time, to end within ${FUZZTOTAL:-90m}"
+		time=${fair}s
+	fi
+fi
 if ! xargs -P 2 -n 2 sh "$0" "$time" <"$FUZZLOGS/.targets"; then
 	echo "fuzz: of $count targets, some have found something or were not run; see above" >&2
 	exit 1
