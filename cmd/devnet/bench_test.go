@@ -135,3 +135,19 @@ func TestPartsAreMeasuredAlone(t *testing.T) {
 		}
 	}
 }
+
+// The page of the repository is that of its numbers.
+func TestPageIsOfTheNumbers(t *testing.T) {
+	docs := filepath.Join("..", "..", "docs")
+	rows, err := readRows(filepath.Join(docs, "bench.json"))
+	if err != nil || len(rows) == 0 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	have, err := os.ReadFile(filepath.Join(docs, "benchmarks.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(have) != page(rows) {
+		t.Error("docs/benchmarks.md is not what 'devnet bench' makes of docs/bench.json: measure again, or put the two back as one run has left them")
+	}
+}
