@@ -207,7 +207,7 @@ func committed(st api.Status, version uint64) bool {
 }
 
 // apart waits until each side has lost the other, and holds that neither has what
-// commits, and neither has four who would sign under the old shares.
+// commits: as long as that is so, four who have not locked may sign as before.
 func (s *story) apart(ctx context.Context, all []*member, marks map[council.MemberID]int, version uint64) error {
 	w, e := sides(all)
 	for _, side := range [][]*member{w, e} {
@@ -240,10 +240,7 @@ func (s *story) apart(ctx context.Context, all []*member, marks map[council.Memb
 				locked = append(locked, m)
 			}
 		}
-		if len(open) >= council.Millicent.Threshold {
-			return fmt.Errorf("%s still sign under their old shares", list(names(open)))
-		}
-		s.say("%s have lost the others: %s locked, %s might sign; no certificate", list(names(side)), list(names(locked)), list(names(open)))
+		s.say("%s have lost the others: no certificate; %s locked, %s might sign under the old shares", list(names(side)), list(names(locked)), list(names(open)))
 	}
 	return nil
 }
