@@ -105,8 +105,8 @@ func TestPassageOfTwoTries(t *testing.T) {
 
 func TestHeirs(t *testing.T) {
 	s := &story{assembly: &assembly{dir: t.TempDir()}}
-	for i := range 3 {
-		s.members = append(s.members, &member{id: council.MemberID(fmt.Sprintf("community-%d", i+9)), seat: council.Community})
+	for _, i := range []int{10, 11, 9} { // in the order of a roster
+		s.members = append(s.members, &member{id: council.MemberID(fmt.Sprintf("community-%d", i)), seat: council.Community})
 	}
 	s.former = []*member{{id: "community-8", seat: council.Community}}
 	if m := s.eldest(council.Community); m.id != "community-9" {
