@@ -86,7 +86,7 @@ func (o *options) open(ctx context.Context, r *report) (s *story, _ context.Cont
 		}
 		return err
 	}
-	return &story{assembly: a, report: r, strict: a.member("core-3")}, ctx, done, nil
+	return &story{assembly: a, report: r, strict: a.member("core-3"), patience: o.patience}, ctx, done, nil
 }
 
 func demo(ctx context.Context, o options) error {

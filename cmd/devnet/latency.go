@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -28,7 +30,8 @@ func newFarRPC(at, to string) (*farRPC, error) {
 		return nil, fmt.Errorf("stand before an RPC: %w", err)
 	}
 	f := &farRPC{url: "http://" + l.Addr().String()}
-	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	// Who asks sees the errors; a question that its asker has given up is none.
+	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, ErrorLog: log.New(io.Discard, "", 0)}
 	f.server = &http.Server{ReadHeaderTimeout: chainTime, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d := time.Duration(f.delay.Load()); d > 0 {
 			select {

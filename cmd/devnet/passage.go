@@ -70,8 +70,9 @@ func (t *turnover) passed(marks map[council.MemberID]int, threshold int, from ti
 	return passage{reshare: staged.Sub(began), gap: again.Sub(last), waited: committed.Sub(from)}, nil
 }
 
-// lifetimes parts a tape where the node was made anew and counts its events from one.
-// What comes after a second such place is left out.
+// lifetimes parts a tape where the node was made anew, for the last time, and counts its
+// events from one. A joiner that has heard of earlier rotations was made anew for these,
+// too; what it told before that is left out.
 func lifetimes(events []api.Event) (old, anew []api.Event) {
 	parts := [][]api.Event{nil}
 	for i, e := range events {
@@ -80,10 +81,11 @@ func lifetimes(events []api.Event) (old, anew []api.Event) {
 		}
 		parts[len(parts)-1] = append(parts[len(parts)-1], e)
 	}
-	if len(parts) > 1 {
-		anew = parts[1]
+	n := len(parts)
+	if n == 1 {
+		return parts[0], nil
 	}
-	return parts[0], anew
+	return parts[n-2], parts[n-1]
 }
 
 // when is the time of the first event that fits; zero if none does.

@@ -76,6 +76,18 @@ func TestPassage(t *testing.T) {
 	}
 }
 
+// A joiner learns of the rotations before, and is made anew for them as well.
+func TestPassageOfAJoinerThatCatchesUp(t *testing.T) {
+	turn := passing()
+	j := turn.joiners[0]
+	earlier := []api.Event{{ID: 70, Time: time.UnixMilli(1000), Kind: "rotation-failed"}, {ID: 71, Time: time.UnixMilli(2000), Kind: "rotation-committed"}}
+	j.tape.events = append(earlier, j.tape.events...)
+	p, err := turn.passed(nil, 4, time.UnixMilli(9000))
+	if want := (passage{reshare: 10_060 * time.Millisecond, gap: 300 * time.Millisecond, waited: 13_106 * time.Millisecond}); err != nil || p != want {
+		t.Errorf("%+v, %v; want %+v", p, err, want)
+	}
+}
+
 // A connection that is lost before the fourth has caught up does not count.
 func TestPassageNeedsFourWhoMeet(t *testing.T) {
 	turn := passing()

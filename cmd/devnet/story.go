@@ -26,6 +26,7 @@ type story struct {
 	strict   *member            // whose node has a policy of its own
 	gist     string             // of the step that runs, for the table
 	wires    *wires             // that the nodes are on; nil: this machine's loopback
+	patience float64            // with a busy machine; 1 with an idle one
 	paused   bool               // the protocol, as far as the measurements know
 }
 

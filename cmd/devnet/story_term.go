@@ -85,7 +85,7 @@ func (s *story) heir(of *member) (*member, error) {
 func (s *story) agreeOnNext(ctx context.Context, leavers []*member) (*turnover, error) {
 	t := &turnover{
 		version: uint64(len(s.successions) + 2), old: s.members, leavers: leavers,
-		from: time.Now().Add(newTermIn).UTC().Truncate(time.Second),
+		from: time.Now().Add(time.Duration(float64(newTermIn) * s.patience)).UTC().Truncate(time.Second),
 	}
 	t.file = filepath.Join(s.dir, fmt.Sprintf("succession-%d.json", t.version))
 	for _, m := range t.old {
