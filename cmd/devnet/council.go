@@ -71,7 +71,7 @@ func newAssembly(dir, signer string, g *ground, cancel context.CancelCauseFunc) 
 
 // enter gives somebody a directory name and a port.
 func (a *assembly) enter(id council.MemberID, seat council.Seat, env ...string) (m *member, err error) {
-	m = &member{id: id, seat: seat, host: "127.0.0.1", home: filepath.Join(a.dir, string(id)), program: a.signer, record: a.commands, tape: newTape(), env: env}
+	m = &member{id: id, seat: seat, home: filepath.Join(a.dir, string(id)), program: a.signer, record: a.commands, tape: newTape(), env: env}
 	m.died = func(err error) { a.cancel(err) }
 	m.client = client.New(m.socket())
 	if m.port, err = freePort(); err == nil && a.settle != nil {
@@ -176,10 +176,11 @@ func (a *assembly) equipFor(ctx context.Context, m *member, from, to string) err
 
 // address is where the member's node listens.
 func (m *member) address(how string) string {
+	host := cmp.Or(m.host, "127.0.0.1")
 	if how == "quic" {
-		return "/ip4/" + m.host + "/udp/" + strconv.Itoa(m.port) + "/quic-v1"
+		return "/ip4/" + host + "/udp/" + strconv.Itoa(m.port) + "/quic-v1"
 	}
-	return "/ip4/" + m.host + "/tcp/" + strconv.Itoa(m.port)
+	return "/ip4/" + host + "/tcp/" + strconv.Itoa(m.port)
 }
 
 // makeWallet writes a go-ethereum keystore file, as geth and Clef make them,

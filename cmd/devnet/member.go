@@ -27,7 +27,7 @@ type member struct {
 	id     council.MemberID
 	seat   council.Seat
 	home   string
-	host   string // the address of its node
+	host   string // the address of its node; "": the loopback one
 	space  string // the network namespace of its daemon; "": this process's
 	port   int
 	wallet common.Address
