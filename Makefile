@@ -27,7 +27,7 @@ export GOFLAGS := $(GOFLAGS) -trimpath -buildvcs=false
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 
 .PHONY: help need build demo test test-short lint race audit bench bench-rooms fuzz \
-        test-peers peers contracts licenses docker clean
+        test-peers test-netns peers contracts licenses docker clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -73,9 +73,9 @@ audit: need ## govulncheck, where its database can be reached
 	CGO_ENABLED=0 go build -C tools/lint -o ../../$(BIN)/ golang.org/x/vuln/cmd/govulncheck
 	@sh tools/audit.sh $(BIN)/govulncheck
 
-bench: build ## seven processes against the bare engine, and how a council grows (docs/benchmarks.md, docs/growth.md); nothing else should run meanwhile
-	$(BIN)/devnet bench
-	$(BIN)/devnet growth --large
+bench: build ## seven processes against the bare engine, and how a council grows (docs/benchmarks.md, docs/growth.md); nothing else should run meanwhile (ONLY=rotation measures one part)
+	$(BIN)/devnet bench $(if $(ONLY),--only $(ONLY))
+	$(if $(ONLY),,$(BIN)/devnet growth --large)
 
 bench-rooms: need ## the benchmarks of each room
 	CGO_ENABLED=0 go test -p 1 -run '^$$' -bench . -benchtime 3x -timeout 60m ./...
@@ -98,6 +98,9 @@ peers:
 test-peers: build peers ## the demo's story against geth --dev and against anvil
 	$(BIN)/devnet demo --chain geth
 	$(BIN)/devnet demo --chain anvil
+
+test-netns: build ## a council whose network is cut in two while it changes (Linux, as root)
+	$(BIN)/devnet netns
 
 contracts: ## rebuild contracts/artifacts from their sources
 	@sh tools/need.sh node npm

@@ -434,7 +434,7 @@ type Progress struct {
 type Event struct {
 	ID       uint64             `json:"id"` // from 1, without gaps while the process lives
 	Time     time.Time          `json:"time"`
-	Kind     string             `json:"kind"` // proposed, judged, approved, …, stuck, evidence, mandate, peer-up, peer-down, hook-failed
+	Kind     string             `json:"kind"` // proposed, judged, approved, …, stuck, evidence, mandate, locked, peer-up, peer-down, hook-failed
 	Proposal council.ProposalID `json:"proposal,omitzero"`
 	Member   council.MemberID   `json:"member,omitempty"`
 	Text     string             `json:"text"` // one line for people

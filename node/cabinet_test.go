@@ -235,15 +235,20 @@ func sets(t *testing.T, n int) [][]byte {
 	return out
 }
 
-// succession has members leave and others come, with everybody's word. A member's new
-// wallet is that of its name with "'s new" after it.
+// succession has members leave and others come, with everybody's word, a minute ago. A
+// member's new wallet is that of its name with "'s new" after it.
 func (c *cabinet) succession(old council.Roster, leavers, joiners []council.MemberID, change ...func(*council.Roster)) council.Succession {
+	c.t.Helper()
+	return c.successionOn(uint64(time.Now().Unix())-60, old, leavers, joiners, change...)
+}
+
+// successionOn is one that takes over at a time in unix seconds.
+func (c *cabinet) successionOn(day uint64, old council.Roster, leavers, joiners []council.MemberID, change ...func(*council.Roster)) council.Succession {
 	c.t.Helper()
 	prev, err := old.Hash()
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	day := uint64(time.Now().Unix()) - 60
 	s := council.Succession{Effective: day, Roster: council.Roster{Version: old.Version + 1, Threshold: old.Threshold, Charter: old.Charter, Prev: prev}}
 	for _, m := range old.Members {
 		if !slices.Contains(leavers, m.ID) {

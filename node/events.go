@@ -46,9 +46,11 @@ func (b *bulletin) after(id uint64) ([]api.Event, <-chan struct{}) {
 	return append([]api.Event(nil), b.events[i:]...), b.news
 }
 
-// Events implements api.Backend.
+// Events implements api.Backend. What a node tells last, such as that it switches to
+// another roster, its readers get before the stream ends with it.
 func (n *Node) Events(ctx context.Context, after uint64, each func(api.Event) error) error {
 	for {
+		over := n.ctx.Err()
 		events, news := n.bulletin.after(after)
 		for _, e := range events {
 			if err := each(e); err != nil {
@@ -56,11 +58,15 @@ func (n *Node) Events(ctx context.Context, after uint64, each func(api.Event) er
 			}
 			after = e.ID
 		}
+		if over != nil {
+			return over
+		}
 		select {
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-ctx.Done(): // the reader has gone; or its server, which goes with the node
+			if n.ctx.Err() == nil {
+				return ctx.Err()
+			}
 		case <-n.ctx.Done():
-			return n.ctx.Err()
 		case <-news:
 		}
 	}

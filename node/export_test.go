@@ -26,6 +26,11 @@ func SaveGenesis(j *journal.Journal, g council.Genesis) error {
 	return j.PutMeta(metaGenesis, b)
 }
 
+// WriteSwitch writes what a journal has of a rotation.
+func WriteSwitch(j *journal.Journal, i int, sw council.Switch, certificate []byte) error {
+	return writeSwitch(j, i, sw, certificate)
+}
+
 // Sessions counts the engine sessions that the node has in its table.
 func (n *Node) Sessions(ctx context.Context) (int, error) {
 	return ask(ctx, n, func() (int, error) { return len(n.runners), nil })

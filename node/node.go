@@ -52,6 +52,10 @@ type Config struct {
 	Log       *slog.Logger
 	Now       func() time.Time // nil: the system's clock
 	Rehearse  time.Duration    // between two trials of the playbooks; 0: none
+	// What this process has proven before it made this node, and need not prove again.
+	// Either may be left out.
+	Standing Standing
+	Sound    *Sound
 
 	between func(step string) // called between the durable steps of a ceremony; tests crash there
 }
@@ -101,6 +105,7 @@ type Node struct {
 	// Owned by the goroutine of Run.
 	agenda *agenda.Agenda
 	share  *tss.Share
+	sound  *Sound
 	ahead  uint64 // epoch of the share in the keystore, if it is later than the one that the journal knows
 	birth  birth
 	// Who holds the key, and how it has come there; holding is what this node works
@@ -183,7 +188,7 @@ func New(c Config) (*Node, error) {
 	if len(c.First.Members) == 0 {
 		c.First = c.Roster
 	}
-	standing, err := Stand(c.Journal, c.First, c.Profile)
+	standing, err := c.Standing.Again(c.Journal, c.First, c.Profile)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +213,7 @@ func New(c Config) (*Node, error) {
 		journal: c.Journal, keystore: c.Keystore, chains: map[uint64]*chainWork{},
 		hooks: c.Hooks, hookQueue: make(chan struct{}, maxHooksQueued), hookSlots: make(chan struct{}, maxHooks), timing: c.Timing, gas: c.Gas, warnings: c.Warnings,
 		version: c.Version, signer: c.Key, log: c.Log.With("member", string(c.Self)), now: c.Now, started: c.Now(), life: rand.Uint64() | 1,
-		spare: spare{wanted: c.Spare}, between: c.between,
+		spare: spare{wanted: c.Spare}, between: c.between, sound: c.Sound,
 		rehearseEvery: c.Rehearse, rehearsals: newRehearsals(c.Charter),
 		agenda: a, peers: map[council.MemberID]*peer{}, runners: map[council.SessionID]*runner{}, armed: map[council.SessionID]*tss.Armed{},
 		governor: newGovernor(float64(min(max(c.Standby.Percent, 1), 100)) / 100),

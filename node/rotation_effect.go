@@ -165,6 +165,7 @@ func (n *Node) stageShare(e agenda.StageShare) (council.NodeSignature, error) {
 		return none, err
 	}
 	defer clear(secret)
+	n.sound.audited(secret) // at the end of the resharing
 	if err := n.keystore.Put(stagedName(id), secret); err != nil {
 		return none, err
 	}
@@ -204,6 +205,7 @@ func (n *Node) dropShare(id common.Hash) error {
 func (n *Node) writeLock(l council.Lock) (council.Lock, error) {
 	n.shift.barred = true
 	n.bar.set(true)
+	n.tell("locked", council.ProposalID{}, n.self, locked)
 	n.agenda.Watch(locked)
 	for id := range n.runners {
 		if !n.shift.sessions[id] {
@@ -248,13 +250,7 @@ func (n *Node) switchShare(e agenda.SwitchShare) error {
 	}
 	record := rotationRecord{Certificate: []council.Certificate{e.Certificate}}
 	err = n.write(func(j *journal.Journal) error {
-		if err := j.Inherit(after.Key, e.Switch.Inherited()); err != nil {
-			return err
-		}
-		if err := j.Trust(after.Roster); err != nil {
-			return err
-		}
-		if err := j.PutMeta(metaSwitch(len(n.standing.Switches)), b); err != nil {
+		if err := writeSwitch(j, len(n.standing.Switches), e.Switch, b); err != nil {
 			return err
 		}
 		return n.shift.book.put(j, record)
@@ -267,6 +263,19 @@ func (n *Node) switchShare(e agenda.SwitchShare) error {
 	n.standing.Switches = append(n.standing.Switches, e.Switch)
 	n.standing.Steps = append(n.standing.Steps, e.Certificate.Succession)
 	return n.finishSwitch()
+}
+
+// writeSwitch writes what a journal has of the i-th rotation: its certificate, the
+// ledger that is united, and whose entries are taken.
+func writeSwitch(j *journal.Journal, i int, sw council.Switch, certificate []byte) error {
+	after := sw.After()
+	if err := j.Inherit(after.Key, sw.Inherited()); err != nil {
+		return err
+	}
+	if err := j.Trust(after.Roster); err != nil {
+		return err
+	}
+	return j.PutMeta(metaSwitch(i), certificate)
 }
 
 // finishSwitch makes the new share the current one, if the journal says that the

@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,9 +20,9 @@ type results struct {
 	bareKeygen, keygen, ceremony []time.Duration
 	bareSign, guardedSign, sign  []time.Duration
 	barePrimes, primes           []time.Duration
-	demo                         time.Duration
-	frames, bytes                []uint64 // for each signature, all nodes together
-	rss, rssWarm                 []int64  // KiB, one for each daemon
+	demo, whole                  time.Duration // the first steps of the story, and all of it
+	frames, bytes                []uint64      // for each signature, all nodes together
+	rss, rssWarm                 []int64       // KiB, one for each daemon
 
 	warm, warmFar, refill []time.Duration // from standby
 	missed, refillWarm    int             // signatures that found no slot; of refill, that found one
@@ -28,33 +31,67 @@ type results struct {
 	count                 int             // signatures so far
 
 	evaluate, evaluateBatch []time.Duration // by the policy, in this process
+
+	bareReshare, reshare, gap, waited []time.Duration // of rotations
+	rotations                         int             // that were carried out
 }
 
 // Aims, for what has no bare engine to be compared with.
 const (
-	aimDemo = 180 // seconds
-	aimRSS  = 96  // MiB
+	aimDemo      = 180 // seconds
+	aimDemoSteps = 7   // of the story, from the first
+	aimRSS       = 96  // MiB
+	aimGap       = 200 // milliseconds
 
 	aimSpeedup = 50
 	aimRSSWarm = 128 // MiB
 )
 
 // row is one line of bench.json. Ratio is value / baseline; a row without a
-// baseline has neither.
+// baseline has neither. Runs are what the two are the median of, or what else there
+// is to the value.
 type row struct {
-	Name     string  `json:"name"`
-	Value    float64 `json:"value"`
-	Unit     string  `json:"unit"`
-	Baseline float64 `json:"baseline,omitempty"`
-	Ratio    float64 `json:"ratio,omitempty"`
+	Name         string    `json:"name"`
+	Value        float64   `json:"value"`
+	Unit         string    `json:"unit"`
+	Baseline     float64   `json:"baseline,omitempty"`
+	Ratio        float64   `json:"ratio,omitempty"`
+	What         string    `json:"what"`
+	Against      string    `json:"against,omitempty"`
+	Limit        string    `json:"limit,omitempty"`
+	Measured     string    `json:"measured"` // the day and the machine
+	Runs         []float64 `json:"runs,omitempty"`
+	BaselineRuns []float64 `json:"baseline_runs,omitempty"`
 
-	what, against, limit string
+	part string // of the measurements
 }
 
-func newRow(name string, value float64, unit string, baseline float64, what, against, limit string) row {
-	r := row{Name: name, Value: round(value), Unit: unit, Baseline: round(baseline), what: what, against: against, limit: limit}
+func newRow(part, name string, value float64, unit string, baseline float64, what, against, limit string) row {
+	r := row{Name: name, Value: round(value), Unit: unit, Baseline: round(baseline), What: what, Against: against, Limit: limit, part: part}
 	if baseline > 0 {
 		r.Ratio = round(value / baseline)
+	}
+	return r
+}
+
+// of adds all runs, in units of one.
+func (r row) of(one time.Duration, runs, baseline []time.Duration) row {
+	r.Runs, r.BaselineRuns = in(one, runs), in(one, baseline)
+	return r
+}
+
+func in(one time.Duration, all []time.Duration) (out []float64) {
+	for _, d := range all {
+		out = append(out, round(float64(d)/float64(one)))
+	}
+	return out
+}
+
+// memoryRow is what the largest of several processes has, in MiB; kib is of all.
+func memoryRow(name string, kib []int64, aim float64, what string) row {
+	r := newRow("signatures", name, float64(slices.Max(append(slices.Clone(kib), 0)))/1024, "MiB", aim, what, "the aim", "≤ 1")
+	for _, x := range slices.Sorted(slices.Values(kib)) {
+		r.Runs = append(r.Runs, round(float64(x)/1024))
 	}
 	return r
 }
@@ -78,58 +115,99 @@ func quantile(of []time.Duration, share float64) time.Duration {
 // round keeps four digits behind the point: more would be noise.
 func round(x float64) float64 { return float64(int64(x*10_000+0.5)) / 10_000 }
 
+// rows are all lines, in the order of the page; those of parts that were not measured
+// are empty.
 func (r results) rows() []row {
 	seconds := func(d []time.Duration) float64 { return median(d).Seconds() }
 	ms := func(d []time.Duration) float64 { return median(d).Seconds() * 1000 }
 	us := func(d []time.Duration) float64 { return median(d).Seconds() * 1e6 }
 	return []row{
-		newRow("keygen", seconds(r.keygen), "s", seconds(r.bareKeygen), fmt.Sprintf("rounds of key generation by seven processes, shares on disk (median of %d)", len(r.keygen)), "bare engine, seven parties in one process", "≤ 1.15"),
-		newRow("sign_cold", ms(r.sign), "ms", ms(r.bareSign), fmt.Sprintf("fourth approval read → signature verified (median of %d)", len(r.sign)), "bare engine, four parties in one process", "≤ 1.15"),
-		newRow("preparams", ms(r.primes), "ms", ms(r.barePrimes), fmt.Sprintf("one member's pre-parameters (median of %d)", len(r.primes)), fmt.Sprintf("the engine's generator (median of %d)", len(r.barePrimes)), "≤ 0.05"),
-		newRow("daemon_rss", float64(slices.Max(append(slices.Clone(r.rss), 0)))/1024, "MiB", aimRSS, fmt.Sprintf("resident memory of the largest of seven daemons, after %d signatures", len(r.sign)), "the aim", "≤ 1"),
-		newRow("demo_wall", r.demo.Seconds(), "s", aimDemo, "the whole story of `devnet demo`", "the limit", "≤ 1"),
-		newRow("sign_standby", ms(r.warm), "ms", ms(r.bareSign), fmt.Sprintf("fourth approval read → signature verified, fired from standby (median of %d; %d found no slot)", len(r.warm), r.missed), "bare engine, cold, four parties in one process", "≤ 40 ms"),
-		newRow("sign_standby_speedup", ratio(ms(r.bareSign), ms(r.warm)), "times", aimSpeedup, "the bare engine's cold signature over ours from standby", "the aim", "≥ 1"),
-		newRow("sign_standby_far_rpc", ms(r.warmFar), "ms", ms(r.warm), fmt.Sprintf("likewise with each RPC answer 50 ms late (median of %d)", len(r.warmFar)), "with the RPC near", ""),
-		newRow("sign_standby_p99", quantile(r.refill, 0.99).Seconds()*1000, "ms", 0, fmt.Sprintf("likewise one after the other while slots refill (99th percentile of %d; %d found a slot)", len(r.refill), r.refillWarm), "", ""),
-		newRow("signatures_per_minute", r.warmRate, "a minute", r.coldRate, "sustained with standby; one nonce in flight and a block each second", "sustained without standby", ""),
-		newRow("arm_cpu", r.armCPU, "core-s", 0, "to make one slot, for each of its four parties", "", ""),
-		newRow("slot_memory", r.slotMemory, "KiB", 0, "of one slot at each of its parties", "", ""),
-		newRow("daemon_rss_warm", float64(slices.Max(append(slices.Clone(r.rssWarm), 0)))/1024, "MiB", aimRSSWarm, fmt.Sprintf("resident memory of the largest daemon after %d signatures, all sets warm", r.count), "the aim", "≤ 1"),
-		newRow("policy_evaluate", us(r.evaluate), "us", aimEvaluate, fmt.Sprintf("the policy judges a plain call; the last of %d rules allows it (median of %d)", ruleCount, len(r.evaluate)), "the aim", "≤ 1"),
-		newRow("policy_evaluate_batch", us(r.evaluateBatch), "us", aimBatch, fmt.Sprintf("likewise a multicall of 20 calls (median of %d)", len(r.evaluateBatch)), "the aim", "≤ 1"),
-		newRow("keygen_ceremony", seconds(r.ceremony), "s", 0, "all of `signer keygen`: primes, rounds, confirmation, two test signatures", "", ""),
-		newRow("sign_engine_guarded", ms(r.guardedSign), "ms", ms(r.bareSign), fmt.Sprintf("four parties in one process, with our guard before the engine (median of %d)", len(r.guardedSign)), "bare engine", ""),
-		newRow("frames_per_signature", float64(median(r.frames)), "frames", 0, "sent by all seven nodes from the fourth approval until all have seen the block", "", ""),
-		newRow("bytes_per_signature", float64(median(r.bytes))/1024, "KiB", 0, "likewise", "", ""),
+		newRow("keygen", "keygen", seconds(r.keygen), "s", seconds(r.bareKeygen), fmt.Sprintf("rounds of key generation by seven processes, shares on disk (median of %d)", len(r.keygen)), "bare engine, seven parties in one process", "≤ 1.15").of(time.Second, r.keygen, r.bareKeygen),
+		newRow("signatures", "sign_cold", ms(r.sign), "ms", ms(r.bareSign), fmt.Sprintf("fourth approval read → signature verified (median of %d)", len(r.sign)), "bare engine, four parties in one process", "≤ 1.15").of(time.Millisecond, r.sign, r.bareSign),
+		newRow("keygen", "preparams", ms(r.primes), "ms", ms(r.barePrimes), fmt.Sprintf("one member's pre-parameters (median of %d)", len(r.primes)), fmt.Sprintf("the engine's generator (median of %d)", len(r.barePrimes)), "≤ 0.05"),
+		memoryRow("daemon_rss", r.rss, aimRSS, fmt.Sprintf("resident memory of the largest of seven daemons, after %d signatures", len(r.sign))),
+		newRow("keygen", "demo_wall", r.demo.Seconds(), "s", aimDemo, fmt.Sprintf("the first %d steps of `devnet demo`", aimDemoSteps), "the limit", "≤ 1"),
+		newRow("keygen", "demo_whole", r.whole.Seconds(), "s", 0, fmt.Sprintf("all %d steps of it, with standby and a rotation", len(chapters)), "", ""),
+		newRow("signatures", "sign_standby", ms(r.warm), "ms", ms(r.bareSign), fmt.Sprintf("fourth approval read → signature verified, fired from standby (median of %d; %d found no slot)", len(r.warm), r.missed), "bare engine, cold, four parties in one process", "≤ 40 ms").of(time.Millisecond, r.warm, nil),
+		newRow("signatures", "sign_standby_speedup", ratio(ms(r.bareSign), ms(r.warm)), "times", aimSpeedup, "the bare engine's cold signature over ours from standby", "the aim", "≥ 1"),
+		newRow("signatures", "sign_standby_far_rpc", ms(r.warmFar), "ms", ms(r.warm), fmt.Sprintf("likewise with each RPC answer 50 ms late (median of %d)", len(r.warmFar)), "with the RPC near", "").of(time.Millisecond, r.warmFar, nil),
+		newRow("signatures", "sign_standby_p99", quantile(r.refill, 0.99).Seconds()*1000, "ms", 0, fmt.Sprintf("likewise one after the other while slots refill (99th percentile of %d; %d found a slot)", len(r.refill), r.refillWarm), "", ""),
+		newRow("signatures", "signatures_per_minute", r.warmRate, "a minute", r.coldRate, "sustained with standby; one nonce in flight and a block each second", "sustained without standby", ""),
+		newRow("signatures", "arm_cpu", r.armCPU, "core-s", 0, "to make one slot, for each of its four parties", "", ""),
+		newRow("signatures", "slot_memory", r.slotMemory, "KiB", 0, "of one slot at each of its parties", "", ""),
+		memoryRow("daemon_rss_warm", r.rssWarm, aimRSSWarm, fmt.Sprintf("resident memory of the largest daemon after %d signatures, all sets warm", r.count)),
+		newRow("policy", "policy_evaluate", us(r.evaluate), "us", aimEvaluate, fmt.Sprintf("the policy judges a plain call; the last of %d rules allows it (median of %d)", ruleCount, len(r.evaluate)), "the aim", "≤ 1"),
+		newRow("policy", "policy_evaluate_batch", us(r.evaluateBatch), "us", aimBatch, fmt.Sprintf("likewise a multicall of 20 calls (median of %d)", len(r.evaluateBatch)), "the aim", "≤ 1"),
+		newRow("rotation", "reshare", seconds(r.reshare), "s", seconds(r.bareReshare), fmt.Sprintf("new shares for 7 members, 2 of them new, by the processes of both rosters: the first node in the try → the last share sealed on disk (median of %d)", len(r.reshare)), "bare engine, 4 dealers and 7 receivers in one process", "≤ 1.25").of(time.Second, r.reshare, r.bareReshare),
+		newRow("rotation", "switch_gap", ms(r.gap), "ms", aimGap, fmt.Sprintf("fewer than 4 old nodes may sign → 4 new ones can sign together (median of %d)", len(r.gap)), "the aim", "≤ 2000 ms").of(time.Millisecond, r.gap, nil),
+		newRow("rotation", "rotation_wall", seconds(r.waited), "s", 0, fmt.Sprintf("`signer term begin`, or the hour of the change → all 7 hold the key under the new roster (median of %d)", len(r.waited)), "", "").of(time.Second, r.waited, nil),
+		newRow("rotation", "rotations_in_a_row", float64(r.rotations), "rotations", 0, "every seat replaced, the address the same; the last council signs, nobody of the first can", "", ""),
+		newRow("keygen", "keygen_ceremony", seconds(r.ceremony), "s", 0, "all of `signer keygen`: primes, rounds, confirmation, two test signatures", "", ""),
+		newRow("signatures", "sign_engine_guarded", ms(r.guardedSign), "ms", ms(r.bareSign), fmt.Sprintf("four parties in one process, with our guard before the engine (median of %d)", len(r.guardedSign)), "bare engine", ""),
+		newRow("signatures", "frames_per_signature", float64(median(r.frames)), "frames", 0, "sent by all seven nodes from the fourth approval until all have seen the block", "", ""),
+		newRow("signatures", "bytes_per_signature", float64(median(r.bytes))/1024, "KiB", 0, "likewise", "", ""),
 	}
 }
 
-// write puts the table and the numbers into docs/.
+// write puts the table and the numbers into docs/. Rows of parts that were not measured
+// stay as they are there.
 func (b measuring) write(r *report, res results) error {
-	rows := res.rows()
+	dir := filepath.Join(b.out, "docs")
+	kept, err := readRows(filepath.Join(dir, "bench.json"))
+	if err != nil {
+		return err
+	}
+	now := fmt.Sprintf("%s on %s (%s), %s, %s", time.Now().UTC().Format(time.DateOnly), processor(), res.where, runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+	var rows []row
+	for _, x := range res.rows() {
+		if i := slices.IndexFunc(kept, func(k row) bool { return k.Name == x.Name }); b.measures(x.part) {
+			x.Measured = now
+			r.say("%s", x)
+		} else if i >= 0 {
+			x = kept[i]
+		} else {
+			continue
+		}
+		rows = append(rows, x)
+	}
 	data, err := json.MarshalIndent(rows, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode results: %w", err)
 	}
-	dir := filepath.Join(b.out, "docs")
 	for _, f := range []struct {
 		name string
 		data []byte
-	}{{"bench.json", append(data, '\n')}, {"benchmarks.md", []byte(page(rows, res, b))}} {
+	}{{"bench.json", append(data, '\n')}, {"benchmarks.md", []byte(page(rows))}} {
 		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, 0o644); err != nil {
 			return fmt.Errorf("write results: %w", err)
 		}
 	}
-	for _, x := range rows {
-		line := fmt.Sprintf("%-22s %10s %s", x.Name, number(x.Value), x.Unit)
-		if x.Baseline > 0 {
-			line += fmt.Sprintf(", baseline %s, ratio %s", number(x.Baseline), number(x.Ratio))
-		}
-		r.say("%s", line)
-	}
 	r.note("written: %s", filepath.Join(dir, "{benchmarks.md,bench.json}"))
 	return nil
+}
+
+// readRows reads what an earlier run has written; nothing if there is none.
+func readRows(path string) (rows []row, err error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &rows)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the results of an earlier run, %s: %w", path, err)
+	}
+	return rows, nil
+}
+
+// String is the row for a terminal.
+func (r row) String() string {
+	line := fmt.Sprintf("%-22s %10s %s", r.Name, number(r.Value), r.Unit)
+	if r.Baseline > 0 {
+		line += fmt.Sprintf(", baseline %s, ratio %s", number(r.Baseline), number(r.Ratio))
+	}
+	return line
 }
 
 func number(x float64) string {
@@ -145,28 +223,35 @@ func number(x float64) string {
 }
 
 // page is docs/benchmarks.md.
-func page(rows []row, res results, b measuring) string {
+func page(rows []row) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, `# Benchmarks
+	out.WriteString(`# Benchmarks
 
-Written by `+"`make bench`"+` (`+"`devnet bench`"+`), which measures both sides of each ratio
-in one run: seven real `+"`signer`"+` processes over libp2p on loopback, and the bare engine
+Written by ` + "`make bench`" + ` (` + "`devnet bench`" + `), which measures both sides of each ratio
+in one run: seven real ` + "`signer`" + ` processes over libp2p on loopback, and the bare engine
 (tss-lib) in one process without network, disk, guard or policy. The numbers are
-in `+"`bench.json`"+` beside this page.
+in ` + "`bench.json`" + ` beside this page.
 
-Measured %s on %s (%s), %s, %s.
-
-| name | what | value | against | baseline | ratio | aim |
+`)
+	days := measured(rows)
+	for _, day := range slices.Sorted(maps.Keys(days)) {
+		which := ""
+		if len(days) > 1 {
+			which = ": " + strings.Join(days[day], ", ")
+		}
+		fmt.Fprintf(&out, "Measured %s%s.\n\n", day, which)
+	}
+	out.WriteString(`| name | what | value | against | baseline | ratio | aim |
 |---|---|---|---|---|---|---|
-`, time.Now().UTC().Format(time.DateOnly), processor(), res.where, runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+`)
 	for _, r := range rows {
 		base, ratio := "–", "–"
 		if r.Baseline > 0 {
 			base, ratio = number(r.Baseline)+" "+r.Unit, number(r.Ratio)
 		}
-		fmt.Fprintf(&out, "| %s | %s | %s %s | %s | %s | %s | %s |\n", r.Name, r.what, number(r.Value), r.Unit, dash(r.against), base, ratio, dash(r.limit))
+		fmt.Fprintf(&out, "| %s | %s | %s %s | %s | %s | %s | %s |\n", r.Name, r.What, number(r.Value), r.Unit, dash(r.Against), base, ratio, dash(r.Limit))
 	}
-	fmt.Fprintf(&out, `
+	out.WriteString(`
 How to read it:
 
 - **keygen** begins when the first node knows that all seven stand ready and ends
@@ -179,15 +264,45 @@ How to read it:
   and the dev chain share the processors with the four that sign.
 - **sign_standby** is the same from standby, with all 35 sets of signers warm; the
   four that approve are others each time.
+- **reshare** begins when the first node is in the try and ends when the last of the
+  seven has its new share sealed on disk. In it are the rounds between nine processes
+  (five who stay, two who leave, two who come), the guard, the audit of each new share
+  and the disk; pre-parameters are at hand on both sides. Not in it are the gathering
+  before, and Acks, test signatures and Locks after. What a person waits for is
+  rotation_wall.
+- **switch_gap** is the time in which no signature can be made. It begins when the
+  fourth of the seven old nodes stops signing, which is before its Lock is on disk:
+  three are left. It ends when four nodes of the new roster run under it, have caught up
+  with the others' feeds, and are connected each with each. Both are told by the nodes
+  themselves.
 - **policy_evaluate** is one decision in the process that measures: decoding, the
   sentence, the never-list and all rules. Nearly all of the rules speak of the very
   function and fail on its argument.
-- **daemon_rss** of all seven: %s MiB; **daemon_rss_warm**: %s MiB.
+- **daemon_rss** and **daemon_rss_warm** are of the largest of seven; all of them stand below.
 
-All runs, in seconds: key generation %s (bare %s); signatures %s (bare %s); from
-standby %s; with a far RPC %s.
-`, spread(res.rss), spread(res.rssWarm), series(res.keygen), series(res.bareKeygen), series(res.sign), series(res.bareSign), series(res.warm), series(res.warmFar))
+All runs, in the unit of their row:
+
+`)
+	for _, r := range rows {
+		if len(r.Runs) == 0 {
+			continue
+		}
+		fmt.Fprintf(&out, "- %s: %s", r.Name, series(r.Runs))
+		if len(r.BaselineRuns) > 0 {
+			fmt.Fprintf(&out, "; baseline: %s", series(r.BaselineRuns))
+		}
+		out.WriteString("\n")
+	}
 	return out.String()
+}
+
+// measured lists the rows by when and where they were measured.
+func measured(rows []row) map[string][]string {
+	out := map[string][]string{}
+	for _, r := range rows {
+		out[r.Measured] = append(out[r.Measured], r.Name)
+	}
+	return out
 }
 
 func dash(s string) string {
@@ -197,18 +312,10 @@ func dash(s string) string {
 	return s
 }
 
-func spread(kib []int64) string {
+func series(all []float64) string {
 	var out []string
-	for _, x := range slices.Sorted(slices.Values(kib)) {
-		out = append(out, fmt.Sprintf("%.0f", float64(x)/1024))
-	}
-	return strings.Join(out, ", ")
-}
-
-func series(d []time.Duration) string {
-	var out []string
-	for _, x := range d {
-		out = append(out, fmt.Sprintf("%.3f", x.Seconds()))
+	for _, x := range all {
+		out = append(out, number(x))
 	}
 	return strings.Join(out, " ")
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,7 @@ func TestTableAndNumbersAgree(t *testing.T) {
 	}
 	res := results{
 		where: "nowhere", bareKeygen: s, keygen: s, ceremony: s, bareSign: s[:1], guardedSign: s, sign: s[1:2], barePrimes: s, primes: s,
+		bareReshare: s, reshare: s, gap: []time.Duration{300 * time.Millisecond},
 		demo: 90 * time.Second, frames: []uint64{7}, bytes: []uint64{2048}, rss: []int64{1024, 48 * 1024},
 	}
 	if err := b.write(&report{out: new(strings.Builder)}, res); err != nil {
@@ -68,7 +70,7 @@ func TestTableAndNumbersAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]float64{"keygen": 1, "sign_cold": 2. / 3, "preparams": 1, "daemon_rss": 0.5, "demo_wall": 0.5}
+	want := map[string]float64{"keygen": 1, "sign_cold": 2. / 3, "preparams": 1, "daemon_rss": 0.5, "demo_wall": 0.5, "reshare": 1, "switch_gap": 1.5}
 	for _, r := range rows {
 		if w, ok := want[r.Name]; ok && round(w) != r.Ratio {
 			t.Errorf("%s: ratio %v; want %v", r.Name, r.Ratio, w)
@@ -80,5 +82,72 @@ func TestTableAndNumbersAgree(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("missing: %v", want)
+	}
+}
+
+// What was not measured again stays as an earlier run has left it, in its place.
+func TestPartsAreMeasuredAlone(t *testing.T) {
+	b := measuring{out: t.TempDir()}
+	docs := filepath.Join(b.out, "docs")
+	if err := os.Mkdir(docs, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	quiet := &report{out: new(strings.Builder)}
+	s := []time.Duration{3 * time.Second}
+	if err := b.write(quiet, results{where: "nowhere", bareKeygen: s, keygen: s, bareReshare: s, reshare: s}); err != nil {
+		t.Fatal(err)
+	}
+	before, err := readRows(filepath.Join(docs, "bench.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.only = []string{"rotation"}
+	if err := b.write(quiet, results{where: "elsewhere", bareReshare: s, reshare: []time.Duration{6 * time.Second}}); err != nil {
+		t.Fatal(err)
+	}
+	after, err := readRows(filepath.Join(docs, "bench.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(after) != len(before) {
+		t.Fatalf("%d rows; there were %d", len(after), len(before))
+	}
+	for i, r := range after {
+		anew := r.Name == "reshare" || r.Name == "switch_gap" || strings.HasPrefix(r.Name, "rotation")
+		switch {
+		case r.Name != before[i].Name:
+			t.Errorf("row %d is %s; it was %s", i, r.Name, before[i].Name)
+		case anew != strings.Contains(r.Measured, "elsewhere"):
+			t.Errorf("%s is said to be measured %s", r.Name, r.Measured)
+		case !anew && (r.Value != before[i].Value || r.What != before[i].What || !slices.Equal(r.Runs, before[i].Runs)):
+			t.Errorf("%s has changed: %+v; it was %+v", r.Name, r, before[i])
+		case r.Name == "reshare" && (r.Value != 6 || r.Ratio != 2):
+			t.Errorf("reshare is %v, %v times the engine's", r.Value, r.Ratio)
+		}
+	}
+	page, err := os.ReadFile(filepath.Join(docs, "benchmarks.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| keygen | ", "(nowhere)", "(elsewhere), " + runtime.Version(), ": reshare, switch_gap, "} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+}
+
+// The page of the repository is that of its numbers.
+func TestPageIsOfTheNumbers(t *testing.T) {
+	docs := filepath.Join("..", "..", "docs")
+	rows, err := readRows(filepath.Join(docs, "bench.json"))
+	if err != nil || len(rows) == 0 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	have, err := os.ReadFile(filepath.Join(docs, "benchmarks.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(have) != page(rows) {
+		t.Error("docs/benchmarks.md is not what 'devnet bench' makes of docs/bench.json: measure again, or put the two back as one run has left them")
 	}
 }

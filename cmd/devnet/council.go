@@ -27,17 +27,19 @@ import (
 // assembly is the council as the demo holds it: seven members, and what they
 // agree on.
 type assembly struct {
-	dir      string
-	signer   string // the program
-	commands *record
-	ground   *ground
-	sites    *sites
-	members  []*member // in roster order: by id
-	former   []*member // who have left
-	roster   string    // the file that goes from hand to hand
-	charter  string
-	key      common.Address // of the council, once there is one
+	dir         string
+	signer      string // the program
+	commands    *record
+	ground      *ground
+	sites       *sites
+	members     []*member // in roster order: by id
+	former      []*member // who have left
+	roster      string    // the file that goes from hand to hand
+	charter     string
+	successions []string       // the files of all that were agreed on, in order
+	key         common.Address // of the council, once there is one
 
+	settle func(*member) error     // gives who comes in another place than this machine's loopback
 	cancel context.CancelCauseFunc // ends the story when a daemon dies unasked
 }
 
@@ -72,7 +74,9 @@ func (a *assembly) enter(id council.MemberID, seat council.Seat, env ...string) 
 	m = &member{id: id, seat: seat, home: filepath.Join(a.dir, string(id)), program: a.signer, record: a.commands, tape: newTape(), env: env}
 	m.died = func(err error) { a.cancel(err) }
 	m.client = client.New(m.socket())
-	m.port, err = freePort()
+	if m.port, err = freePort(); err == nil && a.settle != nil {
+		err = a.settle(m)
+	}
 	return m, err
 }
 
@@ -172,10 +176,11 @@ func (a *assembly) equipFor(ctx context.Context, m *member, from, to string) err
 
 // address is where the member's node listens.
 func (m *member) address(how string) string {
+	host := cmp.Or(m.host, "127.0.0.1")
 	if how == "quic" {
-		return "/ip4/127.0.0.1/udp/" + strconv.Itoa(m.port) + "/quic-v1"
+		return "/ip4/" + host + "/udp/" + strconv.Itoa(m.port) + "/quic-v1"
 	}
-	return "/ip4/127.0.0.1/tcp/" + strconv.Itoa(m.port)
+	return "/ip4/" + host + "/tcp/" + strconv.Itoa(m.port)
 }
 
 // makeWallet writes a go-ethereum keystore file, as geth and Clef make them,

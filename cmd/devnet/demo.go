@@ -86,7 +86,7 @@ func (o *options) open(ctx context.Context, r *report) (s *story, _ context.Cont
 		}
 		return err
 	}
-	return &story{assembly: a, report: r, strict: a.member("core-3")}, ctx, done, nil
+	return &story{assembly: a, report: r, strict: a.member("core-3"), patience: o.patience}, ctx, done, nil
 }
 
 func demo(ctx context.Context, o options) error {
@@ -97,7 +97,7 @@ func demo(ctx context.Context, o options) error {
 	}
 	s.title("A council of seven signs its first transactions")
 	s.note("everything is in %s; every command in commands.log", s.dir)
-	held := s.play(life, o.patience)
+	held := s.play(life, chapters, o.patience)
 	if !held {
 		fmt.Fprintln(r.out)
 		s.note("every command and its answer: %s", filepath.Join(s.dir, "commands.log"))

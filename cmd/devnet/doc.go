@@ -20,5 +20,8 @@
 //	sites.go      the contracts that the council is there for
 //	charter.go    the charter that names them
 //	stranger.go   a peer that nobody invited
+//	netns.go      network namespaces, and lines that can be cut; story_netns.go plays there
+//	rotations.go  one rotation after the other; passage.go says how long each took
+//	bench.go      the measurements, bench_*.go their parts
 //	report.go     what is printed
 package main

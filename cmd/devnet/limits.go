@@ -12,6 +12,7 @@ const (
 	budgetReturn   = 3 * time.Minute
 	budgetWarm     = 4 * time.Minute
 	budgetTerm     = 5 * time.Minute
+	budgetCut      = 8 * time.Minute
 )
 
 // Other waits and bounds.
@@ -29,6 +30,8 @@ const (
 	councilGas    = 20                     // ether for the council's transactions
 	tapeKept      = 20_000                 // events of one daemon
 	logTail       = 12                     // lines of a daemon's log under a failure
+	slowTrunk     = "512kbit"              // a second between the switches, when what crosses is to be late
+	cutsTried     = 3                      // rotations in which the line may be cut too late
 	newTermIn     = 10 * time.Second       // until the new members' terms begin: the old ones agree until then
 	treasuryAsked = 1000                   // tokens that somebody would like to have
 )

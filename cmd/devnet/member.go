@@ -27,9 +27,13 @@ type member struct {
 	id     council.MemberID
 	seat   council.Seat
 	home   string
+	host   string // the address of its node; "": the loopback one
+	space  string // the network namespace of its daemon; "": this process's
 	port   int
 	wallet common.Address
 	keys   string // the wallet's keystore file
+
+	successions []string // that its signer.yaml names
 
 	program string   // bin/signer
 	env     []string // of the daemon, beside this process's own
@@ -144,7 +148,11 @@ func (m *member) start(ctx context.Context) error {
 		return fmt.Errorf("open log: %w", err)
 	}
 	defer log.Close() // the child has its own
-	cmd := exec.Command(m.program, "--config", m.config(), "run")
+	run := []string{m.program, "--config", m.config(), "run"}
+	if m.space != "" {
+		run = append([]string{"ip", "netns", "exec", m.space}, run...)
+	}
+	cmd := exec.Command(run[0], run[1:]...)
 	cmd.Env = append(os.Environ(), m.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := startProcess(cmd)

@@ -25,6 +25,8 @@ type story struct {
 	ceremony time.Duration      // all of the key generation
 	strict   *member            // whose node has a policy of its own
 	gist     string             // of the step that runs, for the table
+	wires    *wires             // that the nodes are on; nil: this machine's loopback
+	patience float64            // with a busy machine; 1 with an idle one
 	paused   bool               // the protocol, as far as the measurements know
 }
 
@@ -55,13 +57,13 @@ var chapters = []step{
 }
 
 // play tells the chapters one after the other, until one does not hold.
-func (s *story) play(ctx context.Context, patience float64) bool {
-	for i, c := range chapters {
+func (s *story) play(ctx context.Context, told []step, patience float64) bool {
+	for i, c := range told {
 		if !s.chapter(ctx, i+1, c, time.Duration(float64(c.budget)*patience)) {
 			break
 		}
 	}
-	return s.summary(len(chapters))
+	return s.summary(len(told))
 }
 
 func (s *story) chapter(ctx context.Context, number int, c step, budget time.Duration) bool {

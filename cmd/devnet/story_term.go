@@ -15,44 +15,150 @@ import (
 	"github.com/millicent-one/signer/council"
 )
 
+// turnover is one step from a roster to the next: who leaves and who comes, and what
+// they have agreed on.
+type turnover struct {
+	version                           uint64 // of the roster that it leads to
+	old, leavers, joiners, stay, next []*member
+	file                              string    // the succession
+	from                              time.Time // when it may take over
+}
+
 // changeTerm is step 9: two leave and two join. The shares of the key move to the new
 // roster, the address stays, and who has left is a stranger.
 func (s *story) changeTerm(ctx context.Context) error {
-	old := s.members
-	leavers := s.some("community-3", "core-4")
-	joiners, file, err := s.agreeOnNext(ctx, leavers)
+	t, err := s.agreeOnNext(ctx, s.some("community-3", "core-4"))
 	if err != nil {
 		return err
 	}
-	var stay []*member
-	for _, m := range old {
-		if !slices.Contains(leavers, m) {
-			stay = append(stay, m)
-		}
-	}
-	next := slices.Concat(stay, joiners)
-	slices.SortFunc(next, func(x, y *member) int { return strings.Compare(string(x.id), string(y.id)) })
-	// From here on they are there to be ended, whatever comes.
-	s.members, s.former = next, leavers
-	if err := each(ctx, joiners, func(ctx context.Context, m *member) error { return m.start(ctx) }); err != nil {
+	if err := s.arrive(ctx, t); err != nil {
 		return err
 	}
 	victim := s.member("core-2")
 	mark := victim.tape.mark()
 	began := time.Now()
-	if _, err := s.member("core-1").signer(ctx, "term", "begin", file); err != nil {
+	if err := s.begin(ctx, t); err != nil {
 		return err
 	}
-	s.say("%s start their daemons; core-1 begins: the nodes do the rest", list(names(joiners)))
+	s.say("%s start their daemons; %s begins: the nodes do the rest", list(names(t.joiners)), t.stay[0].id)
 	if err := s.killInRotation(ctx, victim, mark); err != nil {
 		return err
 	}
-	commit, err := s.rotated(ctx, next, leavers)
+	commit, err := s.rotated(ctx, t)
 	if err != nil {
 		return err
 	}
 	took := time.Since(began)
-	s.say("roster 2 holds the key after %.1f s, share epoch %d; certificate of ceremony %s, locked by %s", took.Seconds(), commit.ShareEpoch, short(commit.Ceremony.Hex()), list(commit.Locked))
+	s.say("roster %d holds the key after %.1f s, share epoch %d; certificate of ceremony %s, locked by %s", t.version, took.Seconds(), commit.ShareEpoch, short(commit.Ceremony.Hex()), list(commit.Locked))
+	if err := s.sameAddress(ctx); err != nil {
+		return err
+	}
+	done, err := s.newHands(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, m := range t.leavers {
+		if err := s.powerless(ctx, m, t.stay[0], done.ID); err != nil {
+			return err
+		}
+	}
+	s.say("the words of %s are refused", list(names(t.leavers)))
+	if err := s.strangers(ctx, t); err != nil {
+		return err
+	}
+	s.gist = fmt.Sprintf("%s again, rotated in %.1f s, %s", short(s.key.Hex()), took.Seconds(), short(done.TxHash.Hex()))
+	return nil
+}
+
+// heir is who follows a member: the next name of the same seat.
+func (s *story) heir(of *member) (*member, error) {
+	n := 1
+	for _, m := range slices.Concat(s.members, s.former) {
+		if m.seat == of.seat {
+			n++
+		}
+	}
+	return s.enter(council.MemberID(fmt.Sprintf("%s-%d", of.seat, n)), of.seat, of.env...)
+}
+
+// agreeOnNext is what people do: cards, a succession, four approvals, acceptances.
+func (s *story) agreeOnNext(ctx context.Context, leavers []*member) (*turnover, error) {
+	t := &turnover{
+		version: uint64(len(s.successions) + 2), old: s.members, leavers: leavers,
+		from: time.Now().Add(time.Duration(float64(newTermIn) * s.patience)).UTC().Truncate(time.Second),
+	}
+	t.file = filepath.Join(s.dir, fmt.Sprintf("succession-%d.json", t.version))
+	for _, m := range t.old {
+		if !slices.Contains(leavers, m) {
+			t.stay = append(t.stay, m)
+		}
+	}
+	for _, gone := range leavers {
+		m, err := s.heir(gone)
+		if err != nil {
+			return nil, err
+		}
+		t.joiners = append(t.joiners, m)
+	}
+	t.next = slices.Concat(t.stay, t.joiners)
+	slices.SortFunc(t.next, func(x, y *member) int { return strings.Compare(string(x.id), string(y.id)) })
+	err := each(ctx, t.joiners, func(ctx context.Context, m *member) error {
+		return s.equipFor(ctx, m, t.from.Format(time.RFC3339), t.from.AddDate(2, 0, 0).Format(time.RFC3339))
+	})
+	if err != nil {
+		return nil, err
+	}
+	propose := []string{"term", "propose", "--out", t.file}
+	for _, m := range leavers {
+		propose = append(propose, "--leave", string(m.id))
+	}
+	for _, m := range t.joiners {
+		propose = append(propose, "--join", filepath.Join(m.home, "signed-card.json"))
+	}
+	by := t.stay[:4]
+	if _, err := by[0].signer(ctx, propose...); err != nil {
+		return nil, err
+	}
+	for _, m := range by { // from hand to hand
+		if _, err := m.signer(ctx, append([]string{"term", "approve", t.file}, m.byWallet()...)...); err != nil {
+			return nil, err
+		}
+	}
+	files := append(slices.Clone(s.successions), t.file)
+	for _, m := range t.joiners {
+		if err := s.settleIn(m, s.successions); err != nil {
+			return nil, err
+		}
+		if _, err := m.signer(ctx, append([]string{"term", "accept", t.file}, m.byWallet()...)...); err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range t.joiners {
+		if err := s.settleIn(m, files); err != nil {
+			return nil, err
+		}
+	}
+	s.successions = files
+	s.say("%s leave, %s join: agreed on by %s, accepted by all who come, for %s", list(names(leavers)), list(names(t.joiners)), list(names(by)), t.from.Format(time.TimeOnly))
+	return t, nil
+}
+
+// arrive has the joiners start their daemons. From here on they are there to be ended,
+// whatever comes.
+func (s *story) arrive(ctx context.Context, t *turnover) error {
+	s.members, s.former = t.next, append(s.former, t.leavers...)
+	return each(ctx, t.joiners, func(ctx context.Context, m *member) error { return m.start(ctx) })
+}
+
+// begin gives the succession to the node of one who stays.
+func (s *story) begin(ctx context.Context, t *turnover) error {
+	_, err := t.stay[0].signer(ctx, "term", "begin", t.file)
+	return err
+}
+
+// sameAddress checks that all members of the roster in force are connected and tell the
+// address that the council had before.
+func (s *story) sameAddress(ctx context.Context) error {
 	if err := s.meet(ctx, s.members); err != nil {
 		return err
 	}
@@ -64,80 +170,19 @@ func (s *story) changeTerm(ctx context.Context) error {
 		return fmt.Errorf("the new council's address is %s; it was %s", s.key.Hex(), before.Hex())
 	}
 	s.say("all seven of the new roster tell the same address as before: %s", s.key.Hex())
-	done, err := s.newHands(ctx, joiners)
-	if err != nil {
-		return err
-	}
-	if err := s.strangers(ctx, leavers, done.ID); err != nil {
-		return err
-	}
-	s.gist = fmt.Sprintf("%s again, rotated in %.1f s, %s", short(s.key.Hex()), took.Seconds(), short(done.TxHash.Hex()))
 	return nil
 }
 
-// agreeOnNext is what people do: cards, a succession, four approvals, two acceptances.
-func (s *story) agreeOnNext(ctx context.Context, leavers []*member) (joiners []*member, file string, err error) {
-	start := time.Now().Add(newTermIn).UTC().Truncate(time.Second)
-	for _, x := range []struct {
-		id   council.MemberID
-		seat council.Seat
-	}{{"community-4", council.Community}, {"core-5", council.Core}} {
-		m, err := s.enter(x.id, x.seat, s.members[0].env...)
-		if err != nil {
-			return nil, "", err
-		}
-		joiners = append(joiners, m)
+// settleIn gives a joiner what any member has: the first roster, the charter, and the
+// successions that lead to its own roster. It may be done again, with more of these.
+func (s *story) settleIn(m *member, successions []string) error {
+	hand := map[string]string{s.roster: "roster.json", s.charter: "charter.yaml"}
+	var named []string
+	for _, f := range successions {
+		hand[f] = filepath.Base(f)
+		named = append(named, filepath.Base(f))
 	}
-	err = each(ctx, joiners, func(ctx context.Context, m *member) error {
-		return s.equipFor(ctx, m, start.Format(time.RFC3339), start.AddDate(2, 0, 0).Format(time.RFC3339))
-	})
-	if err != nil {
-		return nil, "", err
-	}
-	file = filepath.Join(s.dir, "succession-2.json")
-	propose := []string{"term", "propose", "--out", file}
-	for _, m := range leavers {
-		propose = append(propose, "--leave", string(m.id))
-	}
-	for _, m := range joiners {
-		propose = append(propose, "--join", filepath.Join(m.home, "signed-card.json"))
-	}
-	by := s.some("core-1", "core-2", "core-3", "community-1")
-	if _, err := by[0].signer(ctx, propose...); err != nil {
-		return nil, "", err
-	}
-	for _, m := range by { // from hand to hand
-		if _, err := m.signer(ctx, append([]string{"term", "approve", file}, m.byWallet()...)...); err != nil {
-			return nil, "", err
-		}
-	}
-	for _, m := range joiners {
-		if err := s.settleIn(m); err != nil {
-			return nil, "", err
-		}
-		if _, err := m.signer(ctx, append([]string{"term", "accept", file}, m.byWallet()...)...); err != nil {
-			return nil, "", err
-		}
-	}
-	signed, err := os.ReadFile(file)
-	if err != nil {
-		return nil, "", fmt.Errorf("read the succession: %w", err)
-	}
-	for _, m := range joiners {
-		if err := os.WriteFile(filepath.Join(m.home, "succession-2.json"), signed, 0o644); err != nil {
-			return nil, "", fmt.Errorf("hand the succession to %s: %w", m.id, err)
-		}
-		if err := m.edit("#successions: [succession-2.json]", "successions: [succession-2.json]"); err != nil {
-			return nil, "", err
-		}
-	}
-	s.say("%s leave, %s join: agreed on by %s, accepted by both, for %s", list(names(leavers)), list(names(joiners)), list(names(by)), start.Format(time.TimeOnly))
-	return joiners, file, nil
-}
-
-// settleIn gives a joiner what any member has: the first roster and the charter.
-func (s *story) settleIn(m *member) error {
-	for from, to := range map[string]string{s.roster: "roster.json", s.charter: "charter.yaml"} {
+	for from, to := range hand {
 		b, err := os.ReadFile(from)
 		if err == nil {
 			err = os.WriteFile(filepath.Join(m.home, to), b, 0o644)
@@ -146,8 +191,19 @@ func (s *story) settleIn(m *member) error {
 			return fmt.Errorf("hand %s to %s: %w", to, m.id, err)
 		}
 	}
-	return nil
+	line := "#successions: [succession-2.json]"
+	if len(m.successions) > 0 {
+		line = namedIn(m.successions)
+	}
+	m.successions = named
+	if len(named) == 0 {
+		return nil
+	}
+	return m.edit(line, namedIn(named))
 }
+
+// namedIn is the line of signer.yaml that names successions.
+func namedIn(files []string) string { return "successions: [" + strings.Join(files, ", ") + "]" }
 
 // edit changes a line of signer.yaml, as a person with an editor would.
 func (m *member) edit(old, new string) error {
@@ -187,20 +243,20 @@ func (s *story) killInRotation(ctx context.Context, victim *member, mark int) er
 }
 
 // rotated waits until all are where a rotation ends, and compares what they hold.
-func (s *story) rotated(ctx context.Context, next, leavers []*member) (commit api.Commit, err error) {
-	for _, m := range next {
+func (s *story) rotated(ctx context.Context, t *turnover) (commit api.Commit, err error) {
+	for _, m := range t.next {
 		if err := s.settled(ctx, m, "the new roster", func(st api.Status) bool {
-			return st.Roster != nil && st.Roster.Version == 2 && st.Phase == api.Ready && st.Rotation != nil && st.Rotation.Commit != nil && len(st.Rotation.Missing) == 0
+			return st.Roster != nil && st.Roster.Version == t.version && st.Phase == api.Ready && st.Rotation != nil && st.Rotation.Commit != nil && len(st.Rotation.Missing) == 0
 		}); err != nil {
 			return commit, err
 		}
 	}
-	for _, m := range leavers {
+	for _, m := range t.leavers {
 		if err := s.settled(ctx, m, "the end of its seat", func(st api.Status) bool { return st.Phase == api.Over }); err != nil {
 			return commit, err
 		}
 	}
-	for i, m := range slices.Concat(next, leavers) {
+	for i, m := range slices.Concat(t.next, t.leavers) {
 		r, err := ask[api.Rotation](ctx, m, "term", "status")
 		switch {
 		case err != nil:
@@ -210,7 +266,7 @@ func (s *story) rotated(ctx context.Context, next, leavers []*member) (commit ap
 		case i == 0:
 			commit = *r.Commit
 		case r.Commit.Ceremony != commit.Ceremony || r.Commit.Transcript != commit.Transcript:
-			return commit, fmt.Errorf("%w: %s holds the certificate of %s, %s that of %s", errDisagree, next[0].id, commit.Ceremony.Hex(), m.id, r.Commit.Ceremony.Hex())
+			return commit, fmt.Errorf("%w: %s holds the certificate of %s, %s that of %s", errDisagree, t.next[0].id, commit.Ceremony.Hex(), m.id, r.Commit.Ceremony.Hex())
 		}
 	}
 	return commit, nil
@@ -242,33 +298,51 @@ func (s *story) settled(ctx context.Context, m *member, what string, fits func(a
 	}
 }
 
-// newHands has the new council act: both who joined approve, and sign.
-func (s *story) newHands(ctx context.Context, joiners []*member) (api.Proposal, error) {
-	by := slices.Concat(joiners, s.some("core-1", "community-2"))
-	p, err := s.propose(ctx, joiners[0], "unpause", "--target", "protocol", "--reason", "the second hole is closed")
+// newHands has the new council act: all who joined approve, and sign.
+func (s *story) newHands(ctx context.Context, t *turnover) (api.Proposal, error) {
+	stay := slices.DeleteFunc(slices.Clone(t.stay), func(m *member) bool { return m == s.strict }) // it signs less than the others
+	done, err := s.act(ctx, slices.Concat(t.joiners, stay)[:4])
+	if err != nil {
+		return done, err
+	}
+	for _, m := range t.joiners {
+		if !slices.ContainsFunc(signed(done).Signers, func(x api.Signer) bool { return x.Member == m.id }) {
+			return done, fmt.Errorf("%s has approved and not signed: %s", m.id, signers(done))
+		}
+	}
+	return done, nil
+}
+
+// act has members pause the protocol, or unpause it if it is paused.
+func (s *story) act(ctx context.Context, by []*member) (api.Proposal, error) {
+	paused, err := s.ground.paused(ctx, s.sites.protocol)
+	if err != nil {
+		return api.Proposal{}, err
+	}
+	word := "pause"
+	if paused {
+		word = "unpause"
+	}
+	p, err := s.propose(ctx, by[0], word, "--target", "protocol", "--reason", "the new council acts")
 	if err != nil {
 		return p, err
 	}
-	s.say("%s proposes %s: %q; %s approve", joiners[0].id, p.Short, brief(p.Sentence), list(names(by)))
+	s.say("%s proposes %s: %q; %s approve", by[0].id, p.Short, brief(p.Sentence), list(names(by)))
 	if _, err := s.approve(ctx, p.ID, by...); err != nil {
 		return p, err
 	}
-	done, err := s.mined(ctx, "unpause protocol", by[0], p.ID)
+	done, err := s.mined(ctx, word+" protocol", by[0], p.ID)
 	if err != nil {
 		return p, err
 	}
-	for _, m := range joiners {
-		if !slices.ContainsFunc(signed(done).Signers, func(x api.Signer) bool { return x.Member == m.id }) {
-			return p, fmt.Errorf("%s has approved and not signed: %s", m.id, signers(done))
-		}
-	}
-	return done, s.stands(ctx, s.sites.protocol, false)
+	return done, s.stands(ctx, s.sites.protocol, !paused)
 }
 
-// strangers checks that who has left holds nothing, says nothing and reaches nobody.
-func (s *story) strangers(ctx context.Context, leavers []*member, id council.ProposalID) error {
-	at := s.member("core-1")
-	for _, m := range leavers {
+// strangers checks that who has left holds nothing and reaches nobody, and says so
+// itself.
+func (s *story) strangers(ctx context.Context, t *turnover) error {
+	at := t.stay[0]
+	for _, m := range t.leavers {
 		card, err := ask[struct{ Member struct{ Peer string } }](ctx, m, "id")
 		if err != nil {
 			return err
@@ -278,22 +352,38 @@ func (s *story) strangers(ctx context.Context, leavers []*member, id council.Pro
 			return fmt.Errorf("wait for %s to refuse the node of %s: %w", at.id, m.id, err)
 		}
 		s.say("the node of %s is refused by %s: %s", m.id, at.id, strings.Replace(e.Text, "peer "+card.Member.Peer, "it", 1))
-		_, err = s.vote(ctx, "approve", m, at, id)
-		var refused *commandError
-		if !errors.As(err, &refused) || !strings.Contains(refused.stderr, "is not in the roster") {
-			return fmt.Errorf("%s, who has left, can still approve (%v)", m.id, err)
-		}
-		if _, err := m.signer(ctx, "share", "audit"); !errors.As(err, &refused) {
-			return fmt.Errorf("%s, who has left, still holds a share (%v)", m.id, err)
+		if err := m.shareless(ctx); err != nil {
+			return err
 		}
 		st, err := ask[api.Status](ctx, m, "status")
 		if err != nil {
 			return err
 		}
-		s.say("%s: its wallet's word is refused, its share is gone; its node says: %s", m.id, clip(st.Detail, 90))
+		s.say("%s: its share is gone; its node says: %s", m.id, clip(st.Detail, 90))
 		if err := m.stop(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// powerless checks that somebody who has left can approve of nothing, through a
+// member's node, and holds no share.
+func (s *story) powerless(ctx context.Context, m, at *member, id council.ProposalID) error {
+	_, err := s.vote(ctx, "approve", m, at, id)
+	var refused *commandError
+	if !errors.As(err, &refused) || !strings.Contains(refused.stderr, "is not in the roster") {
+		return fmt.Errorf("%s, who has left, can still approve (%v)", m.id, err)
+	}
+	return m.shareless(ctx)
+}
+
+// shareless checks that there is no share on a member's disk.
+func (m *member) shareless(ctx context.Context) error {
+	_, err := m.signer(ctx, "share", "audit")
+	var refused *commandError
+	if !errors.As(err, &refused) || !strings.Contains(refused.stderr, "no share is current") {
+		return fmt.Errorf("%s, who has left, still holds a share (%v)", m.id, err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
 )
 
 // tape keeps what one member's daemons have told, one after the other.
@@ -57,4 +58,33 @@ func (t *tape) await(ctx context.Context, mark int, fits func(api.Event) bool) (
 			return api.Event{}, context.Cause(ctx)
 		}
 	}
+}
+
+// marked is where the tapes of members are now.
+func marked(all []*member) map[council.MemberID]int {
+	out := map[council.MemberID]int{}
+	for _, m := range all {
+		out[m.id] = m.tape.mark()
+	}
+	return out
+}
+
+// firstToTell waits until one of these members tells something.
+func firstToTell(ctx context.Context, all []*member, marks map[council.MemberID]int, fits func(api.Event) bool) (*member, api.Event, error) {
+	type told struct {
+		by  *member
+		e   api.Event
+		err error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	news := make(chan told, len(all))
+	for _, m := range all {
+		go func() {
+			e, err := m.tape.await(ctx, marks[m.id], fits)
+			news <- told{m, e, err}
+		}()
+	}
+	x := <-news
+	return x.by, x.e, x.err
 }

@@ -65,6 +65,9 @@ type household struct {
 	unix   func() uint64
 	chains []*chain.Client
 	dialed bool
+
+	standing node.Standing // as it was when the last node was made
+	sound    node.Sound
 }
 
 func (d *household) close() error {
@@ -91,10 +94,11 @@ func (d *household) live(ctx context.Context) (err error) {
 		return err
 	}
 	defer closing(book)
-	standing, err := node.Stand(book, first, council.Millicent)
+	standing, err := d.standing.Again(book, first, council.Millicent)
 	if err != nil {
 		return err
 	}
+	d.standing = standing
 	at, err := d.stand(standing)
 	if err != nil {
 		return err
@@ -131,6 +135,7 @@ func (d *household) live(ctx context.Context) (err error) {
 		Self: d.self(), Roster: at.roster, First: first, Profile: council.Millicent, Peer: d.peer, Guests: at.guests, Admit: host.Admit,
 		Charter: by.charter, Policy: by.policy, Texts: []policy.CharterText{by.text, d.text},
 		Transport: host, Journal: book, Keystore: d.store, Chains: d.chains, Key: d.key, Hooks: hooksOf(c.Hooks), Timing: timingOf(c.Waits),
+		Standing: standing, Sound: &d.sound,
 		Spare:    c.Keygen.Spare,
 		Rehearse: c.Rehearse.Every,
 		Standby:  node.Standby{Depth: c.Standby.Depth, TTL: c.Standby.TTL, Percent: c.Standby.CPU},

@@ -1,0 +1,207 @@
+package node_test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
+	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/node"
+)
+
+// Ten rotations in a row, two seats each, through the certificates, ledgers and journals
+// of real nodes; only the engine is not there, and the test knows the key. The address is
+// the same, a transaction that others have revealed under the first shares has its nonce
+// here, too, every seat has another holder, and the words of the first council are nobody's
+// any more.
+func TestTenRotations(t *testing.T) {
+	founders := testcouncil.New(t)
+	key := testcouncil.Wallet(t, "the council")
+	first, network := founders.Roster, hashOf(t, founders.Roster)
+	g := council.Genesis{Roster: network, ShareEpoch: 1, Key: crypto.PubkeyToAddress(key.PublicKey), Transcript: common.Hash{1}}
+	for _, m := range first.IDs() {
+		sig, err := g.Sign(m, founders.NodeKeys[m])
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Sigs = append(g.Sigs, sig)
+	}
+	book, err := journal.Open(filepath.Join(t.TempDir(), "journal.db"), journal.Options{Self: "core-1", Key: founders.NodeKeys["core-1"], Roster: first, Network: network})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer book.Close()
+	if err := node.SaveGenesis(book, g); err != nil {
+		t.Fatal(err)
+	}
+	open := council.OpenRow{Place: council.Place{Chain: 7, Nonce: 4}, Proposal: council.ProposalID{4}, State: council.OpenRevealed}
+	lineage := council.Lineage{First: council.SignedRoster{Roster: first}}
+	for _, m := range first.Members {
+		lineage.First.Sigs = append(lineage.First.Sigs, council.WalletSignature{Member: m.ID, Sig: testcouncil.Sign(t, first.Document(), founders.Wallets[m.ID])})
+		lineage.First.Addresses = append(lineage.First.Addresses, addresses(t, m.ID))
+	}
+	names := map[council.Seat][]council.MemberID{
+		council.Community: {"community-1", "community-2", "community-3", "community-4", "community-5", "community-6", "community-7", "community-8", "community-9", "community-a", "community-b", "community-c", "community-d"},
+		council.Core:      {"core-1", "core-2", "core-3", "core-4", "core-5", "core-6", "core-7", "core-8", "core-9", "core-a", "core-b", "core-c", "core-d", "core-e"},
+	}
+	people := &cabinet{}
+	people.t = t
+	for i := range 10 {
+		s, err := node.Stand(book, first, council.Millicent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := s.Holding()
+		if h.Key != g.Key || h.Epoch != uint64(i+1) || h.Roster.Version != uint64(i+1) {
+			t.Fatalf("rotation %d begins with epoch %d of %s, roster %d", i+1, h.Epoch, h.Key, h.Roster.Version)
+		}
+		leavers := []council.MemberID{names[council.Community][i], names[council.Core][i]}
+		step := people.successionOn(testcouncil.TermStart+uint64(i+1)*86_400, h.Roster, leavers,
+			[]council.MemberID{names[council.Community][i+3], names[council.Core][i+4]})
+		c := people.certificate(h, step, open, func(d common.Hash) []byte {
+			sig, err := crypto.Sign(d[:], key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sig
+		})
+		people.switches(book, i, h, c)
+		lineage.Steps = append(lineage.Steps, step)
+	}
+
+	s, err := node.Stand(book, first, council.Millicent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What was verified is not verified again: it would not hold under this profile. But
+	// it has to be what the journal has.
+	if again, err := s.Again(book, first, council.Profile{}); err != nil || again.Holding().Epoch != 11 || len(again.Steps) != 10 {
+		t.Errorf("the same journal once more: epoch %d, %v", again.Holding().Epoch, err)
+	}
+	if _, err := node.Stand(book, first, council.Profile{}); err == nil {
+		t.Error("the test's other profile is none")
+	}
+	for _, i := range []int{0, 9} {
+		kept, other := metaOf(t, book, i), metaOf(t, book, 9-i)
+		if err := book.PutMeta(fmt.Sprintf("switch-%d", i), other); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Again(book, first, council.Millicent); err == nil {
+			t.Errorf("rotation %d is another in the journal, and that is not noticed", i+1)
+		}
+		if err := book.PutMeta(fmt.Sprintf("switch-%d", i), kept); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := s.Holding()
+	if last.Key != g.Key || last.Epoch != 11 || len(s.Switches) != 10 {
+		t.Errorf("ends with epoch %d of %s after %d rotations", last.Epoch, last.Key, len(s.Switches))
+	}
+	if r, err := lineage.Verify(council.Millicent); err != nil || hashOf(t, r) != hashOf(t, last.Roster) {
+		t.Errorf("the files lead to roster %d, %v", r.Version, err)
+	}
+	rows, err := book.Rows()
+	if err != nil || len(rows) != 1 || rows[0].Nonce != 4 || rows[0].Proposal != open.Proposal || rows[0].State != journal.Revealed || rows[0].Key != g.Key {
+		t.Errorf("the ledger has %+v, %v", rows, err)
+	}
+	for _, m := range first.Members {
+		if _, still := last.Roster.Member(m.ID); still || s.RosterOf(m.ID, m.Peer).Version != 11 {
+			t.Errorf("%s has a seat, or works under a roster that is over", m.ID)
+		}
+	}
+	ballot := council.Ballot{Council: g.ID(), Roster: last.Roster, Intent: council.Statement{Text: "we are new", ValidUntil: testcouncil.TermEnd - 1, Reason: "a test"}, Sentence: "says: we are new"}
+	words := func(who []council.MemberID) (all []council.Approval) {
+		for _, m := range who {
+			all = append(all, founders.Approve(t, ballot, m, 1, testcouncil.TermEnd-1))
+		}
+		return all
+	}
+	const now = testcouncil.TermStart + 11*86_400
+	var short *council.ShortOfQuorum
+	if _, err := council.VerifyQuorum(ballot, words(first.IDs()), now); !errors.As(err, &short) || short.Have != 0 {
+		t.Errorf("the first council approves: %v", err)
+	}
+	if _, err := council.VerifyQuorum(ballot, words(last.Roster.IDs()[:4]), now); err != nil {
+		t.Errorf("the last council does not: %v", err)
+	}
+}
+
+// certificate commits a succession, with the Locks of five old members who all have a
+// row open.
+func (c *cabinet) certificate(h council.Holding, s council.Succession, row council.OpenRow, sign func(common.Hash) []byte) council.Certificate {
+	c.t.Helper()
+	var stay []council.MemberID
+	for _, m := range h.Roster.IDs() {
+		if _, ok := s.Roster.Member(m); ok {
+			stay = append(stay, m)
+		}
+	}
+	r, err := council.Rotate(h, s, stay[:4], crypto.Keccak256Hash([]byte("random"), []byte{byte(h.Epoch)}))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	out := council.Certificate{Succession: s, Rotation: r, Transcript: common.Hash{byte(h.Epoch)}}
+	ack := r.Ack(out.Transcript)
+	for _, m := range s.Roster.IDs() {
+		a, err := ack.Sign(m, testcouncil.NodeKey(m))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		out.Acks = append(out.Acks, a)
+	}
+	for _, set := range s.Roster.TestSubsets() {
+		out.Tests = append(out.Tests, council.TestSignature{Signers: set, Signature: sign(council.TestDigest(r.ToEpoch, r.To, set, r.ID()))})
+	}
+	for _, m := range stay {
+		l := r.Lock(m, ack.Set(s.Roster))
+		l.Rows = []council.OpenRow{row}
+		if l, err = l.Sign(testcouncil.NodeKey(m)); err != nil {
+			c.t.Fatal(err)
+		}
+		out.Locks = append(out.Locks, l)
+	}
+	slices.SortFunc(out.Locks, func(x, y council.Lock) int { return slices.Compare([]byte(x.Member), []byte(y.Member)) })
+	return out
+}
+
+// switches writes a certificate as a node does that takes it up.
+func (c *cabinet) switches(book *journal.Journal, i int, h council.Holding, cert council.Certificate) {
+	c.t.Helper()
+	sw, err := council.VerifyCertificate(h, council.Millicent, cert)
+	if err != nil {
+		c.t.Fatalf("rotation %d: %v", i+1, err)
+	}
+	b, err := cert.Encode()
+	if err == nil {
+		err = node.WriteSwitch(book, i, sw, b)
+	}
+	if err != nil {
+		c.t.Fatalf("rotation %d: %v", i+1, err)
+	}
+}
+
+func hashOf(t *testing.T, r council.Roster) common.Hash {
+	t.Helper()
+	h, err := r.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// metaOf is a journal's certificate of one rotation.
+func metaOf(t *testing.T, j *journal.Journal, i int) []byte {
+	t.Helper()
+	b, ok, err := j.Meta(fmt.Sprintf("switch-%d", i))
+	if err != nil || !ok {
+		t.Fatalf("certificate %d: %v, %v", i, ok, err)
+	}
+	return b
+}
