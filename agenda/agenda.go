@@ -56,6 +56,7 @@ type Agenda struct {
 	standby    *standby
 	pace       *pace
 	ceremony   *ceremony
+	proclaim   *proclaim        // of a roster that is not the first
 	staged     *council.Genesis // a share that waits for its birth record
 	announced  bool             // this node's feed tells of the key
 	halfMade   string           // why the share of a signed birth record is not current
@@ -89,6 +90,10 @@ func New(c Config) (*Agenda, error) {
 	if len(c.First.Members) == 0 {
 		c.First = c.Roster
 	}
+	proclaim, err := newProclaim(c.First, hash)
+	if err != nil {
+		return nil, err
+	}
 	return &Agenda{
 		self: c.Self, roster: c.Roster, hash: hash, first: c.First, inForce: c.Epoch, former: c.Former, guest: c.Guest, policy: c.Policy, timing: c.Timing,
 		online:     map[council.MemberID]bool{c.Self: true},
@@ -105,6 +110,7 @@ func New(c Config) (*Agenda, error) {
 		colds:      map[council.MemberID][]common.Hash{},
 		standby:    newStandby(c.Self, c.Roster, c.Standby),
 		pace:       newPace(c.Timing),
+		proclaim:   proclaim,
 	}, nil
 }
 
@@ -147,6 +153,7 @@ func (a *Agenda) Step(ev Event, now time.Time) []Effect {
 		a.standby.told = nil // it may have missed it
 		a.pace.reached(ev.Member, ev.RTT)
 		a.ceremonyPeer(ev.Member)
+		a.proclaimPeer()
 	case PeerDown:
 		delete(a.online, ev.Member)
 		a.peerGone(ev.Member)
@@ -265,6 +272,7 @@ func (a *Agenda) reconcile() {
 		a.drive(a.lanes[chain])
 	}
 	a.drivePool()
+	a.tendProclaim()
 }
 
 func (a *Agenda) said(ev Said) {
@@ -282,5 +290,9 @@ func (a *Agenda) said(ev Said) {
 		a.cold(ev.From, m)
 	case ArmCall, ArmAnswer, ArmBegin, Stock:
 		a.standbySaid(ev.From, m)
+	case ProclaimReady:
+		a.proclaimReady(ev.From, m)
+	case ProclaimBegin:
+		a.proclaimBegin(ev.From, m)
 	}
 }

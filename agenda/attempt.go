@@ -293,7 +293,7 @@ func (a *Agenda) toSigners(b council.Begin, m Message) {
 // signed turns a signature into a transaction, or into that of a message, and
 // lets everyone know.
 func (a *Agenda) signed(ev Signed) {
-	if a.ceremonySigned(ev) {
+	if a.ceremonySigned(ev) || a.proclaimSigned(ev) {
 		return
 	}
 	for _, l := range a.every() {
@@ -331,7 +331,7 @@ func (a *Agenda) signed(ev Signed) {
 
 // failed learns that a session of this node has ended without a signature.
 func (a *Agenda) failed(ev Failed) {
-	if a.ceremonyFailed(ev) || a.armFailed(ev) {
+	if a.ceremonyFailed(ev) || a.armFailed(ev) || a.proclaimFailed(ev) {
 		return
 	}
 	for _, l := range a.every() {
@@ -393,6 +393,7 @@ func (a *Agenda) withoutPeer(m council.MemberID, what string) {
 			a.giveUp(l, []council.MemberID{m}, fmt.Sprintf("the node of %s %s", m, what))
 		}
 	}
+	a.proclaimWithout(m, what)
 }
 
 // clip bounds a reason that goes into a feed.

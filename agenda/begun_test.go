@@ -150,3 +150,45 @@ func TestExcusesEnd(t *testing.T) {
 		})
 	}
 }
+
+// A signer that joins each attempt and gives it up, and names nobody, is heard a few
+// times: it may have it from somebody else. After that it is suspected itself, and the
+// council signs without it.
+func TestGivingUpEnds(t *testing.T) {
+	w := newWorld(t, 508)
+	const shirker council.MemberID = "core-3"
+	id := w.propose("core-1", "pause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	w.approve(shirker, id)
+	w.run(time.Second, func() bool { return false })
+	w.nodes[shirker].up = false // its node does nothing but what the test does
+	w.approvedBy([]council.MemberID{"core-1", "core-2", "community-1"}, id)
+	given := map[common.Hash]bool{}
+	var giveUp func()
+	giveUp = func() {
+		for _, m := range everyone {
+			p, _ := w.nodes[m].agenda.Proposal(id)
+			if m == shirker || len(w.nodes[m].agenda.Trying()) == 0 {
+				continue
+			}
+			at := p.Attempts[len(p.Attempts)-1]
+			if !slices.Contains(at.Signers, shirker) || given[at.Begin] {
+				continue
+			}
+			given[at.Begin] = true
+			w.append(w.nodes[shirker], council.WordBegun, council.Begun{
+				Proposal: id, Chain: chainID, Nonce: at.Nonce, Attempt: at.Number, Begin: at.Begin, Coordinator: at.Leader, Signers: at.Signers,
+			})
+			w.append(w.nodes[shirker], council.WordAttemptFailed, council.AttemptFailed{Proposal: id, Chain: chainID, Nonce: at.Nonce, Attempt: at.Number, Reason: "tired"})
+		}
+		w.after(20*time.Millisecond, giveUp)
+	}
+	giveUp()
+	if !w.run(10*time.Minute, w.minedBy(id)) {
+		t.Logf("gave up %d attempts of %d", len(given), w.attempts)
+		w.fail(id)
+	}
+	if n := len(given); n <= agenda.MaxExcuses || n > agenda.MaxExcuses+2 {
+		t.Errorf("it gave up %d attempts; want %d to be excused and the next to count", n, agenda.MaxExcuses)
+	}
+}

@@ -18,7 +18,8 @@
 // chain), terms.go (what its rules have a proposal wait for), pool.go (messages,
 // which have no nonce, side by side), rank.go and apart.go (who signs, computed,
 // not negotiated), attempt.go (one signing attempt), pace.go (how long silence is waited out), standby.go, arming.go and
-// sets.go (slots, made ahead of time), ceremony.go (key generation). And, as a
+// sets.go (slots, made ahead of time), ceremony.go (key generation), proclaim.go and
+// proclaim_try.go (the council's word that a roster holds its key). And, as a
 // machine of its own that nothing runs yet: rotation.go (from one roster to the
 // next), rotation_event.go and rotation_message.go (its events, effects and
 // messages), rotation_gather.go (who is there), rotation_try.go (one try: new

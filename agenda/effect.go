@@ -145,6 +145,13 @@ type Prove struct {
 	Ceremony common.Hash // of a rotation: which of the staged shares; zero for a birth
 }
 
+// Proclaim starts a session over the council's proclamation, with the current share;
+// answered by Signed or Failed.
+type Proclaim struct {
+	Permit  policy.CeremonyPermit
+	Signers []council.MemberID
+}
+
 // Commit makes the staged share current; answered by Committed.
 type Commit struct {
 	Epoch   uint64
@@ -173,5 +180,6 @@ func (DrawKey) effect()    {}
 func (Stage) effect()      {}
 func (Confirm) effect()    {}
 func (Prove) effect()      {}
+func (Proclaim) effect()   {}
 func (Commit) effect()     {}
 func (Discard) effect()    {}

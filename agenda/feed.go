@@ -75,6 +75,8 @@ func (a *Agenda) record(e Recorded) {
 			a.signatureSeen(p, b)
 			a.stamp(p, e.Author, e.At, b)
 		}
+	case council.RosterSigned:
+		a.proclaimed(b.Proclamation)
 	case council.Sighted:
 		if p := a.known(b.Proposal, e); p != nil && e.Author == a.self {
 			a.sighted(p, e.Word, b)
@@ -89,7 +91,7 @@ func (a *Agenda) record(e Recorded) {
 // goes on without it: what it proposed, and what it saw signed or made.
 func (a *Agenda) bygone(e Recorded) bool {
 	switch e.Body.(type) {
-	case council.KeyMade, council.Proposed, council.Signed:
+	case council.KeyMade, council.Proposed, council.Signed, council.RosterSigned:
 		return a.author(e.Author).ID != ""
 	}
 	return false

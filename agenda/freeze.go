@@ -141,6 +141,9 @@ func (a *Agenda) halt(reason string) {
 			a.giveUp(l, []council.MemberID{a.self}, "this node is frozen: "+reason)
 		}
 	}
+	if a.proclaim.try != nil {
+		a.endProclaim([]council.MemberID{a.self}, "this node is frozen: "+reason)
+	}
 	a.dropStandby()
 }
 

@@ -22,6 +22,7 @@ const (
 	MaxExcuses       = 3   // attempts at a proposal that a member may refuse for no fault of its own without being suspected
 	MaxDossiers      = 4   // tries of a rotation that one member tells of and this node has not joined
 	MaxHearings      = 96  // sessions that a court remembers, those that are over included
+	MaxProclaimed    = 9   // tries at the proclamation of a roster under one leader, in the life of a process: four honest ones come to each of 35 sets
 	MaxTries         = 64  // at rotations under one share epoch; their shares are all kept
 )
 

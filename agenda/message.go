@@ -33,6 +33,9 @@ const (
 	tagCertificate    = 16
 	tagAbort          = 17
 	tagErasure        = 18
+
+	tagProclaimReady = 19
+	tagProclaimBegin = 20
 )
 
 // BeginMessage opens a signing attempt.
@@ -165,6 +168,10 @@ func DecodeMessage(tag uint8, b []byte) (Message, error) {
 		return messageAs[AbortMessage](b)
 	case tagErasure:
 		return messageAs[ErasureMessage](b)
+	case tagProclaimReady:
+		return messageAs[ProclaimReady](b)
+	case tagProclaimBegin:
+		return messageAs[ProclaimBegin](b)
 	}
 	return nil, fmt.Errorf("unknown message tag %d", tag)
 }

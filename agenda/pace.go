@@ -136,6 +136,9 @@ func (a *Agenda) paced(p *Proposal, s council.Signed) {
 // stalled gives up an attempt that has waited too long, on account of exactly
 // those whose messages are missing.
 func (a *Agenda) stalled(ev Stalled) {
+	if a.proclaimStalled(ev) {
+		return
+	}
 	for _, l := range a.every() {
 		if l.try == nil || l.try.session != ev.Session {
 			continue

@@ -87,6 +87,7 @@ type Rotation struct {
 	tried     time.Time // to switch or to erase
 	replied   map[council.MemberID]time.Time
 	status    string // as it was told last
+	stage     RotationStage
 }
 
 // readyKey tells the two nodes of one member apart.

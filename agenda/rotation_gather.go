@@ -121,7 +121,7 @@ func (r *Rotation) herald(s council.Succession) common.Hash {
 		r.heralded[form] = digest
 	}
 	if news {
-		r.do(Keep{RotationRecord{Heard: &heard}}, Send{Message: Herald{s}})
+		r.do(Keep{RotationRecord{Heard: &heard}}, Send{Message: Herald{s}}, Notify{What: "rotation-proposed", Text: r.outlook(s)})
 		r.soon()
 	}
 	return digest

@@ -256,6 +256,10 @@ func (r *Rotation) tell() {
 	if s.Stage == StageNone || text == r.status && (len(s.Missing) == 0 || !r.due(r.reminded, r.Timing.Remind)) {
 		return
 	}
+	if s.Stage == StageLocking && r.stage != StageLocking {
+		r.do(Notify{What: "rotation-locking", Text: s.Text})
+	}
+	r.stage = s.Stage
 	r.status, r.reminded = text, r.now
 	r.due(r.reminded, r.Timing.Remind)
 	var waiting []council.MemberID
@@ -263,4 +267,24 @@ func (r *Rotation) tell() {
 		waiting = append(waiting, n.Member)
 	}
 	r.do(Notify{What: "rotation", Text: text, Waiting: waiting})
+}
+
+// outlook says of a succession that is agreed on what comes of it, and when.
+func (r *Rotation) outlook(s council.Succession) string {
+	c := council.Compare(r.Holding.Roster, s.Roster)
+	text := fmt.Sprintf("roster %d is agreed on", s.Roster.Version)
+	if len(c.Joiners) > 0 {
+		text += "; in: " + council.Names(idsOf(c.Joiners))
+	}
+	if len(c.Leavers) > 0 {
+		text += "; out: " + council.Names(idsOf(c.Leavers))
+	}
+	return text + fmt.Sprintf("; from %s", unixTime(s.Effective).UTC().Format("2006-01-02 15:04 UTC"))
+}
+
+func idsOf(members []council.Member) (out []council.MemberID) {
+	for _, m := range members {
+		out = append(out, m.ID)
+	}
+	return out
 }

@@ -213,6 +213,7 @@ func (r *Rotation) othersFailed(from council.MemberID, m RotationFailed) {
 	}
 	r.leave(d)
 	d.failed = fmt.Sprintf("it failed at %s: %s", from, readable(m.Reason))
+	r.do(Notify{What: "rotation-failed", Text: d.failed})
 	for _, x := range m.Suspects {
 		if _, ok := r.Holding.Roster.Member(x); ok {
 			r.suspects[x]++

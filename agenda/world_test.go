@@ -59,6 +59,11 @@ type world struct {
 	bound   map[string]common.Hash // the digest that a member's part of a slot was fired for
 	warm    int                    // sessions that fired a slot
 
+	first *council.Roster               // that the key was made under, if it is another; for the start of nodes, too
+	words map[council.SessionID]*spoken // sessions over a proclamation
+	false map[council.MemberID]bool     // who spoils them
+	hears func(from council.MemberID, m agenda.Message)
+
 	stalled map[council.ProposalID]bool // whose sessions never end
 	most    int                         // messages that any node signed at once
 }
@@ -224,7 +229,11 @@ func (w *world) run(d time.Duration, done func() bool) bool {
 func (w *world) start(m council.MemberID) {
 	n := w.nodes[m]
 	seed := crypto.Keccak256Hash([]byte(m), []byte(fmt.Sprint(n.life)))
-	a, err := agenda.New(agenda.Config{Self: m, Roster: w.council.Roster, Policy: n.policy, Timing: w.timing, Standby: agenda.Standby{Depth: w.depth, TTL: time.Hour, Seed: seed}})
+	c := agenda.Config{Self: m, Roster: w.council.Roster, Policy: n.policy, Timing: w.timing, Standby: agenda.Standby{Depth: w.depth, TTL: time.Hour, Seed: seed}}
+	if w.first != nil {
+		c.First = *w.first
+	}
+	a, err := agenda.New(c)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -342,6 +351,9 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 	case agenda.Append:
 		return []agenda.Event{w.append(n, e.Word, e.Body)}
 	case agenda.Send:
+		if w.hears != nil {
+			w.hears(n.id, e.Message)
+		}
 		for _, id := range everyone {
 			if w.nodes[id] != nil && id != n.id && !w.cut[[2]council.MemberID{n.id, id}] && (e.To == "" || e.To == id) && w.rnd.Float64() >= w.loss {
 				w.after(w.delay(), func() {
@@ -371,6 +383,8 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 		return w.enlist(n, e)
 	case agenda.Arm:
 		w.arm(n, e)
+	case agenda.Proclaim:
+		w.proclaim(n, e)
 	case agenda.DropSlot:
 		delete(n.slots, e.Slot)
 	case agenda.Abort:
@@ -380,6 +394,9 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 		if s := w.sessions[e.Session]; s != nil && s.joined[n.id] {
 			delete(s.joined, n.id)
 			s.dead = true
+		}
+		if s := w.words[e.Session]; s != nil {
+			delete(s.joined, n.id)
 		}
 	case agenda.Free:
 		if w.isMessage(n, e.Proposal) {

@@ -82,6 +82,10 @@ type Roster struct {
 	Members   []council.MemberID `json:"members"`
 	Charter   common.Hash        `json:"charter"`
 	TermEnds  time.Time          `json:"termEnds"` // the first term that ends
+	// Proclaimed is what the council's key has signed about this roster. The first
+	// roster has none: the birth record is about that.
+	Proclaimed *council.Proclamation `json:"proclaimed,omitempty"`
+	Unsigned   string                `json:"unsigned,omitempty"` // why there is none yet, and who is waited for
 }
 
 // Council is the key that the council holds together.

@@ -129,9 +129,10 @@ type Sighted struct {
 	GasUsed   uint64
 }
 
-// RosterSigned records the roster that this node works under.
+// RosterSigned carries what the council has signed, with its own key, about the roster
+// that holds it. It proves itself, whoever brings it.
 type RosterSigned struct {
-	Roster common.Hash
+	Proclamation Proclamation
 }
 
 // KeyMade carries the birth record of the key.

@@ -19,7 +19,7 @@ func TestBodiesSurviveTheirEncoding(t *testing.T) {
 		council.WordKeyMade: council.KeyMade{Genesis: council.Genesis{Roster: common.Hash{1}, ShareEpoch: 1, Key: common.Address{2},
 			Transcript: common.Hash{3}, Sigs: []council.NodeSignature{{Member: "core-1", Sig: []byte{4}}}}},
 		council.WordComplete:     council.Complete{Proposal: council.ProposalID{1}, Since: 2, Approvals: []council.Standing{{Member: "core-1", Sequence: 3}}},
-		council.WordRosterSigned: council.RosterSigned{Roster: common.Hash{5}},
+		council.WordRosterSigned: council.RosterSigned{Proclamation: council.Proclamation{Version: 2, Roster: common.Hash{5}, Epoch: 3, Signature: []byte{4}}},
 	} {
 		b, err := council.EncodeBody(body)
 		if err != nil {

@@ -132,8 +132,8 @@ func TestText(epoch uint64, roster common.Hash, subset []MemberID, ceremony comm
 	for i, m := range subset {
 		ids[i] = string(m)
 	}
-	return fmt.Sprintf("Millicent Security Council: test signature, without effect.\nceremony %s\nroster %s\nshare epoch %d\nsigners %s\n",
-		ceremony.Hex(), roster.Hex(), epoch, strings.Join(ids, ", "))
+	return fmt.Sprintf("%s\nceremony %s\nroster %s\nshare epoch %d\nsigners %s\n",
+		testTitle, ceremony.Hex(), roster.Hex(), epoch, strings.Join(ids, ", "))
 }
 
 // TestDigest is the EIP-191 hash of that text.

@@ -25,6 +25,8 @@ const (
 	PurposeKeygen CeremonyPurpose = "keygen"  // makes the key
 	PurposeProof  CeremonyPurpose = "proof"   // a test signature that shows a subset's shares fit
 	PurposeShare  CeremonyPurpose = "reshare" // gives the key to the next roster in new shares
+
+	PurposeProclaim CeremonyPurpose = "proclaim" // says to the public which roster holds the key
 )
 
 // CeremonySession is the id of a session inside a ceremony: purpose, share

@@ -118,6 +118,11 @@ func TestGoldenHashes(t *testing.T) {
 	have["lock-last-four"] = move.lock(move.rotation, "core-1", true, open(4, 1, council.OpenRevealed)).ID().Hex()
 	have["refusal"] = move.refusal(move.rotation.ID(), "core-1").ID().Hex()
 	have["erasure"] = erasure.ID().Hex()
+	word, err := sw.After().Proclamation()
+	if err != nil {
+		t.Fatal(err)
+	}
+	have["proclamation"] = word.Digest().Hex()
 	path := filepath.Join("testdata", "golden.json")
 	if *update {
 		out, _ := json.MarshalIndent(have, "", "  ")

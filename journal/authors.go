@@ -11,17 +11,25 @@ import (
 )
 
 // Trust adds the node keys of a roster to those whose entries Merge takes. Keys
-// of earlier rosters stay: what a member said in office keeps counting.
+// of earlier rosters stay: what a member said in office keeps counting. Of more than
+// MaxPeers keys of one member the latest stay; a roster that has taken over is never
+// refused for them, or nobody could follow it.
 func (j *Journal) Trust(r council.Roster) error {
 	if err := r.Valid(); err != nil {
 		return fmt.Errorf("trust roster: %w", err)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	known := map[council.MemberID][]string{}
+	read := func(tx *bolt.Tx) error { return loadAuthors(tx, known) }
+	if err := j.view("trust roster", read); err != nil { // the file, not memory: a step that failed has told memory too much
+		return err
+	}
 	next := map[council.MemberID][]string{}
 	for _, m := range r.Members {
-		if known := j.authors[m.ID]; !slices.Contains(known, m.Peer) {
-			next[m.ID] = append(slices.Clone(known), m.Peer)
+		if peers := known[m.ID]; !slices.Contains(peers, m.Peer) {
+			peers = append(peers, m.Peer)
+			next[m.ID] = peers[max(len(peers)-MaxPeers, 0):]
 		}
 	}
 	if len(next) == 0 {
@@ -29,9 +37,6 @@ func (j *Journal) Trust(r council.Roster) error {
 	}
 	err := j.update("trust roster", func(tx *bolt.Tx) error {
 		for id, peers := range next {
-			if len(peers) > MaxPeers {
-				return fmt.Errorf("%s has had %d node keys already", id, MaxPeers)
-			}
 			b, err := rlp.EncodeToBytes(peers)
 			if err != nil {
 				return err

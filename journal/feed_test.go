@@ -2,8 +2,10 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -314,6 +316,40 @@ func TestFormerMembersStillCount(t *testing.T) {
 	b = open(t, path, o) // the trust is durable
 	if added, err := b.Merge(e); !added || err != nil {
 		t.Fatalf("former member: %v, %v", added, err)
+	}
+}
+
+// A roster that has taken over is trusted, however many keys a member has had, and also
+// when the disk has failed at the first attempt.
+func TestNoBoundKeepsARosterOut(t *testing.T) {
+	o := options(t, "core-1")
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := open(t, path, o)
+	r := o.Roster
+	r.Members = slices.Clone(r.Members)
+	i := slices.IndexFunc(r.Members, func(m council.Member) bool { return m.ID == "core-2" })
+	last := council.NodePrivate{}
+	full := errors.New("no space left on device")
+	for k := range 2 * MaxPeers {
+		last = testcouncil.NodeKey(council.MemberID(fmt.Sprint("core-2-node-", k)))
+		r.Members[i].Peer = testcouncil.PeerID(t, last).String()
+		for _, want := range []error{full, nil} {
+			err := j.Together(func(j *Journal) error { return errors.Join(j.Trust(r), want) })
+			if !errors.Is(err, want) {
+				t.Fatalf("key %d: %v", k, err)
+			}
+		}
+	}
+	_ = j.Close()
+	j = open(t, path, o) // under a file of before, as after a restart
+	other := fresh(t, "core-2")
+	other.key = last
+	e := mustAppend(t, other, "from the last node")
+	if added, err := j.Merge(e); !added || err != nil {
+		t.Errorf("%v, %v", added, err)
+	}
+	if n := len(j.authors["core-2"]); n > MaxPeers {
+		t.Errorf("%d keys are kept", n)
 	}
 }
 

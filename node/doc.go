@@ -15,7 +15,7 @@
 // to and comes from other nodes), evidence.go and docket.go (what convicts a
 // member), chains.go (RPCs), ceremony.go (key generation), spare.go (its primes,
 // made ahead), rotation.go and its neighbours, lineage.go, guests.go, erased.go and
-// bar.go (another roster), standby.go (slots), backup.go (who has one), events.go and
+// bar.go (another roster), proclaim.go (the council's word about it), standby.go (slots), backup.go (who has one), events.go and
 // hooks.go (telling people), backend.go, exhibits.go, view.go and doctor.go
 // (answering people).
 package node

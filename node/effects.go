@@ -60,6 +60,8 @@ func (n *Node) execute(e agenda.Effect) []agenda.Event {
 		return []agenda.Event{agenda.Confirmed{Signature: sig}}
 	case agenda.Prove:
 		return n.prove(e)
+	case agenda.Proclaim:
+		return n.proclaim(e)
 	case agenda.Commit:
 		return []agenda.Event{agenda.Committed{Genesis: e.Genesis, Err: n.commit(e.Genesis)}}
 	case agenda.Discard:

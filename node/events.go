@@ -77,6 +77,8 @@ func (n *Node) tellEntry(e agenda.Recorded) {
 	switch b := e.Body.(type) {
 	case council.Proposed:
 		return // told by the agenda, once it is read
+	case council.RosterSigned:
+		return // told by the agenda, if it is new
 	case council.Judged:
 		id, text = b.Proposal, "denies: "+b.Rule+": "+b.Reason
 		if b.Allow {

@@ -19,7 +19,7 @@ import (
 // Hook tells a program or a web address about what happens. Either Exec or
 // Webhook is set.
 type Hook struct {
-	On      []string // proposed, third-approval, signed, stuck, evidence, mandate
+	On      []string // see configs.HookEvents
 	Exec    []string // program and arguments; the notice comes as JSON on its standard input
 	Webhook string   // the notice is posted as JSON
 }
@@ -38,6 +38,9 @@ type Notice struct {
 // that fails or hangs is reported and forgotten. Few run at once, and the others
 // wait: much may be said in one moment, and some of it is said once.
 func (n *Node) hook(e agenda.Notify) {
+	if e.What == rotationCommitted && n.handsOver() {
+		return // this life ends here; the next one tells it
+	}
 	for i, h := range n.hooks {
 		if !slices.Contains(h.On, e.What) {
 			continue
@@ -65,6 +68,38 @@ func (n *Node) hook(e agenda.Notify) {
 			}
 		})
 	}
+}
+
+const rotationCommitted = "rotation-committed"
+
+// handsOver reports whether this node has switched and is about to be made anew.
+func (n *Node) handsOver() bool {
+	if n.shift.rotation == nil {
+		return false
+	}
+	sw, ok := n.shift.rotation.Switched()
+	return ok && n.goesOn(sw)
+}
+
+// tellSwitch tells people, once for each roster, that this one holds the key. The node
+// that has switched to it ends in that moment, and its hooks with it.
+func (n *Node) tellSwitch() {
+	k := len(n.standing.Switches)
+	if k == 0 || n.holding.Roster.Version != n.standing.Holding().Roster.Version {
+		return
+	}
+	told := fmt.Appendf(nil, "%d", n.holding.Roster.Version)
+	was, _, err := n.book().Meta(metaToldSwitch)
+	if err == nil && bytes.Equal(was, told) {
+		return
+	}
+	if err == nil {
+		err = n.book().PutMeta(metaToldSwitch, told)
+	}
+	if err != nil { // it is told all the same, and once more after the next start
+		n.log.Error("note that the switch is told", "err", err)
+	}
+	n.notify(agenda.Notify{What: rotationCommitted, Text: fmt.Sprintf("roster %d holds the key, share epoch %d", n.holding.Roster.Version, n.holding.Epoch)})
 }
 
 func (h Hook) run(ctx context.Context, notice Notice) error {

@@ -159,13 +159,14 @@ type peer struct {
 
 // Names of the node's own notes in the journal.
 const (
-	metaGenesis   = "genesis" // the birth record of the key in force
-	metaModuli    = "moduli"  // of key generations that this node took part in
-	metaStaged    = "staged"  // the birth record, unsigned yet, of a staged share
-	metaBeats     = "heartbeats"
-	metaFrozen    = "frozen"    // why this node signs nothing
-	metaReminded  = "reminded"  // what was said about terms that end
-	metaRestoring = "restoring" // why this node watches until it has caught up with as many as sign together
+	metaGenesis    = "genesis" // the birth record of the key in force
+	metaModuli     = "moduli"  // of key generations that this node took part in
+	metaStaged     = "staged"  // the birth record, unsigned yet, of a staged share
+	metaBeats      = "heartbeats"
+	metaFrozen     = "frozen"      // why this node signs nothing
+	metaReminded   = "reminded"    // what was said about terms that end
+	metaToldSwitch = "told-switch" // version of the roster whose taking over people were told of
+	metaRestoring  = "restoring"   // why this node watches until it has caught up with as many as sign together
 )
 
 // New makes a node from what its disk holds. Nothing runs before Run.

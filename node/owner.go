@@ -113,6 +113,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 	defer compare.Stop()
 	frames, events := n.transport.Frames(), n.transport.Events()
 	n.letIn()
+	n.tellSwitch()
 	n.tendSpare()
 	n.remind()
 	n.beat()

@@ -162,6 +162,7 @@ func (n *Node) halt(err error) {
 	n.shift.halted = "the rotation can't be written down: " + err.Error()
 	n.bar.set(true)
 	n.watch(n.shift.halted)
+	n.notify(agenda.Notify{What: "rotation-failed", Text: n.shift.halted + "; " + mendIt})
 }
 
 // gate lets this node sign or keeps it from it, as the rotation says, and ends its

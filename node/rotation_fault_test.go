@@ -3,7 +3,9 @@ package node_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/rlp"
 
+	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
@@ -224,5 +227,35 @@ func TestWrongShareLeavesNoBirthRecord(t *testing.T) {
 	}
 	if _, ok, err := r.book.Meta("genesis"); err != nil || ok {
 		t.Errorf("it has written down whose key that is: %v, %v", ok, err)
+	}
+}
+
+// However much honest and malicious members put into their locks, the certificate can be
+// told to others, also in a council of 13.
+func TestFullestCertificateFitsAFrame(t *testing.T) {
+	c := council.Certificate{}
+	sig := make([]byte, 65)
+	for i := range 13 {
+		m := council.Member{ID: council.MemberID(fmt.Sprintf("community-member-%03d", i)), Peer: strings.Repeat("x", 64)}
+		c.Succession.Roster.Members = append(c.Succession.Roster.Members, m)
+		c.Succession.Addresses = append(c.Succession.Addresses, make([]byte, 1<<10))
+		c.Succession.Approvals = append(c.Succession.Approvals, council.WalletSignature{Member: m.ID, Sig: sig})
+		c.Succession.Accepts = append(c.Succession.Accepts, council.WalletSignature{Member: m.ID, Sig: sig})
+		c.Acks = append(c.Acks, council.NodeSignature{Member: m.ID, Sig: sig})
+		c.Tests = append(c.Tests, council.TestSignature{Signers: []council.MemberID{m.ID, m.ID, m.ID, m.ID, m.ID, m.ID, m.ID}, Signature: sig})
+		l := council.Lock{Member: m.ID, Epoch: math.MaxUint64, Sig: sig}
+		for range council.MaxOpenRows {
+			l.Rows = append(l.Rows, council.OpenRow{Place: council.Place{Chain: math.MaxUint64, Nonce: math.MaxUint64}, State: council.OpenRevealed})
+		}
+		c.Locks = append(c.Locks, l)
+	}
+	for _, m := range []agenda.Message{agenda.CertificateMessage{Certificate: c}, agenda.Dossier{Rotation: c.Rotation, Tests: c.Tests, Locks: c.Locks}} {
+		_, b, err := agenda.EncodeMessage(m)
+		if err != nil || len(b)+1024 > p2p.MaxRecordFrame {
+			t.Errorf("%T has %d bytes; a frame %d (%v)", m, len(b), p2p.MaxRecordFrame, err)
+		}
+	}
+	if b, err := c.Encode(); err != nil || len(b) > council.MaxCertificate {
+		t.Errorf("the certificate has %d bytes; at most %d (%v)", len(b), council.MaxCertificate, err)
 	}
 }

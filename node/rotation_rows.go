@@ -10,8 +10,12 @@ import (
 )
 
 // openRows are the rows of the ledger that a lock carries: what may have been
-// signed here and is not over. A message whose signature all can read is over.
+// signed here and is not over. A message whose signature all can read is over. What has
+// come with an earlier certificate and stands as it came is left out: everybody who
+// works under this roster, or is to, has it from there. So the rows that a malicious
+// member made up once don't fill the locks of all members ever after.
 func (n *Node) openRows() ([]council.OpenRow, error) {
+	told := n.inherited()
 	open := map[journal.State]council.OpenState{journal.Reserved: council.OpenReserved, journal.Revealed: council.OpenRevealed}
 	var out []council.OpenRow
 	rows, err := n.journal.Rows()
@@ -19,8 +23,9 @@ func (n *Node) openRows() ([]council.OpenRow, error) {
 		return nil, err
 	}
 	for _, r := range rows {
-		if state := open[r.State]; state != 0 && r.Key == n.holding.Key && r.Proposal != (council.ProposalID{}) {
-			out = append(out, council.OpenRow{Place: council.Place{Chain: r.Chain, Nonce: r.Nonce}, Proposal: r.Proposal, State: state})
+		x := council.OpenRow{Place: council.Place{Chain: r.Chain, Nonce: r.Nonce}, Proposal: r.Proposal, State: open[r.State]}
+		if x.State != 0 && r.Key == n.holding.Key && x.Proposal != (council.ProposalID{}) && !told[x] {
+			out = append(out, x)
 		}
 	}
 	messages, err := n.journal.Messages()
@@ -31,8 +36,8 @@ func (n *Node) openRows() ([]council.OpenRow, error) {
 		if p, ok := n.agenda.Proposal(r.Proposal); ok && p.Signature != nil {
 			continue
 		}
-		if state := open[r.State]; state != 0 {
-			out = append(out, council.OpenRow{Place: council.Place{Digest: r.Digest}, Proposal: r.Proposal, State: state})
+		if x := (council.OpenRow{Place: council.Place{Digest: r.Digest}, Proposal: r.Proposal, State: open[r.State]}); x.State != 0 && !told[x] {
+			out = append(out, x)
 		}
 	}
 	slices.SortFunc(out, func(x, y council.OpenRow) int {
@@ -40,4 +45,16 @@ func (n *Node) openRows() ([]council.OpenRow, error) {
 		return cmp.Or(cmp.Compare(a.Chain, b.Chain), cmp.Compare(a.Nonce, b.Nonce), bytes.Compare(a.Digest[:], b.Digest[:]))
 	})
 	return out, nil
+}
+
+// inherited are the rows that all rotations until now have brought, as they came.
+func (n *Node) inherited() map[council.OpenRow]bool {
+	out := map[council.OpenRow]bool{}
+	for _, sw := range n.standing.Switches {
+		in := sw.Inherited()
+		for _, r := range slices.Concat(in.Rows, in.Disputed) {
+			out[r.OpenRow] = true
+		}
+	}
+	return out
 }

@@ -1,6 +1,11 @@
 package node_test
 
 import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,6 +20,7 @@ import (
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/journal"
@@ -116,6 +122,11 @@ func TestRotation(t *testing.T) {
 		c.stop(m)
 	}
 	disk, book, keys := c.copied("member-01", ""), c.copied("member-03", "journal.db"), c.copied("member-03", "keys")
+	// Rows that nobody has heard of, as of malicious members: in the first locks, and not
+	// in the second ones, which could not hold them all.
+	c.claims("member-01", 0, 200)
+	c.claims("member-03", 1000, 200)
+	told := c.notices("member-03")
 	for _, m := range append(c.size.IDs(), joiner) {
 		c.start(m)
 	}
@@ -151,6 +162,11 @@ func TestRotation(t *testing.T) {
 	c.start(last)
 	c.until("the third roster everywhere", c.settled)
 	c.sits()
+	c.held("member-03", 400, 0)
+	c.await("member-03", "its hooks", minute, func(*room) bool {
+		n := told()
+		return n["rotation-proposed"] == 2 && n["rotation-locking"] == 2 && n["rotation-committed"] == 2 && n["roster-signed"] == 2
+	})
 
 	c.stop("member-03")
 	now := c.copied("member-03", "keys")
@@ -187,6 +203,67 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// claims puts made-up rows into the ledger of a member whose node is stopped.
+func (c *cabinet) claims(m council.MemberID, from, n uint64) {
+	c.t.Helper()
+	r := c.open(m)
+	var in council.Inheritance
+	for nonce := from; nonce < from+n; nonce++ {
+		in.Rows = append(in.Rows, council.HeldRow{OpenRow: council.OpenRow{
+			Place: council.Place{Chain: 77, Nonce: nonce}, Proposal: council.ProposalID{1, byte(nonce), byte(nonce >> 8)}, State: council.OpenRevealed}})
+	}
+	if err := errors.Join(r.book.Inherit(c.genesis.Key, in), r.book.Close(), r.keys.Close()); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// held holds how many rows each rotation has carried over, and that the ledger has all
+// of them.
+func (c *cabinet) held(m council.MemberID, want ...int) {
+	c.t.Helper()
+	r := c.rooms[m]
+	s, err := node.Stand(r.book, c.first, c.profile)
+	if err != nil || len(s.Switches) != len(want) {
+		c.t.Fatalf("%d rotations, %v", len(s.Switches), err)
+	}
+	for i, sw := range s.Switches {
+		rows := sw.Inherited().Rows
+		if len(rows) != want[i] {
+			c.t.Errorf("rotation %d carries %d rows; want %d", i+1, len(rows), want[i])
+		}
+		for _, x := range rows {
+			if row, ok, err := r.book.RowByProposal(x.Proposal); err != nil || !ok || row.State != journal.Revealed || row.Nonce != x.Place.Nonce {
+				c.t.Fatalf("%s of rotation %d: %+v, %v", x.Place, i+1, row, err)
+			}
+		}
+	}
+}
+
+// notices has a member's node tell a web address all that is to be told of rosters, and
+// counts it.
+func (c *cabinet) notices(m council.MemberID) (count func() map[string]int) {
+	var mu sync.Mutex
+	heard := map[string]int{}
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var n node.Notice
+		if err := json.NewDecoder(r.Body).Decode(&n); err != nil {
+			c.t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		heard[n.Event]++
+	}))
+	c.t.Cleanup(srv.Close)
+	c.change[m] = func(cfg *node.Config) {
+		cfg.Hooks = []node.Hook{{On: configs.HookEvents, Webhook: srv.URL}}
+	}
+	return func() map[string]int {
+		mu.Lock()
+		defer mu.Unlock()
+		return maps.Clone(heard)
+	}
+}
+
 // sits holds that each new member works under the new roster alone: it shows it, calls
 // its roll, and files evidence about it.
 func (c *cabinet) sits() {
@@ -204,6 +281,17 @@ func (c *cabinet) sits() {
 		if s.Roster.Hash != want || !slices.Equal(s.Roster.Members, c.plan.Roster.IDs()) {
 			c.t.Errorf("%s shows roster %d of %v", m, s.Roster.Version, s.Roster.Members)
 		}
+		c.await(m, "the council's word that this roster holds its key", 3*minute, func(r *room) bool {
+			s, err := r.Status(c.t.Context())
+			if err != nil || s.Roster.Proclaimed == nil {
+				return false
+			}
+			p := *s.Roster.Proclaimed
+			if err := errors.Join(p.Verify(), p.Covers(c.plan.Roster)); err != nil || p.Key != c.genesis.Key || p.Council != c.genesis.ID() || s.Roster.Unsigned != "" {
+				c.t.Fatalf("%s has %+v, %v", m, p, err)
+			}
+			return true
+		})
 		if at, err := r.CourtRoster(c.t.Context()); err != nil || at != want {
 			c.t.Errorf("%s files evidence about roster %s, %v", m, at.Hex(), err)
 		}

@@ -146,6 +146,7 @@ func (n *Node) viewStatus() api.Status {
 	hash, err := n.roster.Hash()
 	if err == nil {
 		s.Roster = &api.Roster{Hash: hash, Version: n.roster.Version, Threshold: n.roster.Threshold, Members: n.roster.IDs(), Charter: n.roster.Charter, TermEnds: n.termEnds()}
+		s.Roster.Proclaimed, s.Roster.Unsigned = n.viewProclamation()
 	}
 	g := a.Genesis()
 	switch c, running := a.Ceremony(); {

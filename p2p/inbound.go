@@ -92,10 +92,13 @@ func (l *link) receive(c Channel, s network.Stream) {
 		if l.frames.Wait(l.life) != nil || l.bytes.WaitN(l.life, len(b)) != nil {
 			return
 		}
-		f, err := h.circle.Load().seal.open(l.member, c, b)
-		if l.life.Err() != nil {
-			return // dismissed: what its frame is worth is no question any more
+		// Who is let in and what a frame is worth is asked of one circle: a member that
+		// has just been dismissed is none of the next, and has done nothing wrong.
+		in := h.circle.Load()
+		if in.links[l.member] != l {
+			return
 		}
+		f, err := in.seal.open(l.member, c, b)
 		if err != nil {
 			l.misbehave(fmt.Errorf("%s on %s: %w", l.member, c, err))
 			return

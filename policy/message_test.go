@@ -82,6 +82,9 @@ func TestMessages(t *testing.T) {
 		{"long hex", say(digest + "abcd"), "", "never/raw-hash", false, 0},
 		{"a hash within words", say("The transaction is " + digest + "."), "", "charter/statements", true, 4},
 		{"signing in", say("example.com wants you to sign in with your Ethereum account:\n0x00"), "", "never/sign-in", false, 0},
+		{"a proclamation", say(council.Proclamation{Version: 2}.Text()), "", "never/own-words", false, 0},
+		{"a test signature", say(council.TestText(2, [32]byte{}, nil, [32]byte{}) + "and more"), "", "never/own-words", false, 0},
+		{"words about a proclamation", say("Read: " + council.Proclamation{Version: 2}.Text()), "", "charter/statements", true, 4},
 
 		{"a record", sign(nil), "", "charter/incident-records", true, 5},
 		{"a record that lasts", council.TypedData{Chain: 1, Document: document(nil), ValidUntil: caseNow + 25*hour}, "", "charter/incident-records", false, 0},

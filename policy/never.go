@@ -157,7 +157,7 @@ func wordsOf(name string) []string {
 // contract looks for whom to trust.
 func neverSigned(in council.Message, doc council.TypedDocument) *Refusal {
 	if s, ok := in.(council.Statement); ok {
-		return hashInDisguise(s.Text)
+		return disguised(s.Text)
 	}
 	const hint = "no file can allow this; propose what it is for as a transaction"
 	for _, name := range sortedKeys(doc.Types) {
@@ -173,12 +173,14 @@ func neverSigned(in council.Message, doc council.TypedDocument) *Refusal {
 	return nil
 }
 
-// hashInDisguise refuses a text that stands for something nobody can read. A
+// disguised refuses a text that stands for something else than what it says. A
 // contract that takes the signature of a hash under EIP-191 (the "eth_sign" of
 // old) takes one of any text of 32 bytes; wallets read hex as the bytes it
 // spells; and a site takes the text of EIP-4361 as its user signing in (its
-// grammar, ABNF, does not tell capitals from small letters).
-func hashInDisguise(text string) *Refusal {
+// grammar, ABNF, does not tell capitals from small letters). Nor does the council state
+// what its nodes sign by themselves: whoever checks a roster or a test signature has to
+// be able to rely on who wrote the text.
+func disguised(text string) *Refusal {
 	digits := strings.TrimSpace(text)
 	if cut, ok := strings.CutPrefix(strings.ToLower(digits), "0x"); ok {
 		digits = cut
@@ -191,6 +193,8 @@ func hashInDisguise(text string) *Refusal {
 		return &Refusal{"never/raw-hash", "a text of nothing but hex digits is no statement: it can be a hash, or bytes that nobody can read", "say in words what it is about"}
 	case strings.Contains(strings.Join(strings.Fields(strings.ToLower(text)), " "), "wants you to sign in with your ethereum account"):
 		return &Refusal{"never/sign-in", "signing in (EIP-4361) would give a session in the council's name to whoever holds the signature", "no file can allow this"}
+	case council.OwnWords(text):
+		return &Refusal{"never/own-words", "the text begins as those that nodes sign by themselves, about rosters and tests, and could be taken for one", "begin it in other words"}
 	}
 	return nil
 }

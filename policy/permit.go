@@ -76,9 +76,10 @@ func (p Permit) Check(session, slot council.SessionID, signers []council.MemberI
 
 func (Permit) warrant() {}
 
-// CeremonyPermit allows one signature over a text that says it is a test. The
-// text is built here from its parts, so no caller can have anything else signed
-// with it; EIP-191's prefix keeps it from ever being a transaction.
+// CeremonyPermit allows one signature over a text that says what it is: a test, or a
+// proclamation of who holds the key. The text is built here from its parts, so no
+// caller can have anything else signed with it; EIP-191's prefix keeps it from ever
+// being a transaction.
 type CeremonyPermit struct {
 	text    string
 	session council.SessionID
@@ -95,6 +96,22 @@ func NewCeremonyPermit(epoch uint64, roster common.Hash, subset []council.Member
 	}
 }
 
+// NewProclamationPermit builds the council's word that a roster holds its key, as a
+// subset of that roster signs it. Of one holding there is one text, whoever signs it
+// and however often; cause tells the sessions apart.
+func NewProclamationPermit(h council.Holding, subset []council.MemberID, cause common.Hash) (CeremonyPermit, error) {
+	p, err := h.Proclamation()
+	if err != nil {
+		return CeremonyPermit{}, err
+	}
+	subset = council.Sorted(subset)
+	return CeremonyPermit{
+		text:    p.Text(),
+		session: council.CeremonySession(council.PurposeProclaim, h.Epoch, p.Roster, subset, cause),
+		signers: subset,
+	}, nil
+}
+
 // Text is what is signed, under EIP-191's personal-message prefix.
 func (c CeremonyPermit) Text() string { return c.text }
 
@@ -106,7 +123,7 @@ func (c CeremonyPermit) Digest() common.Hash {
 	return common.BytesToHash(accounts.TextHash([]byte(c.text)))
 }
 
-// Check implements Warrant. A test text does not expire: it has no effect.
+// Check implements Warrant. These texts don't expire: they have no effect.
 func (c CeremonyPermit) Check(session, slot council.SessionID, signers []council.MemberID, _ uint64) error {
 	if c.text == "" {
 		return errors.New("ceremony permit is empty")

@@ -122,11 +122,16 @@ func (n *fakeNode) Status(context.Context) (api.Status, error) {
 	if n.rotation.Stage != "" {
 		r = &n.rotation
 	}
+	roster := &api.Roster{Version: 1, Threshold: 4, Members: n.roster.IDs(), Charter: n.roster.Charter}
+	if n.rotation.Commit != nil {
+		p := proclaimed(n.t, n.roster)
+		roster.Proclaimed = &p
+	}
 	return api.Status{Rotation: r, Member: "core-1", Phase: api.AwaitingKeygen, Council: n.council, Detail: "waiting for core-4", Started: time.Now(),
 		Peers:    []api.Peer{{Member: "core-2", Online: true}, {Member: "core-3", RosterHash: &common.Hash{0xab}}},
 		Chains:   []api.Chain{{ID: 1, Detail: "RPC 1 serves chain 5", Balance: api.NewWei(big.NewInt(1_500_000_000_000_000_000))}},
 		Warnings: []string{"the balance pays for no emergency"}, Heartbeats: n.heartbeats(),
-		Roster: &api.Roster{Version: 1, Threshold: 4, Members: n.roster.IDs(), Charter: n.roster.Charter}}, nil
+		Roster: roster}, nil
 }
 
 // heartbeats are one of core-2, as the made-up node has it.

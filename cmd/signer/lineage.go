@@ -102,13 +102,17 @@ func named(rosters []council.Roster, hash common.Hash) council.Roster {
 const rosterUsage = "the first roster and the successions since, in order (default: this node's)"
 
 func (a *app) rosterVerify() *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify [FIRST [SUCCESSION...]]",
+	var word string
+	cmd := &cobra.Command{
+		Use:   "verify [FIRST [SUCCESSION...]] [--proclamation FILE]",
 		Short: "Check the chain of rosters from the first one, offline",
 		Long: `Check the chain of rosters: the first one, signed by all its members, then each
 succession in order. Every signature, seat, term and key is checked, and that no
 key and no name ever went from one member to another. Compare the hash of the first
-roster with the one in the council's birth record.`,
+roster with the one in the council's birth record.
+
+With --proclamation also what the council's key has signed: that one of these rosters
+holds it. Compare that key with the council's address.`,
 		Example: "  signer roster verify roster.json succession-2.json succession-3.json",
 		RunE: func(_ *cobra.Command, args []string) error {
 			l, err := a.lineage(args)
@@ -118,12 +122,20 @@ roster with the one in the council's birth record.`,
 			if _, err := l.Verify(council.Millicent); err != nil {
 				return err
 			}
-			return a.showLineage(l)
+			var p *council.Proclamation
+			if word != "" {
+				if p, err = readProclamation(word, rostersIn(l)); err != nil {
+					return err
+				}
+			}
+			return a.showLineage(l, p)
 		},
 	}
+	cmd.Flags().StringVar(&word, "proclamation", "", "what 'signer roster proclamation' has written")
+	return cmd
 }
 
-func (a *app) showLineage(l council.Lineage) error {
+func (a *app) showLineage(l council.Lineage, p *council.Proclamation) error {
 	type link struct {
 		Version   uint64             `json:"version"`
 		Hash      common.Hash        `json:"hash"`
@@ -131,6 +143,7 @@ func (a *app) showLineage(l council.Lineage) error {
 		Joined    []council.MemberID `json:"joined,omitempty"`
 		Left      []council.MemberID `json:"left,omitempty"`
 		Members   []council.MemberID `json:"members"`
+		Key       *common.Address    `json:"key,omitempty"` // that says itself that this roster holds it
 	}
 	links := []link{}
 	add := func(r council.Roster, old *council.Roster, from uint64) error {
@@ -142,6 +155,9 @@ func (a *app) showLineage(l council.Lineage) error {
 		if old != nil {
 			c := council.Compare(*old, r)
 			x.Joined, x.Left = ids(c.Joiners), ids(c.Leavers)
+		}
+		if p != nil && p.Roster == h {
+			x.Key = &p.Key
 		}
 		links = append(links, x)
 		return nil
@@ -168,6 +184,9 @@ func (a *app) showLineage(l council.Lineage) error {
 		}
 		table(w, rows)
 		fmt.Fprintf(w, "\nEvery link holds. The council now: %s.\n", join(r.IDs()))
+		if p != nil {
+			fmt.Fprintf(w, "The key %s says that roster %d holds it. Compare it with the council's address.\n", p.Key.Hex(), p.Version)
+		}
 	})
 }
 

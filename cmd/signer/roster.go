@@ -25,7 +25,7 @@ to hand, or each signs a copy and 'roster merge' puts them together.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.rosterNew(), a.rosterSign(), a.rosterShow(), a.rosterMerge(), a.rosterVerify())
+	cmd.AddCommand(a.rosterNew(), a.rosterSign(), a.rosterShow(), a.rosterMerge(), a.rosterVerify(), a.rosterProclamation())
 	return cmd
 }
 

@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"walletsign":   func(ts *testscript.TestScript, _ bool, args []string) { walletSign(t, ts, args) },
 			"backend":      func(ts *testscript.TestScript, _ bool, args []string) { backend(t, ts, args) },
 			"change":       change,
+			"proclaim":     func(ts *testscript.TestScript, _ bool, args []string) { proclaim(t, ts, args) },
 			"home":         func(ts *testscript.TestScript, _ bool, args []string) { home(t, ts, args) },
 			"occupy":       occupy,
 			"born":         func(ts *testscript.TestScript, _ bool, args []string) { born(t, ts, args) },

@@ -63,6 +63,12 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	}
 	if s.Roster != nil {
 		rows = append(rows, []string{"roster", fmt.Sprintf("%s, version %d, %d of %d, first term ends %s", s.Roster.Hash.Hex(), s.Roster.Version, s.Roster.Threshold, len(s.Roster.Members), s.Roster.TermEnds.UTC().Format(time.DateOnly))})
+		switch {
+		case s.Roster.Proclaimed != nil:
+			rows = append(rows, []string{"proclaimed", "the council's key says that this roster holds it; 'signer roster proclamation' shows it"})
+		case s.Roster.Unsigned != "":
+			rows = append(rows, []string{"proclaimed", "no: " + s.Roster.Unsigned})
+		}
 	}
 	if r := s.Rotation; r != nil {
 		rows = append(rows, []string{"rotation", fmt.Sprintf("to roster %d: %s%s", r.Roster, r.Stage, waits(*r))})
