@@ -57,7 +57,7 @@ func (s *story) tighten(ctx context.Context) error {
 	if r.Commit == nil || r.Commit.ShareEpoch != 2 {
 		return fmt.Errorf("%s tells of %+v; want a certificate that leaves the shares as they are", by[0].id, r.Commit)
 	}
-	s.say("roster 3 works under it after %d ms: locked by %s, no new shares; all nodes have the text from core-1's", took.Milliseconds(), list(r.Commit.Locked))
+	s.say("roster 3 works under it after %d ms: locked by %s, no new shares; the nodes have passed the text on", took.Milliseconds(), list(r.Commit.Locked))
 	if err := s.meet(ctx, s.members); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math/big"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,7 +51,7 @@ func TestJudging(t *testing.T) {
 		return &parts{config: config, text: old, charter: c, member: []byte(member), lineage: council.Lineage{First: council.SignedRoster{Roster: first}}}
 	}
 	const plain, picky = "version: 1\n", "version: 1\nrules: [{id: a, effect: deny, contracts: [gone]}]\n"
-	tx := council.Transaction{Chain: 1, To: common.HexToAddress("0x2222222222222222222222222222222222222222"), Data: common.FromHex("0x8456cb59")}
+	tx := council.Transaction{Value: new(big.Int), MaxGas: 100_000, MaxFeePerGas: big.NewInt(1), MaxTipPerGas: big.NewInt(1), ValidUntil: 1_900_000_060, Reason: "a test", Chain: 1, To: common.HexToAddress("0x2222222222222222222222222222222222222222"), Data: common.FromHex("0x8456cb59")}
 	verdict := func(by judging) policy.Decision {
 		return by.policy.Evaluate(by.policy.Assume(tx, common.Address{1}, 1_900_000_000, true))
 	}
@@ -62,7 +63,7 @@ func TestJudging(t *testing.T) {
 		t.Error("a policy that does not fit is taken at the first start")
 	}
 	by, err := parts(plain).judging(place{roster: first}, node.Standing{First: first}, book)
-	if err != nil || by.charter.Hash() != hash(old) || len(by.warnings) > 0 {
+	if d := verdict(by); err != nil || !d.Allow || by.charter.Hash() != hash(old) || len(by.warnings) > 0 {
 		t.Fatalf("under the first roster: %+v, %v", by, err)
 	}
 	by, err = parts(picky).judging(place{roster: first}, switched, book)
