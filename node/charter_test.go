@@ -219,7 +219,7 @@ func TestCharterTextCountsTheDelay(t *testing.T) {
 	waits := says(agenda.StageProposed, "begins")
 	c.until("all to have the text", waits)
 	c.pass(46 * time.Hour)
-	for _, m := range deaf[:2] {
+	for _, m := range deaf[:3] {
 		c.stop(m)
 		c.start(m)
 	}
