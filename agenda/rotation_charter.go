@@ -96,7 +96,7 @@ func (r *Rotation) approvedBy(s council.Succession) int {
 // approvals than the one that this node has taken up: the charter in force may want them.
 func (r *Rotation) outdoes(digest common.Hash, s council.Succession) bool {
 	was := r.agreed[digest]
-	return r.recharters(s) && len(s.Approvals) > len(was.Approvals) && s.Verify(r.Holding.Roster, r.Profile) == nil && r.approvedBy(s) > was.approved
+	return r.recharters(s) && len(s.Approvals) > was.approved && s.Verify(r.Holding.Roster, r.Profile) == nil && r.approvedBy(s) > was.approved
 }
 
 // knowsCharter takes up what was said of a charter.
