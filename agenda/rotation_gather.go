@@ -189,6 +189,11 @@ func leader(s council.Succession) council.MemberID { return s.Roster.Members[0].
 // gather says that this node is ready, and begins a try when it leads and all are
 // there; one that moves no share waits for neither.
 func (r *Rotation) gather() {
+	for _, h := range r.workable() { // one that is not chosen now may be, then
+		for _, d := range []time.Duration{-settling * time.Second, 0, settling*time.Second + 1} {
+			r.due(r.opens(h), d)
+		}
+	}
 	digest, s, ok := r.chosen()
 	if r.agreed[digest].still() {
 		r.still(digest)
