@@ -43,7 +43,7 @@ func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
 		return d
 	}
 	s, ok := r.agreed[t.Succession]
-	if !ok || t.Check(r.Holding, s.Succession) != nil {
+	if !ok || opener != "" && numberedTooHigh(t) || t.Check(r.Holding, s.Succession) != nil {
 		return nil
 	}
 	if opener != "" {

@@ -67,11 +67,12 @@ func (r *Rotation) unwilling(d *dossier) map[council.MemberID]bool {
 // mustRefuse reports whether others have locked for a try that this node will
 // never lock for: it has locked for another, has joined a later one, or its
 // operator does not want the succession. Its word lets them unlock. A still try that so
-// many refuse that it can't be committed is refused by all, or there would be no next.
+// many refuse that it can't be committed is refused by all, or there would be no next;
+// those after it have to wait for that.
 func (r *Rotation) mustRefuse(d *dossier) bool {
 	id := d.id
 	own := slices.ContainsFunc(r.locks, func(l council.Lock) bool { return l.Ceremony == id })
-	if own || r.locking == id || r.ended(d) || r.refuses(id) {
+	if own || r.locking == id || r.ended(d) || r.refuses(id) || !r.inTurn(d) {
 		return false
 	}
 	if n := len(r.Holding.Roster.Members); d.rotation.Still() && n-len(r.refusals[id]) < r.Holding.Roster.LockQuorum() {

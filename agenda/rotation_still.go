@@ -29,13 +29,24 @@ import (
 // tryAt is the try at a still succession that is the next one here: the first that no
 // abort certificate has ended.
 func (r *Rotation) tryAt(digest common.Hash) council.Rotation {
-	t := r.agreed[digest].first
-	for n := uint64(1); ; n++ {
-		t.Random = council.StillTry(n)
-		if !r.over(t.ID()) {
-			return t
-		}
+	h := r.agreed[digest]
+	for n := h.next.Random.Big().Uint64(); r.over(h.next.ID()); r.agreed[digest] = h {
+		n++
+		h.next.Random = council.StillTry(n)
 	}
+	return h.next
+}
+
+// exhausted reports whether all tries at a succession that moves no share were refused:
+// there is no next one.
+func (r *Rotation) exhausted(digest common.Hash) bool {
+	return r.agreed[digest].still() && numberedTooHigh(r.tryAt(digest))
+}
+
+// numberedTooHigh reports whether a try is a still one that nobody opens or joins: who
+// refuse them all must not have the others write down tries without end.
+func numberedTooHigh(t council.Rotation) bool {
+	return t.Still() && t.Random.Cmp(council.StillTry(MaxTries)) > 0
 }
 
 // still has this node work for a succession that moves no share.
