@@ -70,3 +70,50 @@ func TestRefusedTriesEnd(t *testing.T) {
 		t.Fatal(how)
 	}
 }
+
+// One member tells of new tries without end, refuses each of them and locks for it, while
+// the others wait for who joins, and one of them has refused the succession. That one
+// writes nothing more down, and nobody has more to say for it.
+func TestMadeUpTriesAreNobodysNews(t *testing.T) {
+	for _, locks := range []bool{false, true} {
+		w := newShift(t, 46)
+		s := w.plans[0]
+		w.boot("core-2", "core-3")
+		w.propose("core-2", s)
+		w.run(time.Second, never)
+		w.give(w.desks["core-3"], agenda.AbortWanted{Reason: "a test"})
+		w.run(2*time.Minute, never) // by now each speaks once in a while
+		said := 0
+		w.veto = func(_ string, e agenda.Effect) bool {
+			if _, ok := e.(agenda.Send); ok {
+				said++
+			}
+			return false
+		}
+		var after common.Hash
+		for i := range agenda.MaxTries * 2 {
+			r, err := council.Rotate(w.holding, s, yes, common.Hash{1, byte(i)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := agenda.Dossier{Rotation: r, Refusals: []council.Refusal{refusalBy(t, "core-1", r.ID())}}
+			if locks {
+				l := r.Lock("core-1", common.Hash{2})
+				l.After = after
+				if l, err = l.Sign(testcouncil.NodeKey("core-1")); err != nil {
+					t.Fatal(err)
+				}
+				d.Locks, after = []council.Lock{l}, l.ID()
+			}
+			w.give(w.desks["core-3"], agenda.Said{From: "core-1", Message: d})
+			w.run(100*time.Millisecond, never)
+		}
+		w.run(time.Minute, never)
+		if said > 64 {
+			t.Errorf("locks %v: two nodes have said %d things", locks, said)
+		}
+		if n := len(w.desks["core-3"].disk.Refusals); n != 1 {
+			t.Errorf("locks %v: core-3 has written down %d refusals", locks, n)
+		}
+	}
+}
