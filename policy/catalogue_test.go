@@ -1,12 +1,15 @@
 package policy
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/millicent-one/signer/configs"
+	"github.com/millicent-one/signer/council"
 )
 
 // All that security councils are known to do, by class.
@@ -87,6 +90,30 @@ func TestRenouncingMustBeNamed(t *testing.T) {
 	}
 }
 
+// A catalogue comes from others too: what it may hold is bounded before it is looked at.
+func TestCatalogueIsBounded(t *testing.T) {
+	const head = "version: 1\nactions:\n"
+	action := func(name, functions string) string {
+		return fmt.Sprintf("  - {name: %s, class: permissive, duty: oversight, functions: [%s], sentence: Do it}\n", name, functions)
+	}
+	var functions, actions strings.Builder
+	for i := range MaxFunctions + 1 {
+		fmt.Fprintf(&functions, "f%d(),", i)
+	}
+	for i := range MaxActions {
+		actions.WriteString(action(fmt.Sprintf("a%d", i), fmt.Sprintf("a%d()", i)))
+	}
+	for text, want := range map[string]string{
+		action("much", functions.String()): `action "much" has 257 functions; at most 256`,
+		actions.String():                   "actions; at most 512",
+		action("x", "f()") + "  - {? " + strings.Repeat("k", 5_000) + "\n: [" + strings.Repeat("0,", 5_000) + "]}\n": "a key has 5000 bytes",
+	} {
+		if _, err := (CharterText{Charter: configs.Charter, Actions: []byte(head + text)}).Hash(); err == nil || !strings.Contains(err.Error(), want) || council.Hint(err) == "" {
+			t.Errorf("%v; want a word of %q", err, want)
+		}
+	}
+}
+
 func TestHashes(t *testing.T) {
 	base := sampleCharter(t)
 	load := func(text string) *Charter {
@@ -122,6 +149,9 @@ func TestHashes(t *testing.T) {
 		t.Error("another catalogue leaves the charter's hash, though sentences differ")
 	}
 	actionsHash := sampleActions(t).Hash()
+	if want := common.HexToHash("0xa830e7c54c2679891f006a7230a467b58b86290cb26656fc9ba8ccbc50542558"); actionsHash != want {
+		t.Errorf("the catalogue's hash is %s and was %s: rosters name it", actionsHash, want)
+	}
 	if want := crypto.Keccak256Hash([]byte("millicent/charter/1\x00"), crypto.Keccak256(configs.Charter), actionsHash[:]); base.Hash() != want {
 		t.Errorf("hash %s is not as documented: %s", base.Hash(), want)
 	}
