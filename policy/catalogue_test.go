@@ -114,6 +114,37 @@ func TestCatalogueIsBounded(t *testing.T) {
 	}
 }
 
+// Two catalogues with one hash mean the same.
+func TestCatalogueHashIsOfTheMeaning(t *testing.T) {
+	const shut = `  - {name: shut, class: restrictive, duty: oversight, functions: ["set(address who, bool closed)"], where: {closed: "true"}, sentence: "Shut {who}"}` + "\n"
+	const open = `  - {name: open, class: permissive, duty: oversight, functions: ["set(address of, bool off)"], where: {off: "false"}, sentence: "Open {of}"}` + "\n"
+	load := func(actions string) *Catalogue {
+		c, err := LoadActions("a.yaml", []byte("version: 1\nactions:\n"+actions))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	const charter = `{version: 1, name: x, threshold: 4, chains: [{name: a, id: 1}], limits: {gas: 100000, fee: 1 gwei, tip: 1 gwei, validity: 1h},
+contracts: [{name: k, chain: a, address: "0x1111111111111111111111111111111111111111", abi: ["set(address,bool)"]}], rules: []}`
+	one, two := load(shut+open), load(open+shut)
+	if one.Hash() != two.Hash() {
+		t.Error("the order of the file is in the hash")
+	}
+	for _, actions := range []*Catalogue{one, two} {
+		c, err := LoadCharter("c.yaml", []byte(charter), actions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name := c.contracts[0].order[0].Params[0].Name; name != "of" {
+			t.Errorf("the parameter is called %s; the lowest action calls it of", name)
+		}
+	}
+	if _, err := LoadActions("a.yaml", []byte("version: 1\nactions:\n"+strings.Replace(open, "Open {of}", "Open {of}|f()", 1))); err == nil || council.Hint(err) == "" {
+		t.Errorf("a sentence with a part of another field: %v", err)
+	}
+}
+
 func TestHashes(t *testing.T) {
 	base := sampleCharter(t)
 	load := func(text string) *Charter {
