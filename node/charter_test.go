@@ -148,6 +148,21 @@ func TestCharterTightens(t *testing.T) {
 	}
 	c.until("the new charter everywhere", c.under(plan.Roster, all...))
 	c.speak("well", "core-3", "core-1", "core-2", "core-3", "core-4")
+
+	// Whoever makes up hashes that the journal has to look at gets one look.
+	other := plan.Roster.Charter
+	other[31] ^= 1
+	for to, k := range map[council.MemberID]struct {
+		ask  []common.Hash
+		want []bool
+	}{
+		"liar":   {[]common.Hash{other, plan.Roster.Charter}, []bool{false, false}},
+		"honest": {[]common.Hash{plan.Roster.Charter, plan.Roster.Charter, c.first.Charter}, []bool{true, false, true}},
+	} {
+		if shown, err := c.rooms["core-1"].ShowsCharters(t.Context(), to, k.ask...); err != nil || !slices.Equal(shown, k.want) {
+			t.Errorf("the %s one is shown %v, %v; want %v", to, shown, err, k.want)
+		}
+	}
 }
 
 // A charter that may loosen takes five approvals, and waits for two days from when each

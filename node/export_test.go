@@ -223,3 +223,16 @@ func (n *Node) Hello(ctx context.Context, from council.MemberID, ahead time.Dura
 func (n *Node) KnowCharter(ctx context.Context, k agenda.CharterKnown) error {
 	return n.call(ctx, func() error { n.knowCharter(k); return nil })
 }
+
+// ShowsCharters reports whether a member that asks for charters at one time is shown
+// the text of each.
+func (n *Node) ShowsCharters(ctx context.Context, to council.MemberID, hashes ...common.Hash) ([]bool, error) {
+	return ask(ctx, n, func() (shown []bool, err error) {
+		now := n.now()
+		for _, h := range hashes {
+			_, ok := n.shownCharter(to, h, now)
+			shown = append(shown, ok)
+		}
+		return shown, nil
+	})
+}
