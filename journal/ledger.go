@@ -20,7 +20,7 @@ type Row struct {
 	Chain    uint64             `json:"chain"`
 	Nonce    uint64             `json:"nonce"`
 	Proposal council.ProposalID `json:"proposal"`
-	Attempt  uint64             `json:"attempt"` // highest reserved, from 1
+	Attempt  uint64             `json:"attempt"` // highest reserved here, from 1; 0: this node knows the row from others
 	Digest   common.Hash        `json:"digest"`  // of that attempt
 
 	State   State              `json:"state"`

@@ -31,6 +31,11 @@ func WriteSwitch(j *journal.Journal, i int, sw council.Switch, certificate []byt
 	return writeSwitch(j, i, sw, certificate)
 }
 
+// OpenRows are what a lock would carry.
+func OpenRows(j *journal.Journal, s Standing) ([]council.OpenRow, error) {
+	return (&Node{journal: j, standing: s, holding: s.Holding(), agenda: new(agenda.Agenda)}).openRows()
+}
+
 // Sessions counts the engine sessions that the node has in its table.
 func (n *Node) Sessions(ctx context.Context) (int, error) {
 	return ask(ctx, n, func() (int, error) { return len(n.runners), nil })

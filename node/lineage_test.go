@@ -42,6 +42,7 @@ func TestTenRotations(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := council.OpenRow{Place: council.Place{Chain: 7, Nonce: 4}, Proposal: council.ProposalID{4}, State: council.OpenRevealed}
+	word := council.OpenRow{Place: council.Place{Digest: common.Hash{5}}, Proposal: council.ProposalID{5}, State: council.OpenRevealed}
 	lineage := council.Lineage{First: council.SignedRoster{Roster: first}}
 	for _, m := range first.Members {
 		lineage.First.Sigs = append(lineage.First.Sigs, council.WalletSignature{Member: m.ID, Sig: testcouncil.Sign(t, first.Document(), founders.Wallets[m.ID])})
@@ -65,7 +66,7 @@ func TestTenRotations(t *testing.T) {
 		leavers := []council.MemberID{names[council.Community][i], names[council.Core][i]}
 		step := people.successionOn(testcouncil.TermStart+uint64(i+1)*86_400, h.Roster, leavers,
 			[]council.MemberID{names[council.Community][i+3], names[council.Core][i+4]})
-		c := people.certificate(h, step, open, func(d common.Hash) []byte {
+		c := people.certificate(h, step, []council.OpenRow{word, open}, func(d common.Hash) []byte {
 			sig, err := crypto.Sign(d[:], key)
 			if err != nil {
 				t.Fatal(err)
@@ -111,6 +112,23 @@ func TestTenRotations(t *testing.T) {
 	if err != nil || len(rows) != 1 || rows[0].Nonce != 4 || rows[0].Proposal != open.Proposal || rows[0].State != journal.Revealed || rows[0].Key != g.Key {
 		t.Errorf("the ledger has %+v, %v", rows, err)
 	}
+	told := func() []council.OpenRow {
+		t.Helper()
+		rows, err := node.OpenRows(book, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	if rows := told(); len(rows) > 0 {
+		t.Errorf("a lock has hearsay in it: %+v", rows)
+	}
+	// From now on this node has worked on it, and others need not know.
+	err = errors.Join(book.Reserve(journal.Row{Key: g.Key, Chain: 7, Nonce: 4, Proposal: open.Proposal, Attempt: 1, Digest: common.Hash{6}}),
+		book.ReserveMessage(word.Place.Digest, word.Proposal, 1))
+	if rows := told(); err != nil || !slices.Equal(rows, []council.OpenRow{word, open}) {
+		t.Errorf("of what was signed here a lock says %+v, %v", rows, err)
+	}
 	for _, m := range first.Members {
 		if _, still := last.Roster.Member(m.ID); still || s.RosterOf(m.ID, m.Peer).Version != 11 {
 			t.Errorf("%s has a seat, or works under a roster that is over", m.ID)
@@ -133,9 +151,9 @@ func TestTenRotations(t *testing.T) {
 	}
 }
 
-// certificate commits a succession, with the Locks of five old members who all have a
-// row open.
-func (c *cabinet) certificate(h council.Holding, s council.Succession, row council.OpenRow, sign func(common.Hash) []byte) council.Certificate {
+// certificate commits a succession, with the Locks of all old members who stay, all of
+// whom have these rows open.
+func (c *cabinet) certificate(h council.Holding, s council.Succession, rows []council.OpenRow, sign func(common.Hash) []byte) council.Certificate {
 	c.t.Helper()
 	var stay []council.MemberID
 	for _, m := range h.Roster.IDs() {
@@ -161,7 +179,7 @@ func (c *cabinet) certificate(h council.Holding, s council.Succession, row counc
 	}
 	for _, m := range stay {
 		l := r.Lock(m, ack.Set(s.Roster))
-		l.Rows = []council.OpenRow{row}
+		l.Rows = rows
 		if l, err = l.Sign(testcouncil.NodeKey(m)); err != nil {
 			c.t.Fatal(err)
 		}
