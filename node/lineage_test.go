@@ -3,6 +3,7 @@ package node_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -10,9 +11,11 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/keystore"
 	"github.com/millicent-one/signer/node"
 )
 
@@ -129,6 +132,7 @@ func TestTenRotations(t *testing.T) {
 	if rows := told(); err != nil || !slices.Equal(rows, []council.OpenRow{word, open}) {
 		t.Errorf("of what was signed here a lock says %+v, %v", rows, err)
 	}
+	people.stillWithoutShare(book, s)
 	for _, m := range first.Members {
 		if _, still := last.Roster.Member(m.ID); still || s.RosterOf(m.ID, m.Peer).Version != 11 {
 			t.Errorf("%s has a seat, or works under a roster that is over", m.ID)
@@ -151,6 +155,33 @@ func TestTenRotations(t *testing.T) {
 	}
 }
 
+// A node whose keystore was lost goes along with a step that moves no share: there is
+// nothing that its keystore would have to follow with.
+func (c *cabinet) stillWithoutShare(book *journal.Journal, s node.Standing) {
+	c.t.Helper()
+	h := s.Holding()
+	step := c.successionOn(testcouncil.TermStart+20*86_400, h.Roster, nil, nil, func(r *council.Roster) { r.Charter = common.Hash{9} })
+	cert := c.certificate(h, step, nil, nil)
+	sw, err := council.VerifyCertificate(h, council.Millicent, cert)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	dir := c.t.TempDir()
+	pass := filepath.Join(dir, "passphrase")
+	if err := os.WriteFile(pass, []byte("correct horse"), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	keys, err := keystore.Create(filepath.Join(dir, "keys"), keystore.PassphraseFile(pass).WorkFactor(10))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer keys.Close()
+	after, err := node.SwitchTwice(book, keys, s, h.Roster.Members[0], agenda.SwitchShare{Certificate: cert, Switch: sw})
+	if err != nil || len(after.Switches) != len(s.Switches)+1 || after.Roster().Charter != step.Roster.Charter {
+		c.t.Errorf("a still step without a share: %v", err)
+	}
+}
+
 // certificate commits a succession, with the Locks of all old members who stay, all of
 // whom have these rows open.
 func (c *cabinet) certificate(h council.Holding, s council.Succession, rows []council.OpenRow, sign func(common.Hash) []byte) council.Certificate {
@@ -161,24 +192,24 @@ func (c *cabinet) certificate(h council.Holding, s council.Succession, rows []co
 			stay = append(stay, m)
 		}
 	}
-	r, err := council.Rotate(h, s, stay[:4], crypto.Keccak256Hash([]byte("random"), []byte{byte(h.Epoch)}))
+	dealers, random := stay[:4], crypto.Keccak256Hash([]byte("random"), []byte{byte(h.Epoch)})
+	still := !council.Compare(h.Roster, s.Roster).Reshares()
+	if still {
+		dealers, random = nil, council.StillTry(1)
+	}
+	r, err := council.Rotate(h, s, dealers, random)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	out := council.Certificate{Succession: s, Rotation: r, Transcript: common.Hash{byte(h.Epoch)}}
-	ack := r.Ack(out.Transcript)
-	for _, m := range s.Roster.IDs() {
-		a, err := ack.Sign(m, testcouncil.NodeKey(m))
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		out.Acks = append(out.Acks, a)
-	}
-	for _, set := range s.Roster.TestSubsets() {
-		out.Tests = append(out.Tests, council.TestSignature{Signers: set, Signature: sign(council.TestDigest(r.ToEpoch, r.To, set, r.ID()))})
+	out := council.Certificate{Succession: s, Rotation: r}
+	var acks common.Hash
+	if !still {
+		out.Transcript = common.Hash{byte(h.Epoch)}
+		acks = r.Ack(out.Transcript).Set(s.Roster)
+		c.acknowledges(&out, sign)
 	}
 	for _, m := range stay {
-		l := r.Lock(m, ack.Set(s.Roster))
+		l := r.Lock(m, acks)
 		l.Rows = rows
 		if l, err = l.Sign(testcouncil.NodeKey(m)); err != nil {
 			c.t.Fatal(err)
@@ -187,6 +218,22 @@ func (c *cabinet) certificate(h council.Holding, s council.Succession, rows []co
 	}
 	slices.SortFunc(out.Locks, func(x, y council.Lock) int { return slices.Compare([]byte(x.Member), []byte(y.Member)) })
 	return out
+}
+
+// acknowledges shows that all new members have shares.
+func (c *cabinet) acknowledges(out *council.Certificate, sign func(common.Hash) []byte) {
+	c.t.Helper()
+	r, ack := out.Rotation, out.Rotation.Ack(out.Transcript)
+	for _, m := range out.Succession.Roster.IDs() {
+		a, err := ack.Sign(m, testcouncil.NodeKey(m))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		out.Acks = append(out.Acks, a)
+	}
+	for _, set := range out.Succession.Roster.TestSubsets() {
+		out.Tests = append(out.Tests, council.TestSignature{Signers: set, Signature: sign(council.TestDigest(r.ToEpoch, r.To, set, r.ID()))})
+	}
 }
 
 // switches writes a certificate as a node does that takes it up.
