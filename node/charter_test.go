@@ -88,6 +88,9 @@ func (c *cabinet) under(want council.Roster, members ...council.MemberID) func()
 // are away. What was open is void, and what it forbids is denied. Who was away follows
 // by the certificate alone, and gets the text from the others.
 func TestCharterTightens(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real council that signs")
+	}
 	c := newCharterCabinet(t)
 	all := c.size.IDs()
 	away := []council.MemberID{"core-3", "core-4"}
@@ -132,7 +135,10 @@ func TestCharterTightens(t *testing.T) {
 		t.Errorf("the approval of before still counts: %+v", x)
 	}
 	q, err := c.rooms["core-1"].Propose(t.Context(), api.ProposeRequest{Statement: "All is well with the council, still.", Reason: "a test"})
-	if err == nil {
+	switch {
+	case err != nil && !strings.Contains(err.Error(), "charter/statements"):
+		t.Fatal(err)
+	case err == nil:
 		c.await("core-1", "the refusal", minute, func(r *room) bool {
 			return slices.ContainsFunc(r.proposal(t, q.ID).Verdicts, func(v api.Verdict) bool { return !v.Allow && v.Rule == "charter/statements" })
 		})
@@ -147,6 +153,9 @@ func TestCharterTightens(t *testing.T) {
 // A charter that may loosen takes five approvals, and waits for two days from when each
 // node has first heard of it, also across restarts.
 func TestCharterLoosens(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real council that signs")
+	}
 	c := newCharterCabinet(t)
 	all := c.size.IDs()
 	for _, m := range all {

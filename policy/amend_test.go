@@ -268,7 +268,7 @@ func TestTighteningOnlyTightens(t *testing.T) {
 	}
 	slices.SortFunc(subjects, func(a, b subject) int { return strings.Compare(a.name, b.name) })
 	pairs, tighter, bitten := 0, map[string]int{}, 0
-	rapid.Check(t, func(t *rapid.T) {
+	property := func(t *rapid.T) {
 		s := rapid.SampledFrom(subjects).Draw(t, "charter")
 		f := charterTree{parseNode(string(s.text))}
 		old, err := LoadCharter("charter.yaml", s.text, actions)
@@ -322,7 +322,12 @@ func TestTighteningOnlyTightens(t *testing.T) {
 				bitten++
 			}
 		}
-	})
+	}
+	for range 5 { // a hundred draws may be short of pairs that load and tighten
+		if rapid.Check(t, property); len(tighter) >= 2 && bitten > 0 {
+			break
+		}
+	}
 	if len(tighter) < 2 || bitten == 0 {
 		t.Errorf("the property was not exercised: %d pairs; tighter: %v; %d actions forbidden", pairs, tighter, bitten)
 	}
