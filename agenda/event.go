@@ -77,6 +77,7 @@ type Ledger struct {
 	Nonce    uint64
 	Proposal council.ProposalID
 	State    RowState
+	Hearsay  bool // inherited, and this node has never taken part in signing it
 }
 
 // RowState mirrors the state of a ledger row.

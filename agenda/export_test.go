@@ -18,3 +18,9 @@ func (a *Agenda) Leader(id council.ProposalID, attempt uint64) council.MemberID 
 
 // Hearings counts the sessions that the court remembers.
 func (c *Court) Hearings() int { return len(c.hearings) }
+
+// NonceFor is the nonce that a proposal would be signed at.
+func (a *Agenda) NonceFor(id council.ProposalID) (uint64, error) {
+	p := a.proposals[id]
+	return a.nonceFor(a.laneOf(p), p)
+}

@@ -35,6 +35,7 @@ type lane struct {
 type row struct {
 	proposal council.ProposalID
 	state    RowState
+	hearsay  bool // see Ledger
 	freeing  bool // asked for, and not answered yet
 }
 
@@ -93,8 +94,10 @@ func (a *Agenda) row(ev Ledger) {
 			return
 		}
 	}
-	l.rows[ev.Nonce] = row{proposal: ev.Proposal, state: ev.State}
-	l.byID[ev.Proposal] = ev.Nonce
+	l.rows[ev.Nonce] = row{proposal: ev.Proposal, state: ev.State, hearsay: ev.Hearsay}
+	if _, has := l.byID[ev.Proposal]; !has || !ev.Hearsay { // a claim does not move what has a nonce
+		l.byID[ev.Proposal] = ev.Nonce
+	}
 }
 
 // free asks for a reservation to be given back, once: a second answer would come
@@ -124,15 +127,28 @@ func (l *lane) ended(nonce, attempt uint64) {
 	}
 }
 
-// live finds the lowest nonce, not yet mined, that belongs to a proposal.
+// live finds the lowest nonce, not yet mined, that belongs to a proposal. What is only
+// hearsay counts where it follows on what is known, see ahead.
 func (l *lane) live() (uint64, row, bool) {
 	for _, n := range slices.Sorted(maps.Keys(l.rows)) {
 		r := l.rows[n]
-		if n >= l.nonce && (r.state == RowReserved || r.state == RowRevealed) {
+		if n >= l.nonce && (r.state == RowReserved || r.state == RowRevealed) && !(r.hearsay && l.ahead(n)) {
 			return n, r, true
 		}
 	}
 	return 0, row{}, false
+}
+
+// ahead reports whether there is a nonce before this one that is neither used nor
+// anybody's. The council has one nonce in flight, so a row from there is none that an
+// honest member has told of: it is made up, and must not close the chain.
+func (l *lane) ahead(n uint64) bool {
+	for at := l.nonce; at < n; at++ {
+		if _, ok := l.rows[at]; !ok {
+			return true
+		}
+	}
+	return false
 }
 
 // holder is the proposal that has the nonce in flight; zero for none.
@@ -156,11 +172,16 @@ func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
 			return 0, fmt.Errorf("proposal %s was displaced at nonce %d and is void", p.ID.Short(), n)
 		case r.state == RowConsumed || n < l.nonce || p.done(): // what became of it may be known before the new head
 			return 0, fmt.Errorf("proposal %s has already run at nonce %d", p.ID.Short(), n)
+		case r.hearsay && l.ahead(n):
+			return 0, fmt.Errorf("proposal %s has nonce %d, as a member has said at a rotation, and next is %d: wait for the chain, or make a new one with 'signer propose'", p.ID.Short(), n, l.nonce)
 		}
 		return n, nil
 	}
 	n, r, held := l.live()
 	if deed, ok := p.Intent.(council.Transaction); ok && deed.Replaces != (council.ProposalID{}) {
+		if l.lost(deed.Replaces) { // its place is nobody's, so live does not find it
+			return l.nonce, nil
+		}
 		if !held || r.proposal != deed.Replaces {
 			return 0, fmt.Errorf("proposal %s replaces %s, which holds no nonce", p.ID.Short(), deed.Replaces.Short())
 		}
@@ -170,6 +191,18 @@ func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
 		return 0, fmt.Errorf("nonce %d belongs to proposal %s until it is mined or replaced", n, r.proposal.Short())
 	}
 	return l.nonce, nil
+}
+
+// lost reports whether the next nonce was a proposal's that is void, and nobody has it
+// now: two members have claimed it at a rotation, or what replaced it was given back.
+// Then only an approved replacement can have it.
+func (l *lane) lost(p council.ProposalID) bool {
+	r, ok := l.rows[l.nonce]
+	if ok && r.state != RowDisplaced {
+		return false
+	}
+	n, had := l.byID[p]
+	return ok && r.proposal == p || had && n == l.nonce
 }
 
 // choice is the attempt that a lane would make next.

@@ -23,7 +23,7 @@ const (
 	MaxDossiers      = 4   // tries of a rotation that one member tells of and this node has not joined
 	MaxHearings      = 96  // sessions that a court remembers, those that are over included
 	MaxProclaimed    = 9   // tries at the proclamation of a roster under one leader, in the life of a process: four honest ones come to each of 35 sets
-	MaxTries         = 64  // at rotations under one share epoch; their shares are all kept
+	MaxTries         = 64  // at rotations under one share epoch; their shares are all kept. At one step that moves no share, too
 )
 
 // settling is how long, in seconds, a node has known of a succession that moves no share

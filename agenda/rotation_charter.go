@@ -27,10 +27,10 @@ type heard struct {
 	council.Succession
 	seen     uint64           // when it first heard of it, in unix seconds
 	approved int              // members whose approval counts; looked at where the charter changes
-	first    council.Rotation // the first try, of one that moves no share
+	next     council.Rotation // of one that moves no share: no try before this one is open
 }
 
-func (h heard) still() bool { return h.first.Key != (common.Address{}) }
+func (h heard) still() bool { return h.next.Key != (common.Address{}) }
 
 // recharters reports whether a succession brings another charter.
 func (r *Rotation) recharters(s council.Succession) bool {
@@ -99,7 +99,7 @@ func (r *Rotation) approvedBy(s council.Succession) int {
 // approvals than the one that this node has taken up: the charter in force may want them.
 func (r *Rotation) outdoes(digest common.Hash, s council.Succession) bool {
 	was := r.agreed[digest]
-	return r.recharters(s) && len(s.Approvals) > len(was.Approvals) && s.Verify(r.Holding.Roster, r.Profile) == nil && r.approvedBy(s) > was.approved
+	return r.recharters(s) && len(s.Approvals) > was.approved && s.Verify(r.Holding.Roster, r.Profile) == nil && r.approvedBy(s) > was.approved
 }
 
 // knowsCharter takes up what was said of a charter.

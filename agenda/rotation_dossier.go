@@ -43,19 +43,20 @@ func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
 		return d
 	}
 	s, ok := r.agreed[t.Succession]
-	if !ok || t.Check(r.Holding, s.Succession) != nil {
+	if !ok || opener != "" && numberedTooHigh(t) || t.Check(r.Holding, s.Succession) != nil {
 		return nil
 	}
 	if opener != "" {
 		var theirs []common.Hash
 		for x, d := range r.files {
-			if d.opener == opener && len(d.locks) == 0 && !slices.Contains(r.tries, x) {
+			if d.opener == opener && r.forgettable(x, d) {
 				theirs = append(theirs, x)
 			}
 		}
 		if len(theirs) >= MaxDossiers {
 			slices.SortFunc(theirs, common.Hash.Cmp)
 			delete(r.files, theirs[0])
+			delete(r.refusals, theirs[0])
 		}
 	}
 	d := &dossier{
@@ -64,6 +65,34 @@ func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
 	}
 	r.files[id] = d
 	return d
+}
+
+// forgettable reports whether a try is nothing but what one member tells of: nobody else
+// has locked for it, its Lock there convicts nobody, and this node has neither joined nor
+// refused it. The next one at a still succession is more than that.
+func (r *Rotation) forgettable(id common.Hash, d *dossier) bool {
+	if slices.Contains(r.tries, id) || r.refuses(id) || d.rotation.Still() && r.inTurn(d) {
+		return false
+	}
+	_, own := d.locks[d.opener]
+	return len(d.locks) == 0 || len(d.locks) == 1 && own && !r.shown[d.opener]
+}
+
+// mayLock reports whether there is room for another Lock of a member. An honest one
+// locks again when a try is over.
+func (r *Rotation) mayLock(m council.MemberID) bool {
+	n := 0
+	for _, d := range r.files {
+		if _, ok := d.locks[m]; ok && !r.ended(d) {
+			n++
+		}
+	}
+	return n < MaxTries
+}
+
+// spreads reports whether this node tells others of a try unasked.
+func (r *Rotation) spreads(d *dossier) bool {
+	return !r.ended(d) && (d == r.current() && r.active(d) || d.complete() && len(d.locks) > 0)
 }
 
 // merge takes up what a dossier says beyond what is known.
@@ -83,8 +112,11 @@ func (r *Rotation) merge(m Dossier, from council.MemberID) {
 		news = d.test(t) || news
 	}
 	for _, l := range m.Locks {
-		news = d.lock(r.Holding, l) || news
+		if _, have := d.locks[l.Member]; have || r.mayLock(l.Member) {
+			news = d.lock(r.Holding, l) || news
+		}
 	}
+	news = news && r.spreads(d) // what goes no further is nobody's news
 	for _, x := range m.Refusals {
 		news = r.refusal(x) || news
 	}

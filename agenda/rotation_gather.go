@@ -39,8 +39,8 @@ func (r *Rotation) agree(digest common.Hash, h HeardSuccession) (news bool, err 
 	if r.recharters(x.Succession) {
 		x.approved = r.approvedBy(x.Succession)
 	}
-	if x.first = was.first; !known && !council.Compare(r.Holding.Roster, x.Roster).Reshares() {
-		if x.first, err = council.Rotate(r.Holding, x.Succession, nil, council.StillTry(1)); err != nil {
+	if x.next = was.next; !known && !council.Compare(r.Holding.Roster, x.Roster).Reshares() {
+		if x.next, err = council.Rotate(r.Holding, x.Succession, nil, council.StillTry(1)); err != nil {
 			delete(r.agreed, digest)
 			return false, err
 		}
@@ -153,7 +153,7 @@ func (r *Rotation) workable() (open []common.Hash) {
 	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
 		s := r.agreed[h].Succession
 		old, receives := r.roles(s)
-		if !r.over(h) && !r.refuses(h) && (old || receives) && r.short(h) == "" && !(bound && r.agreed[h].still()) {
+		if !r.over(h) && !r.refuses(h) && (old || receives) && r.short(h) == "" && !(bound && r.agreed[h].still()) && !r.exhausted(h) {
 			open = append(open, h)
 		}
 	}
@@ -196,6 +196,11 @@ func leader(s council.Succession) council.MemberID { return s.Roster.Members[0].
 // gather says that this node is ready, and begins a try when it leads and all are
 // there; one that moves no share waits for neither.
 func (r *Rotation) gather() {
+	for _, h := range r.workable() { // one that is not chosen now may be, then
+		for _, d := range []time.Duration{-settling * time.Second, 0, settling*time.Second + 1} {
+			r.due(r.opens(h), d)
+		}
+	}
 	digest, s, ok := r.chosen()
 	if r.agreed[digest].still() {
 		r.still(digest)

@@ -26,7 +26,19 @@ func (r *Rotation) over(subject common.Hash) bool {
 	return ok
 }
 
-// refusal takes up a refusal of something that is known here.
+// passesOn reports whether this node says again what was refused under a name: its own
+// refusals, and what can matter to others, which is a succession, a try that somebody has
+// locked for, and the next one at a still succession. Anybody can make up other tries.
+func (r *Rotation) passesOn(subject common.Hash) bool {
+	_, succession := r.agreed[subject]
+	if d := r.files[subject]; d != nil && !r.ended(d) {
+		return r.refuses(subject) || d.rotation.Still() && r.inTurn(d) || !d.rotation.Still() && d.complete() && len(d.locks) > 0
+	}
+	return !r.over(subject) && (succession || r.refuses(subject))
+}
+
+// refusal takes up a refusal of something that is known here, and reports whether it is
+// news for others.
 func (r *Rotation) refusal(x council.Refusal) bool {
 	_, succession := r.agreed[x.Subject]
 	_, try := r.files[x.Subject]
@@ -34,7 +46,7 @@ func (r *Rotation) refusal(x council.Refusal) bool {
 		return false
 	}
 	r.note(x)
-	return true
+	return r.passesOn(x.Subject)
 }
 
 func (r *Rotation) note(x council.Refusal) {
@@ -67,17 +79,18 @@ func (r *Rotation) unwilling(d *dossier) map[council.MemberID]bool {
 // mustRefuse reports whether others have locked for a try that this node will
 // never lock for: it has locked for another, has joined a later one, or its
 // operator does not want the succession. Its word lets them unlock. A still try that so
-// many refuse that it can't be committed is refused by all, or there would be no next.
+// many refuse that it can't be committed is refused by all, or there would be no next;
+// those after it have to wait for that.
 func (r *Rotation) mustRefuse(d *dossier) bool {
 	id := d.id
 	own := slices.ContainsFunc(r.locks, func(l council.Lock) bool { return l.Ceremony == id })
-	if own || r.locking == id || r.ended(d) || r.refuses(id) {
+	if own || r.locking == id || r.ended(d) || r.refuses(id) || !r.inTurn(d) {
 		return false
 	}
 	if n := len(r.Holding.Roster.Members); d.rotation.Still() && n-len(r.refusals[id]) < r.Holding.Roster.LockQuorum() {
 		return true
 	}
-	if len(d.locks) == 0 {
+	if len(d.locks) == 0 || !d.rotation.Still() && !d.complete() { // who is honest locks for no other
 		return false
 	}
 	other, locked := r.Locked()

@@ -147,6 +147,9 @@ func (r *Rotation) idleStatus() RotationStatus {
 					out.Stage = StageLocking
 				}
 			}
+		case out.Stage == StageNone && r.exhausted(h):
+			out = RotationStatus{Stage: StageGathering, Roster: s.Roster.Version,
+				Text: fmt.Sprintf("%d tries were refused, which is the most: agree on the step anew with 'signer term propose', for another day; if they are refused again, on one that puts out who refuses", MaxTries)}
 		case out.Stage == StageNone && r.short(h) != "":
 			out = RotationStatus{Stage: StageProposed, Roster: s.Roster.Version, Text: "not taken up: " + r.short(h)}
 		case out.Stage == StageNone:

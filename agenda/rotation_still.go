@@ -2,6 +2,7 @@ package agenda
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -28,13 +29,24 @@ import (
 // tryAt is the try at a still succession that is the next one here: the first that no
 // abort certificate has ended.
 func (r *Rotation) tryAt(digest common.Hash) council.Rotation {
-	t := r.agreed[digest].first
-	for n := uint64(1); ; n++ {
-		t.Random = council.StillTry(n)
-		if !r.over(t.ID()) {
-			return t
-		}
+	h := r.agreed[digest]
+	for n := h.next.Random.Big().Uint64(); r.over(h.next.ID()); r.agreed[digest] = h {
+		n++
+		h.next.Random = council.StillTry(n)
 	}
+	return h.next
+}
+
+// exhausted reports whether all tries at a succession that moves no share were refused:
+// there is no next one.
+func (r *Rotation) exhausted(digest common.Hash) bool {
+	return r.agreed[digest].still() && numberedTooHigh(r.tryAt(digest))
+}
+
+// numberedTooHigh reports whether a try is a still one that nobody opens or joins: who
+// refuse them all must not have the others write down tries without end.
+func numberedTooHigh(t council.Rotation) bool {
+	return t.Still() && t.Random.Cmp(council.StillTry(MaxTries)) > 0
 }
 
 // still has this node work for a succession that moves no share.
@@ -91,21 +103,34 @@ func (r *Rotation) joined(digest common.Hash) int {
 // preferred is the succession, of several in the order of their digests, that this node
 // works for when it is in no try: one that has been joined by so many that no other can
 // come about, or the one without shares that most have joined, since nobody leaves it;
-// then the first.
+// then the first, but for those that would only stand in the way (waits).
 func (r *Rotation) preferred(open []common.Hash) (best common.Hash, ok bool) {
 	if h, ok := r.ruling(open); ok {
 		return h, true
 	}
 	most := 0
 	for _, h := range open {
-		if n := r.joined(h); r.agreed[h].still() && n > most {
+		if n := r.joined(h); r.agreed[h].still() && n > most && !r.early(h) {
 			best, most = h, n
 		}
 	}
 	if most == 0 && len(open) > 0 {
-		best = open[0]
+		best = open[max(0, slices.IndexFunc(open, func(h common.Hash) bool { return !r.waits(h) }))]
 	}
 	return best, len(open) > 0
+}
+
+// early reports whether it is long until a succession may begin. What begins soon is
+// waited for: nodes have not heard of it at the same moment, and are to choose alike.
+func (r *Rotation) early(digest common.Hash) bool {
+	return r.opens(digest).Sub(r.now) > settling*time.Second
+}
+
+// waits reports whether a succession would only keep this node from another one: it is
+// early, or something keeps this node out and who could has had the time to join it.
+func (r *Rotation) waits(digest common.Hash) bool {
+	why, _ := r.keepsOut(digest)
+	return r.early(digest) || why != "" && r.now.Sub(r.opens(digest)) > settling*time.Second
 }
 
 // ruling is a succession that has been joined by so many that no other one comes to have

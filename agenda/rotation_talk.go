@@ -125,14 +125,13 @@ func (r *Rotation) talk() {
 		}
 	}
 	for _, h := range slices.SortedFunc(maps.Keys(r.refusals), common.Hash.Cmp) {
-		if !r.over(h) {
+		if r.passesOn(h) {
 			r.do(Send{Message: AbortMessage{council.AbortCertificate{Subject: h, Refusals: r.refusalsOf(h)}}})
 		}
 	}
 	d := r.current()
 	for _, id := range slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp) {
-		f := r.files[id]
-		if !r.ended(f) && (f == d && r.active(d) || f.complete() && len(f.locks) > 0) {
+		if f := r.files[id]; r.spreads(f) {
 			r.do(Send{Message: f.word(r.refusalsOf(id))})
 		}
 	}

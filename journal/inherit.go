@@ -52,7 +52,7 @@ func giveUp(tx *bolt.Tx, key common.Address, at council.Place, p council.Proposa
 		if err != nil {
 			return err
 		}
-		return forget(tx, p, []Mark{{Digest: at.Digest}})
+		return forget(tx, p, at.Digest[:], []Mark{{Digest: at.Digest}})
 	}
 	r := Row{Key: key, Chain: at.Chain, Nonce: at.Nonce, Proposal: p}
 	k := slotKey(key, at.Chain, at.Nonce)
@@ -67,7 +67,7 @@ func giveUp(tx *bolt.Tx, key common.Address, at council.Place, p council.Proposa
 	if err != nil {
 		return err
 	}
-	if err := forget(tx, p, marks); err != nil {
+	if err := forget(tx, p, k, marks); err != nil {
 		return err
 	}
 	return putSlot(tx, k, s)
@@ -134,10 +134,8 @@ func inherit(tx *bolt.Tx, key common.Address, r council.OpenRow, disputed bool) 
 	default:
 		s.Occupants = append(s.Occupants, occupant{Proposal: r.Proposal, State: state})
 	}
-	if tx.Bucket(bProposals).Get(r.Proposal[:]) == nil {
-		if err := tx.Bucket(bProposals).Put(r.Proposal[:], k); err != nil {
-			return err
-		}
+	if err := index(tx, r.Proposal, k); err != nil {
+		return err
 	}
 	if err := noteNonce(tx, key, r.Place.Chain, r.Place.Nonce); err != nil {
 		return err
@@ -165,10 +163,8 @@ func inheritMessage(tx *bolt.Tx, r council.OpenRow, state State) error {
 		state = Revealed
 	}
 	c.Proposal, c.State = r.Proposal, max(c.State, state)
-	if tx.Bucket(bProposals).Get(r.Proposal[:]) == nil {
-		if err := tx.Bucket(bProposals).Put(r.Proposal[:], r.Place.Digest[:]); err != nil {
-			return err
-		}
+	if err := index(tx, r.Proposal, r.Place.Digest[:]); err != nil {
+		return err
 	}
 	return putClaim(tx, r.Place.Digest, c)
 }

@@ -81,3 +81,46 @@ func TestInherit(t *testing.T) {
 		t.Errorf("told after all that: %v", err)
 	}
 }
+
+// A member claims a second nonce for a proposal that has one here. The first stays its
+// own; the second is given to nobody but an approved replacement, which can have it; and
+// the claim is no way to make a proposal run twice.
+func TestInheritSecondNonce(t *testing.T) {
+	j := fresh(t, "core-1")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	claimed := func(nonce uint64, s council.OpenState) []council.HeldRow {
+		return []council.HeldRow{{OpenRow: council.OpenRow{Place: council.Place{Chain: 1, Nonce: nonce}, Proposal: proposal("a"), State: s}}}
+	}
+	stays := func() {
+		t.Helper()
+		if r, ok, err := j.RowByProposal(proposal("a")); err != nil || !ok || r.Nonce != 5 {
+			t.Errorf("the proposal has %+v, %v, %v; want nonce 5", r, ok, err)
+		}
+		var conflict *ConflictError
+		for _, nonce := range []uint64{6, 7, 8} {
+			if err := j.Reserve(row(nonce, "a", 2)); !errors.As(err, &conflict) {
+				t.Errorf("it runs at nonce %d, too: %v", nonce, err)
+			}
+		}
+	}
+	a := row(5, "a", 1)
+	must(j.Reserve(a))
+	must(j.Reveal(a.Key, 1, 5, a.Proposal, a.Digest))
+	must(j.Consume(a.Key, 1, 5, a.Proposal, common.Hash{1}, 100))
+	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed(6, council.OpenRevealed)}))
+	stays()
+	if err := j.Reserve(row(6, "b", 1)); err == nil {
+		t.Error("the nonce is given to another proposal")
+	}
+	must(j.Displace(a.Proposal, row(6, "replacement", 1)))
+	stays()
+	must(j.Reopen(a.Key, 1, 5, a.Proposal)) // it is still this one's nonce
+	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed(7, council.OpenReserved)}))
+	must(j.Inherit(a.Key, council.Inheritance{Freed: claimed(7, council.OpenReserved)}))
+	stays()
+}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ type Row struct {
 	Chain    uint64             `json:"chain"`
 	Nonce    uint64             `json:"nonce"`
 	Proposal council.ProposalID `json:"proposal"`
-	Attempt  uint64             `json:"attempt"` // highest reserved, from 1
+	Attempt  uint64             `json:"attempt"` // highest reserved here, from 1; 0: this node knows the row from others
 	Digest   common.Hash        `json:"digest"`  // of that attempt
 
 	State   State              `json:"state"`
@@ -68,7 +69,7 @@ func (j *Journal) Free(key common.Address, chain, nonce uint64, p council.Propos
 			if err != nil {
 				return err
 			}
-			return forget(tx, p, marks)
+			return forget(tx, p, slotKey(key, chain, nonce), marks)
 		})
 	})
 }
@@ -90,8 +91,11 @@ func (j *Journal) Displace(old council.ProposalID, by Row) error {
 			if err := by.fenced(tx); err != nil {
 				return err
 			}
-			if err := elsewhere(tx, by, old); err != nil {
-				return err
+			// Another member may have claimed this nonce, too, for what has one already.
+			if s.find(old) == nil {
+				if err := elsewhere(tx, by, old); err != nil {
+					return err
+				}
 			}
 			return s.displace(old, by)
 		})
@@ -111,7 +115,7 @@ func (j *Journal) Consume(key common.Address, chain, nonce uint64, p council.Pro
 			if err != nil || freed == nil {
 				return err
 			}
-			return forget(tx, freed.Proposal, freed.Marks)
+			return forget(tx, freed.Proposal, slotKey(key, chain, nonce), freed.Marks)
 		})
 	})
 }
@@ -201,7 +205,7 @@ func changeSlot(tx *bolt.Tx, r Row, fn func(*slot) error) error {
 		return tx.Bucket(bSlots).Delete(k)
 	}
 	for _, o := range s.Occupants {
-		if err := tx.Bucket(bProposals).Put(o.Proposal[:], k); err != nil {
+		if err := index(tx, o.Proposal, k); err != nil {
 			return err
 		}
 		for _, m := range o.Marks {
@@ -233,12 +237,25 @@ func elsewhere(tx *bolt.Tx, r Row, p council.ProposalID) error {
 	return council.WithHint(c, "a proposal runs once: make a new one with 'signer propose'")
 }
 
-// forget removes a freed proposal from the indexes.
-func forget(tx *bolt.Tx, p council.ProposalID, marks []Mark) error {
+// index notes the place that a proposal has. The first stays: another is what a member
+// has claimed for it beside that.
+func index(tx *bolt.Tx, p council.ProposalID, at []byte) error {
+	if tx.Bucket(bProposals).Get(p[:]) != nil {
+		return nil
+	}
+	return tx.Bucket(bProposals).Put(p[:], at)
+}
+
+// forget removes a proposal that is freed at a place from the indexes. If it has another
+// place, it keeps that.
+func forget(tx *bolt.Tx, p council.ProposalID, at []byte, marks []Mark) error {
 	for _, m := range marks {
 		if err := tx.Bucket(bDigests).Delete(m.Digest[:]); err != nil {
 			return err
 		}
+	}
+	if !bytes.Equal(tx.Bucket(bProposals).Get(p[:]), at) {
+		return nil
 	}
 	return tx.Bucket(bProposals).Delete(p[:])
 }

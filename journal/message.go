@@ -80,7 +80,7 @@ func (j *Journal) FreeMessage(digest common.Hash, p council.ProposalID) error {
 		if c.State != Reserved {
 			return council.WithHint(fmt.Errorf("message of proposal %s: %w", p.Short(), ErrRevealed), "a signature may exist: try again until it does")
 		}
-		return forget(tx, p, []Mark{{Digest: digest}})
+		return forget(tx, p, digest[:], []Mark{{Digest: digest}})
 	})
 }
 

@@ -299,13 +299,35 @@ func (n *Node) askForCharter(h common.Hash, from council.MemberID) {
 
 // showCharter answers a member that asks for a text.
 func (n *Node) showCharter(to council.MemberID, h common.Hash) {
-	k, ok := n.charterOf(h)
-	ask := charterAsk{h, to}
-	if at, had := n.charters.served[ask]; !ok || len(k.text.Charter) == 0 || had && n.now().Before(at.Add(n.timing.Retry/2)) {
-		return
+	if t, ok := n.shownCharter(to, h, n.now()); ok {
+		n.sendSync(to, syncCharter, charterFrame{h, t})
 	}
-	n.charters.served[ask] = n.now()
-	n.sendSync(to, syncCharter, charterFrame{h, k.text})
+}
+
+// shownCharter is the text that a member gets that asks for it. The journal finds it by
+// the first half of its hash, and reads it to compare the other: so a member gets an
+// answer to that half once in a while, whatever it makes of the rest.
+func (n *Node) shownCharter(to council.MemberID, h common.Hash, now time.Time) (policy.CharterText, bool) {
+	ask := charterAsk{member: to}
+	copy(ask.charter[:16], h[:16])
+	if at, had := n.charters.served[ask]; had && now.Before(at.Add(n.timing.Retry/2)) {
+		return policy.CharterText{}, false
+	}
+	k := n.charters.known[h]
+	if len(k.text.Charter) == 0 {
+		if _, kept, err := n.book().Meta(metaCharter(h)); err != nil || !kept {
+			return policy.CharterText{}, false
+		}
+		n.charters.served[ask] = now
+		t, c, err := CharterIn(n.book(), h)
+		if err != nil || c == nil { // a hash that the other one has made up
+			return policy.CharterText{}, false
+		}
+		k = knownCharter{t, c}
+		n.charters.known[h] = k
+	}
+	n.charters.served[ask] = now
+	return k.text, true
 }
 
 // takeCharter takes a text that this node has asked a member for. Each ask is answered

@@ -13,6 +13,7 @@ import (
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/keystore"
 	"github.com/millicent-one/signer/p2p"
 	"github.com/millicent-one/signer/policy"
 )
@@ -29,6 +30,22 @@ func SaveGenesis(j *journal.Journal, g council.Genesis) error {
 // WriteSwitch writes what a journal has of a rotation.
 func WriteSwitch(j *journal.Journal, i int, sw council.Switch, certificate []byte) error {
 	return writeSwitch(j, i, sw, certificate)
+}
+
+// OpenRows are what a lock would carry.
+func OpenRows(j *journal.Journal, s Standing) ([]council.OpenRow, error) {
+	return (&Node{journal: j, standing: s, holding: s.Holding(), agenda: new(agenda.Agenda)}).openRows()
+}
+
+// SwitchTwice has the node of a member take over, and again, as after an error.
+func SwitchTwice(j *journal.Journal, keys *keystore.Store, s Standing, m council.Member, e agenda.SwitchShare) (Standing, error) {
+	book, err := openRotationBook(j, s.Roster().Version)
+	if err != nil {
+		return s, err
+	}
+	n := &Node{self: m.ID, peerID: m.Peer, journal: j, keystore: keys, standing: s, shift: shift{book: book}, between: func(string) {}}
+	err = n.switchShare(e)
+	return n.standing, errors.Join(err, n.switchShare(e))
 }
 
 // Sessions counts the engine sessions that the node has in its table.
@@ -222,4 +239,17 @@ func (n *Node) Hello(ctx context.Context, from council.MemberID, ahead time.Dura
 // KnowCharter has the node take up what the policy says of a charter whose text it has.
 func (n *Node) KnowCharter(ctx context.Context, k agenda.CharterKnown) error {
 	return n.call(ctx, func() error { n.knowCharter(k); return nil })
+}
+
+// ShowsCharters reports whether a member that asks for charters at one time is shown
+// the text of each.
+func (n *Node) ShowsCharters(ctx context.Context, to council.MemberID, hashes ...common.Hash) ([]bool, error) {
+	return ask(ctx, n, func() (shown []bool, err error) {
+		now := n.now()
+		for _, h := range hashes {
+			_, ok := n.shownCharter(to, h, now)
+			shown = append(shown, ok)
+		}
+		return shown, nil
+	})
 }

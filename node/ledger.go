@@ -11,7 +11,7 @@ import (
 )
 
 func ledgerEvent(r journal.Row) agenda.Ledger {
-	ev := agenda.Ledger{Chain: r.Chain, Nonce: r.Nonce, Proposal: r.Proposal}
+	ev := agenda.Ledger{Chain: r.Chain, Nonce: r.Nonce, Proposal: r.Proposal, Hearsay: r.Attempt == 0}
 	switch r.State {
 	case journal.Reserved:
 		ev.State = agenda.RowReserved
@@ -38,7 +38,7 @@ func (n *Node) isMessage(p council.ProposalID) bool {
 
 // messageEvent tells of a message's row. The agenda finds it by the proposal.
 func messageEvent(r journal.MessageRow) agenda.Ledger {
-	return ledgerEvent(journal.Row{Proposal: r.Proposal, State: r.State})
+	return ledgerEvent(journal.Row{Proposal: r.Proposal, State: r.State, Attempt: r.Attempt})
 }
 
 // row reports a row as it now stands on disk, whatever was tried with it.

@@ -3,6 +3,7 @@ package node_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -10,9 +11,11 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/keystore"
 	"github.com/millicent-one/signer/node"
 )
 
@@ -42,6 +45,7 @@ func TestTenRotations(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := council.OpenRow{Place: council.Place{Chain: 7, Nonce: 4}, Proposal: council.ProposalID{4}, State: council.OpenRevealed}
+	word := council.OpenRow{Place: council.Place{Digest: common.Hash{5}}, Proposal: council.ProposalID{5}, State: council.OpenRevealed}
 	lineage := council.Lineage{First: council.SignedRoster{Roster: first}}
 	for _, m := range first.Members {
 		lineage.First.Sigs = append(lineage.First.Sigs, council.WalletSignature{Member: m.ID, Sig: testcouncil.Sign(t, first.Document(), founders.Wallets[m.ID])})
@@ -65,7 +69,7 @@ func TestTenRotations(t *testing.T) {
 		leavers := []council.MemberID{names[council.Community][i], names[council.Core][i]}
 		step := people.successionOn(testcouncil.TermStart+uint64(i+1)*86_400, h.Roster, leavers,
 			[]council.MemberID{names[council.Community][i+3], names[council.Core][i+4]})
-		c := people.certificate(h, step, open, func(d common.Hash) []byte {
+		c := people.certificate(h, step, []council.OpenRow{word, open}, func(d common.Hash) []byte {
 			sig, err := crypto.Sign(d[:], key)
 			if err != nil {
 				t.Fatal(err)
@@ -111,6 +115,24 @@ func TestTenRotations(t *testing.T) {
 	if err != nil || len(rows) != 1 || rows[0].Nonce != 4 || rows[0].Proposal != open.Proposal || rows[0].State != journal.Revealed || rows[0].Key != g.Key {
 		t.Errorf("the ledger has %+v, %v", rows, err)
 	}
+	told := func() []council.OpenRow {
+		t.Helper()
+		rows, err := node.OpenRows(book, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	if rows := told(); len(rows) > 0 {
+		t.Errorf("a lock has hearsay in it: %+v", rows)
+	}
+	// From now on this node has worked on it, and others need not know.
+	err = errors.Join(book.Reserve(journal.Row{Key: g.Key, Chain: 7, Nonce: 4, Proposal: open.Proposal, Attempt: 1, Digest: common.Hash{6}}),
+		book.ReserveMessage(word.Place.Digest, word.Proposal, 1))
+	if rows := told(); err != nil || !slices.Equal(rows, []council.OpenRow{word, open}) {
+		t.Errorf("of what was signed here a lock says %+v, %v", rows, err)
+	}
+	people.stillWithoutShare(book, s)
 	for _, m := range first.Members {
 		if _, still := last.Roster.Member(m.ID); still || s.RosterOf(m.ID, m.Peer).Version != 11 {
 			t.Errorf("%s has a seat, or works under a roster that is over", m.ID)
@@ -133,9 +155,36 @@ func TestTenRotations(t *testing.T) {
 	}
 }
 
-// certificate commits a succession, with the Locks of five old members who all have a
-// row open.
-func (c *cabinet) certificate(h council.Holding, s council.Succession, row council.OpenRow, sign func(common.Hash) []byte) council.Certificate {
+// A node whose keystore was lost goes along with a step that moves no share: there is
+// nothing that its keystore would have to follow with.
+func (c *cabinet) stillWithoutShare(book *journal.Journal, s node.Standing) {
+	c.t.Helper()
+	h := s.Holding()
+	step := c.successionOn(testcouncil.TermStart+20*86_400, h.Roster, nil, nil, func(r *council.Roster) { r.Charter = common.Hash{9} })
+	cert := c.certificate(h, step, nil, nil)
+	sw, err := council.VerifyCertificate(h, council.Millicent, cert)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	dir := c.t.TempDir()
+	pass := filepath.Join(dir, "passphrase")
+	if err := os.WriteFile(pass, []byte("correct horse"), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	keys, err := keystore.Create(filepath.Join(dir, "keys"), keystore.PassphraseFile(pass).WorkFactor(10))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer keys.Close()
+	after, err := node.SwitchTwice(book, keys, s, h.Roster.Members[0], agenda.SwitchShare{Certificate: cert, Switch: sw})
+	if err != nil || len(after.Switches) != len(s.Switches)+1 || after.Roster().Charter != step.Roster.Charter {
+		c.t.Errorf("a still step without a share: %v", err)
+	}
+}
+
+// certificate commits a succession, with the Locks of all old members who stay, all of
+// whom have these rows open.
+func (c *cabinet) certificate(h council.Holding, s council.Succession, rows []council.OpenRow, sign func(common.Hash) []byte) council.Certificate {
 	c.t.Helper()
 	var stay []council.MemberID
 	for _, m := range h.Roster.IDs() {
@@ -143,25 +192,25 @@ func (c *cabinet) certificate(h council.Holding, s council.Succession, row counc
 			stay = append(stay, m)
 		}
 	}
-	r, err := council.Rotate(h, s, stay[:4], crypto.Keccak256Hash([]byte("random"), []byte{byte(h.Epoch)}))
+	dealers, random := stay[:4], crypto.Keccak256Hash([]byte("random"), []byte{byte(h.Epoch)})
+	still := !council.Compare(h.Roster, s.Roster).Reshares()
+	if still {
+		dealers, random = nil, council.StillTry(1)
+	}
+	r, err := council.Rotate(h, s, dealers, random)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	out := council.Certificate{Succession: s, Rotation: r, Transcript: common.Hash{byte(h.Epoch)}}
-	ack := r.Ack(out.Transcript)
-	for _, m := range s.Roster.IDs() {
-		a, err := ack.Sign(m, testcouncil.NodeKey(m))
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		out.Acks = append(out.Acks, a)
-	}
-	for _, set := range s.Roster.TestSubsets() {
-		out.Tests = append(out.Tests, council.TestSignature{Signers: set, Signature: sign(council.TestDigest(r.ToEpoch, r.To, set, r.ID()))})
+	out := council.Certificate{Succession: s, Rotation: r}
+	var acks common.Hash
+	if !still {
+		out.Transcript = common.Hash{byte(h.Epoch)}
+		acks = r.Ack(out.Transcript).Set(s.Roster)
+		c.acknowledges(&out, sign)
 	}
 	for _, m := range stay {
-		l := r.Lock(m, ack.Set(s.Roster))
-		l.Rows = []council.OpenRow{row}
+		l := r.Lock(m, acks)
+		l.Rows = rows
 		if l, err = l.Sign(testcouncil.NodeKey(m)); err != nil {
 			c.t.Fatal(err)
 		}
@@ -169,6 +218,22 @@ func (c *cabinet) certificate(h council.Holding, s council.Succession, row counc
 	}
 	slices.SortFunc(out.Locks, func(x, y council.Lock) int { return slices.Compare([]byte(x.Member), []byte(y.Member)) })
 	return out
+}
+
+// acknowledges shows that all new members have shares.
+func (c *cabinet) acknowledges(out *council.Certificate, sign func(common.Hash) []byte) {
+	c.t.Helper()
+	r, ack := out.Rotation, out.Rotation.Ack(out.Transcript)
+	for _, m := range out.Succession.Roster.IDs() {
+		a, err := ack.Sign(m, testcouncil.NodeKey(m))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		out.Acks = append(out.Acks, a)
+	}
+	for _, set := range out.Succession.Roster.TestSubsets() {
+		out.Tests = append(out.Tests, council.TestSignature{Signers: set, Signature: sign(council.TestDigest(r.ToEpoch, r.To, set, r.ID()))})
+	}
 }
 
 // switches writes a certificate as a node does that takes it up.

@@ -205,10 +205,11 @@ func (n *Node) loadShare(g council.Genesis) error {
 		return council.WithHint(fmt.Errorf("the share in the keystore is %s's of key %s, epoch %d; the council's key is %s, epoch %d",
 			share.Self(), share.Address().Hex(), epoch, g.Key.Hex(), n.holding.Epoch), "the data directory is mixed from two councils: restore it as a whole")
 	}
-	if !n.sound.has(secret) { // else it was audited when this process staged it
+	if !n.sound.has(secret) { // else this process has audited it before
 		if err := share.Audit(); err != nil {
 			return council.WithHint(fmt.Errorf("share of epoch %d: %w", epoch, err), "restore it from the backup of this epoch")
 		}
+		n.sound.audited(secret)
 	}
 	n.address.Store(&g.Key)
 	if epoch > n.holding.Epoch { // it was received in a rotation that this journal has not heard of

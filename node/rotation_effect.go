@@ -236,7 +236,7 @@ func (n *Node) writeLock(l council.Lock) (council.Lock, error) {
 func (n *Node) switchShare(e agenda.SwitchShare) error {
 	after := e.Switch.After()
 	if k := len(n.standing.Switches); k > 0 && n.standing.Switches[k-1].Ceremony() == e.Switch.Ceremony() {
-		return n.finishSwitch() // the keystore could not follow
+		return n.followSwitch(e.Switch) // the keystore could not, before
 	}
 	receives := seated(after.Roster, n.self, n.peerID)
 	// Who has a share of that epoch or a later one has switched before, and has lost
@@ -262,6 +262,16 @@ func (n *Node) switchShare(e agenda.SwitchShare) error {
 	n.between("certificate written")
 	n.standing.Switches = append(n.standing.Switches, e.Switch)
 	n.standing.Steps = append(n.standing.Steps, e.Certificate.Succession)
+	return n.followSwitch(e.Switch)
+}
+
+// followSwitch has the keystore follow a switch. After one that moved no share only the
+// shares of tries go: what an earlier one moved was made current then, or at the start,
+// and a node that has lost its share since goes along without one.
+func (n *Node) followSwitch(sw council.Switch) error {
+	if sw.Rotation().Still() {
+		return n.sweep(n.shift.book.past, false)
+	}
 	return n.finishSwitch()
 }
 

@@ -10,10 +10,12 @@ import (
 )
 
 // openRows are the rows of the ledger that a lock carries: what may have been
-// signed here and is not over. A message whose signature all can read is over. What has
-// come with an earlier certificate and stands as it came is left out: everybody who
-// works under this roster, or is to, has it from there. So the rows that a malicious
-// member made up once don't fill the locks of all members ever after.
+// signed here and is not over. A message whose signature all can read is over. Hearsay is
+// left out: what an earlier certificate has brought and this node has never taken part in
+// signing, so that the rows which a malicious member made up once don't fill the locks of
+// all members ever after. What it has worked on it tells in each lock, whoever told of it
+// before: others may have switched by a certificate with the locks of others, in which it
+// is not. And what was really signed has honest signers enough that one's lock counts.
 func (n *Node) openRows() ([]council.OpenRow, error) {
 	told := n.inherited()
 	open := map[journal.State]council.OpenState{journal.Reserved: council.OpenReserved, journal.Revealed: council.OpenRevealed}
@@ -24,7 +26,7 @@ func (n *Node) openRows() ([]council.OpenRow, error) {
 	}
 	for _, r := range rows {
 		x := council.OpenRow{Place: council.Place{Chain: r.Chain, Nonce: r.Nonce}, Proposal: r.Proposal, State: open[r.State]}
-		if x.State != 0 && r.Key == n.holding.Key && x.Proposal != (council.ProposalID{}) && !told[x] {
+		if x.State != 0 && r.Key == n.holding.Key && x.Proposal != (council.ProposalID{}) && !(told[x] && r.Attempt == 0) {
 			out = append(out, x)
 		}
 	}
@@ -36,7 +38,7 @@ func (n *Node) openRows() ([]council.OpenRow, error) {
 		if p, ok := n.agenda.Proposal(r.Proposal); ok && p.Signature != nil {
 			continue
 		}
-		if x := (council.OpenRow{Place: council.Place{Digest: r.Digest}, Proposal: r.Proposal, State: open[r.State]}); x.State != 0 && !told[x] {
+		if x := (council.OpenRow{Place: council.Place{Digest: r.Digest}, Proposal: r.Proposal, State: open[r.State]}); x.State != 0 && !(told[x] && r.Attempt == 0) {
 			out = append(out, x)
 		}
 	}

@@ -63,6 +63,9 @@ func (c *cabinet) keeps(epoch uint64, who ...council.MemberID) {
 // gets a new wallet, and another one a shorter term, under the shares of before: the new
 // wallet approves, and the old one does not.
 func TestStillRotations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real council that signs")
+	}
 	c := cabinetOf(t, testcouncil.Size{Threshold: 4, Members: 7}, council.Millicent)
 	c.opens()
 	all := c.size.IDs()

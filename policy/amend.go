@@ -71,7 +71,7 @@ func (a Amendment) Text() string {
 //
 // It is a proof and no search: each rule that allows has to be inside the rule of the
 // same id before, in the same order; each denial has to be inside one that is there
-// still; and what the rules rest on (chains, contracts, actions) has to be the same. So
+// still; and what the rules rest on (chains, contracts, lists, actions) has to be the same. So
 // there are changes that tighten and can't be shown to. They wait, as loosening does.
 func (c *Charter) Amend(next *Charter) Amendment {
 	x := amending{old: c, next: next, before: c.places(), after: next.places()}
@@ -123,6 +123,7 @@ func (x *amending) grounds() {
 		{"the council's name", o.name == n.name},
 		{"the threshold", o.threshold == n.threshold},
 		{"the chains", maps.Equal(o.chains, n.chains)},
+		{"the lists", written(o.lists) == written(n.lists)}, // members' own policies may ask for any
 		{"the actions of the catalogue", o.actions.Hash() == n.actions.Hash()},
 		{"the contracts, their functions or what is pinned of them", slices.EqualFunc(o.contracts, n.contracts, sameContract)},
 	} {

@@ -167,13 +167,13 @@ func (c *Catalogue) extend(file string, list []actionFile) (*Catalogue, error) {
 	for k, v := range c.bySig {
 		out.bySig[k] = slices.Clone(v)
 	}
+	if n := len(out.actions) + len(list); n > MaxActions {
+		return nil, strict.At(file, nil, "actions", "remove what the council does not need", "%d actions; at most %d", n, MaxActions)
+	}
 	for i, a := range list {
 		if err := out.add(file, fmt.Sprintf("actions[%d]", i), a); err != nil {
 			return nil, err
 		}
-	}
-	if len(out.actions) > MaxActions {
-		return nil, strict.At(file, nil, "actions", "remove what the council does not need", "%d actions; at most %d", len(out.actions), MaxActions)
 	}
 	return out, nil
 }
@@ -197,6 +197,9 @@ func (c *Catalogue) add(file, path string, a actionFile) error {
 		return at(file, a.Sentence.Pos, path+".sentence", council.WithHint(err, templateHint))
 	}
 	d.sentence = t
+	if n := len(a.Functions); n > MaxFunctions {
+		return a.Name.Pos.Errorf(file, path+".functions", "list the functions that the council calls", "action %q has %d functions; at most %d", d.name, n, MaxFunctions)
+	}
 	for i, s := range a.Functions {
 		if err := c.addUse(file, fmt.Sprintf("%s.functions[%d]", path, i), d, a, s); err != nil {
 			return err
@@ -265,14 +268,15 @@ func (c *Catalogue) Names() []string { return sortedKeys(c.byName) }
 func (c *Catalogue) Hash() common.Hash {
 	lines := make([]string, 0, len(c.actions))
 	for _, d := range c.actions {
-		line := fmt.Sprintf("%s|%s|%s|%s", d.name, d.class, d.duty, d.sentence.text)
+		var line strings.Builder
+		fmt.Fprintf(&line, "%s|%s|%s|%s", d.name, d.class, d.duty, d.sentence.text)
 		for _, u := range d.uses {
-			line += "|" + u.fn.String()
+			line.WriteString("|" + u.fn.String())
 			for _, w := range u.where {
-				line += fmt.Sprintf("[%d=%x]", w.index, w.value.word)
+				fmt.Fprintf(&line, "[%d=%x]", w.index, w.value.word)
 			}
 		}
-		lines = append(lines, line)
+		lines = append(lines, line.String())
 	}
 	slices.Sort(lines)
 	return crypto.Keccak256Hash([]byte("millicent/actions/1\x00" + strings.Join(lines, "\n")))

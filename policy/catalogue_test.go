@@ -1,12 +1,15 @@
 package policy
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/millicent-one/signer/configs"
+	"github.com/millicent-one/signer/council"
 )
 
 // All that security councils are known to do, by class.
@@ -87,6 +90,61 @@ func TestRenouncingMustBeNamed(t *testing.T) {
 	}
 }
 
+// A catalogue comes from others too: what it may hold is bounded before it is looked at.
+func TestCatalogueIsBounded(t *testing.T) {
+	const head = "version: 1\nactions:\n"
+	action := func(name, functions string) string {
+		return fmt.Sprintf("  - {name: %s, class: permissive, duty: oversight, functions: [%s], sentence: Do it}\n", name, functions)
+	}
+	var functions, actions strings.Builder
+	for i := range MaxFunctions + 1 {
+		fmt.Fprintf(&functions, "f%d(),", i)
+	}
+	for i := range MaxActions {
+		actions.WriteString(action(fmt.Sprintf("a%d", i), fmt.Sprintf("a%d()", i)))
+	}
+	for text, want := range map[string]string{
+		action("much", functions.String()): `action "much" has 257 functions; at most 256`,
+		actions.String():                   "actions; at most 512",
+		action("x", "f()") + "  - {? " + strings.Repeat("k", 5_000) + "\n: [" + strings.Repeat("0,", 5_000) + "]}\n": "a key has 5000 bytes",
+	} {
+		if _, err := (CharterText{Charter: configs.Charter, Actions: []byte(head + text)}).Hash(); err == nil || !strings.Contains(err.Error(), want) || council.Hint(err) == "" {
+			t.Errorf("%v; want a word of %q", err, want)
+		}
+	}
+}
+
+// Two catalogues with one hash mean the same.
+func TestCatalogueHashIsOfTheMeaning(t *testing.T) {
+	const shut = `  - {name: shut, class: restrictive, duty: oversight, functions: ["set(address who, bool closed)"], where: {closed: "true"}, sentence: "Shut {who}"}` + "\n"
+	const open = `  - {name: open, class: permissive, duty: oversight, functions: ["set(address of, bool off)"], where: {off: "false"}, sentence: "Open {of}"}` + "\n"
+	load := func(actions string) *Catalogue {
+		c, err := LoadActions("a.yaml", []byte("version: 1\nactions:\n"+actions))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	const charter = `{version: 1, name: x, threshold: 4, chains: [{name: a, id: 1}], limits: {gas: 100000, fee: 1 gwei, tip: 1 gwei, validity: 1h},
+contracts: [{name: k, chain: a, address: "0x1111111111111111111111111111111111111111", abi: ["set(address,bool)"]}], rules: []}`
+	one, two := load(shut+open), load(open+shut)
+	if one.Hash() != two.Hash() {
+		t.Error("the order of the file is in the hash")
+	}
+	for _, actions := range []*Catalogue{one, two} {
+		c, err := LoadCharter("c.yaml", []byte(charter), actions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name := c.contracts[0].order[0].Params[0].Name; name != "of" {
+			t.Errorf("the parameter is called %s; the lowest action calls it of", name)
+		}
+	}
+	if _, err := LoadActions("a.yaml", []byte("version: 1\nactions:\n"+strings.Replace(open, "Open {of}", "Open {of}|f()", 1))); err == nil || council.Hint(err) == "" {
+		t.Errorf("a sentence with a part of another field: %v", err)
+	}
+}
+
 func TestHashes(t *testing.T) {
 	base := sampleCharter(t)
 	load := func(text string) *Charter {
@@ -122,6 +180,9 @@ func TestHashes(t *testing.T) {
 		t.Error("another catalogue leaves the charter's hash, though sentences differ")
 	}
 	actionsHash := sampleActions(t).Hash()
+	if want := common.HexToHash("0xa830e7c54c2679891f006a7230a467b58b86290cb26656fc9ba8ccbc50542558"); actionsHash != want {
+		t.Errorf("the catalogue's hash is %s and was %s: rosters name it", actionsHash, want)
+	}
 	if want := crypto.Keccak256Hash([]byte("millicent/charter/1\x00"), crypto.Keccak256(configs.Charter), actionsHash[:]); base.Hash() != want {
 		t.Errorf("hash %s is not as documented: %s", base.Hash(), want)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -255,7 +256,9 @@ func (c *Charter) pinABI(path string, k *Contract, f contractFile) error {
 			return s.Pos.Errorf(c.file, field, "a contract can't have both; compare with its source", "%s and %s have the same selector 0x%x", o.Signature, fn.Signature, fn.Selector)
 		}
 		if uses := c.actions.bySig[fn.Signature]; !fn.named && len(uses) > 0 {
-			fn.Params, fn.named = uses[0].fn.Params, uses[0].fn.named
+			// Which comes first in the file is not in the catalogue's hash.
+			lowest := slices.MinFunc(uses, func(a, b use) int { return strings.Compare(a.def.name, b.def.name) })
+			fn.Params, fn.named = lowest.fn.Params, lowest.fn.named
 		}
 		k.bySel[fn.Selector] = fn
 		k.order = append(k.order, fn)

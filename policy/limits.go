@@ -10,7 +10,7 @@ const (
 	MaxCalls          = 128       // calls in one transaction, at all depths
 	MaxRules          = 1024      // rules in one file
 	MaxContracts      = 512       // contracts in a charter
-	MaxFunctions      = 256       // functions in a contract's ABI
+	MaxFunctions      = 256       // functions in a contract's ABI, or of an action
 	MaxActions        = 512       // actions in a catalogue
 	MaxPlaybooks      = 256       // playbooks in a charter
 	MaxSignature      = 512       // bytes of one function signature

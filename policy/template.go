@@ -30,6 +30,9 @@ func parseTemplate(s string) (template, error) {
 		if r < 0x20 || r > 0x7e {
 			return t, fmt.Errorf("sentence holds %+q; want printable ASCII, so that it reads the same on every screen", r)
 		}
+		if r == '|' { // it parts the fields under the catalogue's hash
+			return t, fmt.Errorf("sentence holds '|', which is kept for the catalogue's hash")
+		}
 	}
 	for rest := s; rest != ""; {
 		words, after, found := strings.Cut(rest, "{")

@@ -118,7 +118,7 @@ func (w *wires) uplink() string { return fmt.Sprintf("10.213.%d.1", w.net) }
 
 // space makes a namespace.
 func (w *wires) space(ctx context.Context, name string) error {
-	if err := ip(ctx, "netns", "add", name); err != nil {
+	if err := ip(context.WithoutCancel(ctx), "netns", "add", name); err != nil { // it is there or not, and known
 		return err
 	}
 	w.spaces = append(w.spaces, name)

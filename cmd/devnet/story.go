@@ -53,7 +53,7 @@ var chapters = []step{
 	{"back again, killed in mid-session, nothing twice", budgetReturn, (*story).comeBack},
 	{"ready ahead of time: milliseconds", budgetWarm, (*story).fireWarm},
 	{"the term ends: another council, the same address", budgetTerm, (*story).changeTerm},
-	{"the council tightens its charter: no new shares", budgetAct, (*story).tighten},
+	{"the council tightens its charter: no new shares", budgetTerm, (*story).tighten},
 }
 
 // play tells the chapters one after the other, until one does not hold.

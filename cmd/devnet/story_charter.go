@@ -68,6 +68,11 @@ func (s *story) tighten(ctx context.Context) error {
 	if err := denied(p, s.online()); err != nil {
 		return err
 	}
+	for _, v := range p.Verdicts { // and not because a node denies everything
+		if v.Rule != "default/no-rule" && v.Member != s.strict.id {
+			return fmt.Errorf("%s refuses it by %s; want that no rule allows it any more", v.Member, v.Rule)
+		}
+	}
 	s.say("%s proposes to start the bridge: all %d nodes refuse it: %s", by[1].id, len(p.Verdicts), p.Verdicts[0].Rule)
 	s.gist = fmt.Sprintf("five locks, no new shares, %d ms", took.Milliseconds())
 	return nil

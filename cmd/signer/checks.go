@@ -41,14 +41,14 @@ func (a *app) ownChecks() []api.Check {
 	l, err := readLineage(files)
 	now := rostersIn(l)[len(l.Steps)]
 	ch, wrong := loadCharter(c.Charter, c.Actions)
-	if add("charter", c.Charter, wrong) {
-		if ch.Hash() != now.Charter {
-			if path, kept := a.keptCharter(now.Version, now.Charter); kept != nil {
-				out = append(out, api.Check{Name: "charter in force", Outcome: api.Warn, Detail: fmt.Sprintf("%s has charter %s; the one in force is %s, in %s", c.Charter, short(ch.Hash()), short(now.Charter), path),
-					Hint: "name that under 'charter' in signer.yaml; until then the daemon works by what it has kept"})
-				ch = kept
-			}
+	if !add("charter", c.Charter, wrong) || ch.Hash() != now.Charter {
+		if path, kept := a.keptCharter(now.Version, now.Charter); kept != nil {
+			out = append(out, api.Check{Name: "charter in force", Outcome: api.Warn, Detail: fmt.Sprintf("%s does not have it; it is %s, in %s", c.Charter, short(now.Charter), path),
+				Hint: "name that under 'charter' in signer.yaml; until then the daemon works by what it has kept"})
+			ch = kept
 		}
+	}
+	if ch != nil {
 		_, err := loadMember(c.Policy, ch)
 		add("policy", c.Policy, err)
 	}
@@ -98,13 +98,10 @@ func (a *app) filesInForce(s api.Status) (*policy.Charter, *policy.Member, error
 	if err != nil {
 		return nil, nil, err
 	}
-	ch, err := loadCharter(c.Charter, c.Actions)
-	if err != nil {
-		return nil, nil, err
-	}
-	if ch.Hash() != s.Roster.Charter {
-		if _, kept := a.keptCharter(s.Roster.Version, s.Roster.Charter); kept != nil {
-			ch = kept
+	_, ch := a.keptCharter(s.Roster.Version, s.Roster.Charter)
+	if ch == nil {
+		if ch, err = loadCharter(c.Charter, c.Actions); err != nil {
+			return nil, nil, err
 		}
 	}
 	m, err := loadMember(c.Policy, ch)

@@ -107,8 +107,9 @@ func (d *household) live(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := d.keepSuccessions(standing); err != nil {
-		return err
+	if err := d.keepSuccessions(standing); err != nil { // for people alone: the journal has them
+		d.log.Warn("keep successions", "err", err, "hint", council.Hint(err))
+		warnings = append(warnings, err.Error())
 	}
 	by, err := d.judging(at, standing, book)
 	if err != nil {

@@ -31,7 +31,7 @@ type judging struct {
 func (p *parts) judging(at place, s node.Standing, book *journal.Journal) (judging, error) {
 	c, want := p.config, at.roster.Charter
 	if p.charter.Hash() == want {
-		return p.over(p.charter, p.text, len(s.Switches) == 0)
+		return p.over(p.charter, p.text, len(s.Switches) == 0 && len(p.kept()) == 0)
 	}
 	if book != nil {
 		text, kept, err := node.CharterIn(book, want)
@@ -43,22 +43,35 @@ func (p *parts) judging(at place, s node.Standing, book *journal.Journal) (judgi
 			if err != nil {
 				return by, err
 			}
-			path, err := p.keepCharterFile(at.roster, text)
-			if err != nil {
-				return by, err
+			where, err := p.keepCharterFile(at.roster, text)
+			if err != nil { // for people alone: the journal has it
+				where = fmt.Sprintf("kept in the journal alone: %v", err)
 			}
-			by.warnings = append(by.warnings, fmt.Sprintf("signer.yaml names charter %s; the one in force is %s, of roster %d, kept in %s: name that under 'charter'", short(p.charter.Hash()), short(want), at.roster.Version, path))
+			by.warnings = append(by.warnings, fmt.Sprintf("signer.yaml names charter %s; the one in force is %s, of roster %d, %s", short(p.charter.Hash()), short(want), at.roster.Version, where))
 			return by, nil
 		}
 	}
-	named := func(r council.Roster) bool { return r.Charter == p.charter.Hash() }
-	if len(s.Switches) == 0 && !(at.waits && slices.ContainsFunc(rostersIn(p.lineage), named)) {
+	named := func(r council.Roster) bool { return r.Version > at.roster.Version && r.Charter == p.charter.Hash() }
+	if len(s.Switches) == 0 && !slices.ContainsFunc(append(rostersIn(p.lineage), p.kept()...), named) {
 		return judging{}, council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(want), c.Charter, short(p.charter.Hash())),
 			"get the charter that the members signed for")
 	}
 	why := fmt.Sprintf("this node does not have charter %s, which roster %d names; %s has %s", want.Hex(), at.roster.Version, c.Charter, short(p.charter.Hash()))
 	hint := "it asks the other nodes for it; or get the file from another member, name it under 'charter' in signer.yaml, and start the daemon anew"
 	return judging{charter: p.charter, policy: policy.Denying(p.charter, why, hint), text: p.text, warnings: []string{why + ": it follows and signs nothing; " + hint}}, nil
+}
+
+// kept are the rosters behind those of signer.yaml that the daemon has put beside the
+// journal. With them and an empty journal, it has lost that: it is no first start.
+func (p *parts) kept() (out []council.Roster) {
+	for _, path := range rosterFiles(p.config)[1+len(p.config.Successions):] {
+		s, err := rosterfile.ReadSuccession(path)
+		if err != nil {
+			break // they are for people; the doctor says what is wrong with them
+		}
+		out = append(out, s.Roster)
+	}
+	return out
 }
 
 // over puts the member's policy on a charter. One that does not fit it is an error at
@@ -80,16 +93,18 @@ func (p *parts) over(c *policy.Charter, text policy.CharterText, first bool) (ju
 }
 
 // keepCharterFile puts the text of the charter in force beside the journal, as a file
-// for people, and gives its path.
+// for people, and says where, and what to do with it.
 func (p *parts) keepCharterFile(r council.Roster, t policy.CharterText) (string, error) {
 	path := p.config.CharterFile(r.Version)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return path, fmt.Errorf("keep charter: %w", err)
+		return "", fmt.Errorf("keep charter: %w", err)
 	}
+	where := fmt.Sprintf("kept in %s: name that under 'charter'", path)
 	if err := keepFile(path, t.Charter); err != nil || bytes.Equal(t.Actions, p.text.Actions) {
-		return path, err
+		return where, err
 	}
-	return path, keepFile(p.config.ActionsFile(r.Version), t.Actions)
+	actions := p.config.ActionsFile(r.Version)
+	return fmt.Sprintf("%s, and %s under 'actions'", where, actions), keepFile(actions, t.Actions)
 }
 
 func keepFile(path string, b []byte) error {

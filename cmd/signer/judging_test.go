@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/big"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -59,6 +60,31 @@ func TestJudging(t *testing.T) {
 	if _, err := parts(plain).judging(place{roster: two}, node.Standing{First: first}, book); err == nil || council.Hint(err) == "" {
 		t.Errorf("another charter than the first roster's: %v", err)
 	}
+	later := parts(plain) // whose journal is lost: signer.yaml names the charter of roster 2
+	later.text = next
+	if later.charter, err = next.Load(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := later.judging(place{roster: first}, node.Standing{First: first}, nil); err == nil || council.Hint(err) == "" {
+		t.Errorf("another charter than that of any roster: %v", err)
+	}
+	step := follow(t, first, "core-4", enter(t, "core-5", council.Core))
+	step.Roster.Charter = two.Charter
+	if err := os.MkdirAll(filepath.Dir(config.SuccessionFile(2)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := saveSuccession(config.SuccessionFile(2), step); err != nil {
+		t.Fatal(err)
+	}
+	for who, judge := range map[string]func(place, node.Standing, *journal.Journal) (judging, error){"charter": later.judging, "policy": parts(picky).judging} {
+		by, err := judge(place{roster: first}, node.Standing{First: first}, nil)
+		if err != nil || verdict(by).Allow || len(by.warnings) != 1 {
+			t.Errorf("who has lost the journal, with the %s of later: %+v, %v", who, by.warnings, err)
+		}
+	}
+	if err := os.Remove(config.SuccessionFile(2)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := parts(picky).judging(place{roster: first}, node.Standing{First: first}, book); err == nil {
 		t.Error("a policy that does not fit is taken at the first start")
 	}
@@ -83,11 +109,23 @@ func TestJudging(t *testing.T) {
 		t.Fatal(err)
 	}
 	by, err = parts(plain).judging(place{roster: two}, switched, book)
-	if err != nil || by.charter.Hash() != two.Charter || by.policy.Charter() != by.charter || len(by.warnings) != 1 || !strings.Contains(by.warnings[0], config.CharterFile(2)) {
+	if err != nil || by.charter.Hash() != two.Charter || by.policy.Charter() != by.charter || len(by.warnings) != 1 || !strings.Contains(by.warnings[0], config.CharterFile(2)) || !strings.Contains(by.warnings[0], config.ActionsFile(2)) {
 		t.Fatalf("under the next roster: %+v, %v", by, err)
 	}
 	kept, err := loadCharter(config.CharterFile(2), config.ActionsFile(2))
 	if err != nil || kept.Hash() != two.Charter {
 		t.Errorf("the files for people: %v", err)
+	}
+
+	// A file that can't be written is no reason to end: the journal has the text.
+	if err := os.RemoveAll(filepath.Dir(config.CharterFile(2))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Dir(config.CharterFile(2)), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	by, err = parts(plain).judging(place{roster: two}, switched, book)
+	if err != nil || by.charter.Hash() != two.Charter || len(by.warnings) != 1 || !strings.Contains(by.warnings[0], "journal alone") {
+		t.Errorf("without a place for the file: %v, %v", by.warnings, err)
 	}
 }

@@ -144,6 +144,9 @@ func sound(file string, n *yaml.Node, path string, depth int, count *int) error 
 			if k.Kind != yaml.ScalarNode {
 				return At(file, k, path, "use a plain word as key", "a key must be a word")
 			}
+			if len(k.Value) > MaxKey || len(path)+len(k.Value) > MaxPath { // each value below copies it
+				return At(file, k, "", "use a plain word as key", "a key has %d bytes, in %d bytes of others; at most %d, and %d with those", len(k.Value), len(path), MaxKey, MaxPath)
+			}
 			sub := join(path, k.Value)
 			if l, ok := first[k.Value]; ok {
 				return At(file, k, sub, "keep one of the two", "duplicate field %q, first on line %d", k.Value, l)

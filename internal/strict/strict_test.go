@@ -77,6 +77,8 @@ func TestErrors(t *testing.T) {
 		{"deep", "name: " + strings.Repeat("[", 40) + strings.Repeat("]", 40), "f.yaml:1:39: nested deeper than 32 levels", "flatten"},
 		{"huge", strings.Repeat("#", MaxBytes+1), "f.yaml:1:1: file has 1048577 bytes; at most 1048576", "shorten"},
 		{"key", "name: a\n? [x]\n: 1\n", "f.yaml:2:3: a key must be a word", "plain word"},
+		{"long key", "name: a\n? " + strings.Repeat("k", 50_000) + "\n: [" + strings.Repeat("0,", 5_000) + "]\n", "f.yaml:2:3: a key has 50000 bytes, in 0 bytes of others; at most 256, and 1024 with those", "plain word"},
+		{"long keys", strings.Repeat("{"+strings.Repeat("k", 250)+": ", 8) + "[" + strings.Repeat("0,", 50_000) + "]" + strings.Repeat("}", 8), "f.yaml:1:1014: a key has 250 bytes, in 1003 bytes of others; at most 256, and 1024 with those", "plain word"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := Decode("f.yaml", []byte(c.file), &sample{})

@@ -1,0 +1,77 @@
+package agenda_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/council"
+)
+
+// What one malicious member has made up in its Lock closes no chain: a row that is far
+// ahead is passed over, the proposal that it names does not run there, and a nonce that
+// was claimed twice goes to an approved replacement.
+func TestMadeUpRows(t *testing.T) {
+	const far = 1 << 40
+	type told struct {
+		nonce uint64
+		state agenda.RowState
+		own   bool
+	}
+	for name, c := range map[string]struct {
+		rows []told // the last is what is replaced
+		want uint64
+		ok   bool
+	}{
+		"far ahead":                     {[]told{{far, agenda.RowRevealed, false}}, 0, true},
+		"far ahead, and replaced":       {[]told{{far, agenda.RowRevealed, false}}, 0, false},
+		"ahead, as this node knows":     {[]told{{1, agenda.RowRevealed, true}}, 0, false},
+		"the next one":                  {[]told{{0, agenda.RowRevealed, false}}, 0, false},
+		"the next one, replaced":        {[]told{{0, agenda.RowRevealed, false}}, 0, true},
+		"the one after that, replaced":  {[]told{{0, agenda.RowConsumed, false}, {1, agenda.RowRevealed, false}}, 1, true},
+		"disputed, and replaced":        {[]told{{0, agenda.RowDisplaced, false}, {0, agenda.RowDisplaced, false}}, 0, true},
+		"disputed far ahead, replaced":  {[]told{{far, agenda.RowDisplaced, false}}, 0, false},
+		"disputed, not ours, replaced":  {[]told{{0, agenda.RowRevealed, true}, {0, agenda.RowDisplaced, false}}, 0, false},
+		"disputed, one ahead, replaced": {[]told{{1, agenda.RowRevealed, false}, {0, agenda.RowDisplaced, false}}, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 310)
+			deed, seconds, err := w.nodes["core-1"].policy.Charter().Playbook("pause", "protocol", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var last council.ProposalID
+			for i := range c.rows {
+				last = council.ProposalID{0xee, byte(i)}
+			}
+			if strings.Contains(name, "replaced") {
+				deed.Replaces = last
+			}
+			id := w.put("core-1", deed, seconds)
+			w.run(5*time.Second, w.known(id))
+			n := w.nodes["core-1"].agenda
+			for i, r := range c.rows {
+				n.Step(agenda.Ledger{Chain: chainID, Nonce: r.nonce, Proposal: council.ProposalID{0xee, byte(i)}, State: r.state, Hearsay: !r.own}, w.now)
+			}
+			if nonce, err := n.NonceFor(id); (err == nil) != c.ok || c.ok && nonce != c.want {
+				t.Errorf("nonce %d, %v; want %d, %v", nonce, err, c.want, c.ok)
+			}
+		})
+	}
+	t.Run("claimed for a proposal", func(t *testing.T) {
+		w := newWorld(t, 311)
+		id := w.propose("core-1", "pause", "protocol")
+		w.run(5*time.Second, w.known(id))
+		n := w.nodes["core-1"].agenda
+		n.Step(agenda.Ledger{Chain: chainID, Nonce: far, Proposal: id, State: agenda.RowRevealed, Hearsay: true}, w.now)
+		if nonce, err := n.NonceFor(id); err == nil {
+			t.Errorf("it runs at nonce %d", nonce)
+		}
+		n.Step(agenda.Ledger{Chain: chainID, Proposal: id, State: agenda.RowRevealed}, w.now)
+		n.Step(agenda.Ledger{Chain: chainID, Nonce: 1, Proposal: id, State: agenda.RowRevealed, Hearsay: true}, w.now)
+		if nonce, err := n.NonceFor(id); err != nil || nonce != 0 {
+			t.Errorf("what it has is nonce 0; it has %d, %v", nonce, err)
+		}
+	})
+}
