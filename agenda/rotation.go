@@ -16,6 +16,8 @@ type RotationConfig struct {
 	Self    council.MemberID
 	Peer    string // this node's key: of a member with another node, each is in one roster
 	Holding council.Holding
+	Earlier []council.Roster // until the one in Holding, with it, the first one first
+	Since   uint64           // when that one took over, in unix seconds; zero for the first
 	Profile council.Profile
 	Timing  Timing      // Retry, Remind and Ceremony count here
 	Seed    common.Hash // random, and new for each process
@@ -122,7 +124,11 @@ func (r *Rotation) load(p RotationPast) error {
 		r.charters[k.Charter] = k
 	}
 	for _, h := range p.Heard {
-		if _, err := r.agree(h); err != nil {
+		digest, err := r.sound(h) // what was taken up once stays so
+		if err == nil {
+			_, err = r.agree(digest, h)
+		}
+		if err != nil {
 			return fmt.Errorf("rotation: %w", err)
 		}
 	}

@@ -16,7 +16,8 @@ import (
 type CharterKnown struct {
 	Charter   common.Hash // of the text
 	Approvals int         // by members whose mandate lasts until the change; the threshold is asked for in any case
-	Delay     uint64      // seconds, from when this node first heard of the succession
+	Delay     uint64      // seconds, from when this node has both the text and word of the succession
+	Since     uint64      // unix seconds: when it first had the text of this charter, which was proposed then; it stays
 }
 
 func (CharterKnown) event() {}
@@ -54,15 +55,17 @@ func (r *Rotation) wants(s council.Succession, approved int) string {
 // opens is when this node may work for a succession at the earliest: on its day; if it
 // moves no share, not before all have had the time to hear of it, and of another one
 // that was agreed on at once; and if it brings another charter, not before its members
-// had the time to read that.
+// had the time to read that, from when its text was here. Who holds no share of before
+// guards nothing by waiting, and would, where it starts late, have all the others wait.
 func (r *Rotation) opens(digest common.Hash) time.Time {
 	h := r.agreed[digest]
 	day := h.Effective
 	if h.still() {
 		day = max(day, min(h.seen, 1<<60)+settling)
 	}
-	if r.recharters(h.Succession) {
-		day = max(day, min(h.seen, 1<<60)+min(r.charters[h.Roster.Charter].Delay, 1<<60))
+	if r.old && r.recharters(h.Succession) {
+		k := r.charters[h.Roster.Charter]
+		day = max(day, min(max(h.seen, k.Since), 1<<60)+min(k.Delay, 1<<60))
 	}
 	return unixTime(day)
 }

@@ -18,13 +18,9 @@ import (
 // errDated is the reason for not taking up a succession that is sound otherwise.
 var errDated = errors.New("dated back")
 
-// agree takes up a succession that enough members approve of. When this node first
+// agree takes up a succession that is sound. When this node first
 // heard of it counts, and is kept: what was timely then is so after every restart.
-func (r *Rotation) agree(h HeardSuccession) (news bool, err error) {
-	digest, err := r.sound(h)
-	if err != nil {
-		return false, err
-	}
+func (r *Rotation) agree(digest common.Hash, h HeardSuccession) (news bool, err error) {
 	was, known := r.agreed[digest]
 	switch {
 	case !known:
@@ -77,10 +73,21 @@ func (r *Rotation) sound(h HeardSuccession) (digest common.Hash, err error) {
 	return digest, nil
 }
 
+// continues checks a succession as sound does, and that one which this node does not know
+// yet goes on from all rosters until now: with a step that does not, nobody who comes
+// later could verify them. What others commit all the same is taken as ever.
+func (r *Rotation) continues(h HeardSuccession) (digest common.Hash, err error) {
+	digest, err = r.sound(h)
+	if _, known := r.agreed[digest]; err == nil && !known {
+		err = h.Succession.Continues(r.Earlier, r.Since)
+	}
+	return digest, err
+}
+
 // Check says why this node does not take part in a succession that is brought now,
 // or nil.
 func (r *Rotation) Check(s council.Succession, now time.Time) error {
-	if _, err := r.sound(HeardSuccession{s, seen(now)}); err != nil {
+	if _, err := r.continues(HeardSuccession{s, seen(now)}); err != nil {
 		return err
 	}
 	if why := r.wants(s, r.approvedBy(s)); why != "" {
@@ -102,7 +109,11 @@ func (r *Rotation) herald(s council.Succession) common.Hash {
 		return digest
 	}
 	heard := HeardSuccession{s, seen(r.now)}
-	news, err := r.agree(heard)
+	digest, err := r.continues(heard)
+	news := false
+	if err == nil {
+		news, err = r.agree(digest, heard)
+	}
 	switch {
 	case errors.Is(err, errDated):
 		r.dated = RotationStatus{Stage: StageProposed, Roster: s.Roster.Version, Text: fmt.Sprintf("this node takes no part: %v", err)}
@@ -111,10 +122,6 @@ func (r *Rotation) herald(s council.Succession) common.Hash {
 		if r.every(&r.warned, r.Timing.Remind) {
 			r.do(Notify{What: "rotation", Text: fmt.Sprintf("succession not taken up: %v", err)})
 		}
-		return common.Hash{}
-	}
-	digest, err := s.Digest(r.Holding.Roster)
-	if err != nil {
 		return common.Hash{}
 	}
 	if len(r.heralded) < MaxTries {

@@ -291,3 +291,63 @@ func TestFalseSuccessionsAreNotNews(t *testing.T) {
 		t.Error(fmt.Sprint("people were told ", told, " times"))
 	}
 }
+
+// A step after which nobody could verify the rosters any more is not taken up: one that
+// takes over no later than the roster before, or that gives somebody the keys of one who
+// has left. What a node has taken up already, and what others commit, stays.
+func TestSuccessionThatBreaksTheLineage(t *testing.T) {
+	s := charters(t)
+	for name, breaks := range map[string]func(w *shift){
+		"its day": func(w *shift) { w.since = s.Effective },
+		"a key that was another's": func(w *shift) {
+			before := w.holding.Roster
+			before.Members = slices.Clone(before.Members)
+			before.Members[0].ID, before.Members[0].Peer = "core-9", "another node"
+			w.earlier = []council.Roster{before, w.holding.Roster}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newShift(t, 41, s)
+			breaks(w)
+			w.boot(w.names...)
+			d := w.desks["core-2"]
+			if err := d.node.Check(s, w.now); err == nil || council.Hint(err) == "" {
+				t.Errorf("its operator is told %v (%s)", err, council.Hint(err))
+			}
+			w.propose("core-2", s)
+			w.run(time.Minute, never)
+			w.untried("although it breaks the lineage")
+			if len(d.disk.Heard) > 0 {
+				t.Error("it is taken up")
+			}
+		})
+		t.Run(name+", heard before", func(t *testing.T) {
+			w := newShift(t, 42, s)
+			w.boot(w.names...)
+			w.propose("core-2", s)
+			w.run(2*time.Second, never)
+			for _, name := range w.names {
+				w.kill(w.desks[name])
+			}
+			breaks(w)
+			if how := w.settle("heard before"); how != "committed" {
+				t.Fatal(how)
+			}
+		})
+		t.Run(name+", committed by others", func(t *testing.T) {
+			w := newShift(t, 43, s)
+			w.boot(w.names[2:]...)
+			w.propose(w.names[2], s)
+			if !w.run(5*time.Minute, func() bool { return w.desks[w.names[2]].disk.Certificate != nil }) {
+				t.Fatal("five do not commit")
+			}
+			breaks(w)
+			w.boot(w.names[:2]...)
+			if !w.run(time.Minute, func() bool {
+				return w.desks[w.names[0]].disk.Certificate != nil && w.desks[w.names[1]].disk.Certificate != nil
+			}) {
+				t.Errorf("two do not follow\n%s", w.where())
+			}
+		})
+	}
+}

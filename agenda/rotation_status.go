@@ -116,6 +116,8 @@ func (r *Rotation) stands() RotationStatus {
 		out.Missing = []Need{{leader(s), "leads, and begins now"}}
 	case d != nil && d.failed != "":
 		out.Text += "; the last try failed: " + d.failed
+	case !r.old && short > 0 && r.recharters(s):
+		out.Text += "; the old ones first take the time that their charter gives them to read the next one"
 	}
 	if out.Stage == StageProposed {
 		out.Missing = nil

@@ -459,6 +459,53 @@ func TestCharterIsWaitedFor(t *testing.T) {
 			t.Errorf("committed with %d approvals", len(c.Succession.Approvals))
 		}
 	})
+	t.Run("time to read it", func(t *testing.T) {
+		w := newShift(t, 39, s)
+		k := w.known[0]
+		k.Delay, w.known = 3600, nil
+		w.boot(w.names...)
+		w.propose("core-2", s)
+		w.run(time.Hour, never) // its text is kept from all
+		k.Since = uint64(w.now.Unix())
+		w.known = []agenda.CharterKnown{k}
+		for _, name := range w.names {
+			w.give(w.desks[name], k)
+		}
+		w.run(59*time.Minute, never)
+		w.untried("before anybody had the time to read it")
+		for _, name := range w.names { // nor does a restart have it read again
+			w.kill(w.desks[name])
+		}
+		if how := w.settle("read"); how != "committed" {
+			t.Fatal(how)
+		}
+		if late := w.now.Sub(time.Unix(shiftDay+60, 0)); late < 2*time.Hour || late > 140*time.Minute {
+			t.Errorf("took %s", late)
+		}
+	})
+	t.Run("and not by who comes in", func(t *testing.T) {
+		s := once("charter and members", func() council.Succession {
+			return plan(t, newShift(t, 0).holding.Roster, shiftDay, leavers, joiners, yes, func(r *council.Roster) { r.Charter = common.Hash{0xcc} })
+		})
+		w := newShift(t, 40, s)
+		w.known[0].Delay = 3600
+		late := string(joiners[0])
+		for _, id := range joiners {
+			w.desks[string(id)].charter = common.Hash{0xcc}
+		}
+		w.boot(slices.DeleteFunc(slices.Clone(w.names), func(name string) bool { return name == late })...)
+		w.propose("core-2", s)
+		w.run(50*time.Minute, never)
+		w.known[0].Since = uint64(w.now.Unix())
+		w.boot(late)
+		w.run(time.Minute, never)
+		if x := w.desks[late].node.Status(); x.Stage != agenda.StageGathering || !strings.Contains(x.Text, "to read the next one") {
+			t.Errorf("says %s", x)
+		}
+		if !w.run(20*time.Minute, func() bool { return w.ended() == "committed" }) {
+			t.Fatalf("waits for who comes in\n%s", w.where())
+		}
+	})
 	t.Run("time", func(t *testing.T) {
 		for kind, s := range map[string]council.Succession{"alone": s, "with members": once("charter and members", func() council.Succession {
 			return plan(t, newShift(t, 0).holding.Roster, shiftDay, leavers, joiners, yes, func(r *council.Roster) { r.Charter = common.Hash{0xcc} })

@@ -31,6 +31,8 @@ type shift struct {
 	seq     int
 	key     *ecdsa.PrivateKey
 	holding council.Holding
+	earlier []council.Roster // with that of holding
+	since   uint64           // when it took over
 	plans   []council.Succession
 	known   []agenda.CharterKnown // by all nodes, from their start
 	desks   map[string]*desk
@@ -146,7 +148,7 @@ func (w *shift) boot(names ...string) {
 		past.Charters = w.known
 		past.Locks, past.Refusals, past.Tries = slices.Clone(past.Locks), slices.Clone(past.Refusals), slices.Clone(past.Tries)
 		n, err := agenda.NewRotation(agenda.RotationConfig{
-			Self: d.id, Peer: testcouncil.PeerID(w.t, d.key).String(), Holding: w.holding, Profile: council.Millicent, Timing: w.timing, Charter: w.charter(d), Frozen: d.frozen, Shareless: d.lost,
+			Self: d.id, Peer: testcouncil.PeerID(w.t, d.key).String(), Holding: w.holding, Earlier: w.earlier, Since: w.since, Profile: council.Millicent, Timing: w.timing, Charter: w.charter(d), Frozen: d.frozen, Shareless: d.lost,
 			Seed: crypto.Keccak256Hash([]byte(d.name), []byte(fmt.Sprint(d.life))),
 		}, past)
 		if err != nil {

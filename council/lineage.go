@@ -55,6 +55,41 @@ func (l Lineage) Verify(p Profile) (Roster, error) {
 	return r, nil
 }
 
+// Takes says why a step would break a lineage that has been verified, or nil. No lineage
+// with such a step verifies, so it must not be agreed on. What a step shows by itself,
+// Follows and Verify check.
+func (l Lineage) Takes(s Succession) error {
+	rosters := []Roster{l.First.Roster}
+	var since uint64
+	for _, x := range l.Steps {
+		rosters, since = append(rosters, x.Roster), x.Effective
+	}
+	return s.Continues(rosters, since)
+}
+
+// Continues is Lineage.Takes for the rosters until now, in order; the last one took over
+// at since, in unix seconds: zero, if it is the first.
+func (s Succession) Continues(rosters []Roster, since uint64) error {
+	if s.Effective <= since {
+		return WithHint(fmt.Errorf("succession: roster %d takes over at %d, not after the one before (%d)", s.Roster.Version, s.Effective, since), "choose a later --effective")
+	}
+	var keys keyring
+	for _, r := range rosters {
+		for _, m := range r.Members {
+			_ = keys.owned(m) // what has taken over stays; s alone is asked about
+		}
+	}
+	for _, m := range s.Roster.Members {
+		if err := keys.owned(m); err != nil {
+			if Hint(err) == "" {
+				err = WithHint(err, "let that member make a new node key, or name another wallet: who has left keeps them for good")
+			}
+			return err
+		}
+	}
+	return nil
+}
+
 // RosterByHash is the one of these rosters that has a hash.
 func RosterByHash(rosters []Roster, hash common.Hash) (Roster, bool) {
 	for _, r := range rosters {

@@ -169,6 +169,9 @@ func TestLineage(t *testing.T) {
 		if err := again.Verify(one.Roster, council.Millicent); err != nil {
 			t.Fatalf("%s: the step alone shows nothing wrong, but: %v", name, err)
 		}
+		if err := (council.Lineage{First: first, Steps: []council.Succession{one}}).Takes(again); err == nil || !strings.Contains(err.Error(), "core-4") || council.Hint(err) == "" {
+			t.Errorf("%s of one who has left is agreed on: %v (%s)", name, err, council.Hint(err))
+		}
 		l.Steps = []council.Succession{one, again}
 		if _, err := l.Verify(council.Millicent); err == nil || !strings.Contains(err.Error(), "core-4") {
 			t.Errorf("%s of one who has left: %v", name, err)

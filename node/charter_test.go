@@ -18,6 +18,8 @@ import (
 )
 
 const (
+	charterFrameType = 8 // of frames with a text
+
 	statements = "  - {id: statements, effect: allow, actions: [statement], max_length: 1000}\n"
 	brief      = "  - {id: statements, effect: allow, actions: [statement], max_length: 10}\n"
 	amendment  = "name: test council\namend: {approvals: 5, delay: 48h}\n"
@@ -210,6 +212,49 @@ func TestCharterLoosens(t *testing.T) {
 	c.until("the new charter everywhere", c.under(plan.Roster, all...))
 }
 
+// While the text is withheld nobody can read it, and the two days have not begun. They
+// do when it comes, also across restarts.
+func TestCharterTextCountsTheDelay(t *testing.T) {
+	c := newCharterCabinet(t)
+	all := c.size.IDs()
+	deaf := slices.DeleteFunc(slices.Clone(all), func(m council.MemberID) bool { return m == "core-1" })
+	for _, m := range all {
+		c.start(m)
+	}
+	c.ready("core-1")
+	hear := c.net.Add(p2p.Fault{Channel: p2p.Sync, Drop: 1, Match: func(f p2p.Frame) bool { return f.Type == charterFrameType }})
+	next := c.charterText(slices.Concat(c.edits, []string{"max_length: 1000", "max_length: 1001"})...)
+	plan := c.recharter(c.first, next, 5)
+	if _, err := c.rooms["core-1"].BeginRotation(t.Context(), plan, charterBody(next)); err != nil {
+		t.Fatal(err)
+	}
+	const withheld = "does not have the text"
+	says := func(stage agenda.RotationStage, text string) func() bool {
+		return func() bool {
+			return !slices.ContainsFunc(deaf, func(m council.MemberID) bool {
+				s, err := c.rooms[m].Rotation(t.Context())
+				return err != nil || stage != agenda.StageNone && s.Stage != stage || s.Roster != 2 || !strings.Contains(s.Text, text) || strings.Contains(s.Text, withheld) != (text == withheld)
+			})
+		}
+	}
+	c.until("all to have heard of it without its text", says(agenda.StageNone, withheld))
+	c.pass(47 * time.Hour)
+	hear()
+	waits := says(agenda.StageProposed, "begins")
+	c.until("all to have the text", waits)
+	c.pass(46 * time.Hour)
+	for _, m := range deaf[:3] {
+		c.stop(m)
+		c.start(m)
+	}
+	for _, m := range all {
+		c.ready(m)
+	}
+	c.until("all to wait still", waits)
+	c.pass(3 * time.Hour)
+	c.until("the new charter everywhere", c.under(plan.Roster, all...))
+}
+
 // Who does not have the text keeps out, however many approve, and takes part as soon
 // as another node has passed it on. A text that is not the one is refused.
 func TestCharterIsPassedOn(t *testing.T) {
@@ -219,11 +264,10 @@ func TestCharterIsPassedOn(t *testing.T) {
 		c.start(m)
 	}
 	c.ready("core-1")
-	const text = 8 // the type of frames with a text
 	deaf := []council.MemberID{"core-2", "core-3", "core-4"}
 	dumb := make(chan struct{}, 1024)
 	hear := c.net.Add(p2p.Fault{Channel: p2p.Sync, Drop: 1, Match: func(f p2p.Frame) bool {
-		if f.Type != text || !slices.Contains(deaf, f.To) {
+		if f.Type != charterFrameType || !slices.Contains(deaf, f.To) {
 			return false
 		}
 		select {

@@ -147,6 +147,31 @@ func suits(c *policy.Charter, r council.Roster) error {
 	return nil
 }
 
+// metaCharterSince names when this node first had the text of a charter that was
+// proposed: rlp, unix seconds.
+func metaCharterSince(h common.Hash) string { return fmt.Sprintf("charter-since-%x", h[:16]) }
+
+// charterSince is when this node first had the text of a charter that a succession
+// brings. It is written once: what its members have had the time to read is not read
+// again after a restart, and nobody makes the time shorter by bringing the text late.
+func (n *Node) charterSince(h common.Hash) (since uint64, err error) {
+	b, ok, err := n.book().Meta(metaCharterSince(h))
+	if err != nil {
+		return 0, err
+	}
+	if ok {
+		if err := rlp.DecodeBytes(b, &since); err != nil {
+			return 0, council.WithHint(fmt.Errorf("read since when charter %s is known: %w", h.Hex(), err), "the journal is damaged: see 'signer doctor'")
+		}
+		return since, nil
+	}
+	since = uint64(max(n.now().Unix(), 0))
+	if b, err = rlp.EncodeToBytes(since); err != nil {
+		return 0, fmt.Errorf("encode time: %w", err)
+	}
+	return since, n.write(func(j *journal.Journal) error { return j.PutMeta(metaCharterSince(h), b) })
+}
+
 // amends compares the charter of a succession with the one in force; ok is false while
 // one of the texts is missing, or when it does not suit the roster.
 func (n *Node) amends(s council.Succession) (k agenda.CharterKnown, a policy.Amendment, ok bool) {
@@ -163,8 +188,13 @@ func (n *Node) amends(s council.Succession) (k agenda.CharterKnown, a policy.Ame
 		}
 		return k, a, false
 	}
+	since, err := n.charterSince(s.Roster.Charter)
+	if err != nil {
+		n.log.Error("charter not taken up", "charter", s.Roster.Charter.Hex(), "err", err, "hint", council.Hint(err))
+		return k, a, false
+	}
 	a = now.charter.Amend(next.charter)
-	return agenda.CharterKnown{Charter: s.Roster.Charter, Approvals: a.Approvals, Delay: a.Delay}, a, true
+	return agenda.CharterKnown{Charter: s.Roster.Charter, Approvals: a.Approvals, Delay: a.Delay, Since: since}, a, true
 }
 
 // bringCharter takes the text of the charter that a succession leads to, which this

@@ -141,6 +141,18 @@ func (s Standing) rosters() []council.Roster {
 	return out
 }
 
+// until are the rosters up to one, the first one first, and when that one took over, in
+// unix seconds: zero for the first.
+func (s Standing) until(version uint64) (out []council.Roster, since uint64) {
+	out = []council.Roster{s.First}
+	for _, x := range s.Steps {
+		if x.Roster.Version <= version {
+			out, since = append(out, x.Roster), x.Effective
+		}
+	}
+	return out, since
+}
+
 // rosterOf is the roster of this council that has a hash, whenever it was in force; the
 // one that this node works under, if none has. It may be asked on any goroutine.
 func (n *Node) rosterOf(hash common.Hash) council.Roster {

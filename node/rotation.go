@@ -81,8 +81,9 @@ func (n *Node) openRotationFrom(h council.Holding) (err error) {
 	past.Charters = s.charters
 	var seed common.Hash
 	rand.Read(seed[:])
+	earlier, since := n.standing.until(h.Roster.Version)
 	s.rotation, err = agenda.NewRotation(agenda.RotationConfig{
-		Self: n.self, Peer: n.peerID, Holding: h, Profile: n.profile, Timing: n.timing, Seed: seed, Shareless: n.share == nil,
+		Self: n.self, Peer: n.peerID, Holding: h, Earlier: earlier, Since: since, Profile: n.profile, Timing: n.timing, Seed: seed, Shareless: n.share == nil,
 		Charter: n.charter.Hash(), Frozen: n.agenda.Stopped(),
 	}, past)
 	if err != nil {

@@ -93,10 +93,13 @@ func (a *app) termPropose() *cobra.Command {
 		case refresh && !c.Refreshes():
 			return usagef("leave --refresh away, or make it a step of its own", "a refresh changes nothing but the shares; here something else changes, too")
 		}
-		if s.Effective, err = a.takesOver(effective, c); err != nil {
+		if s.Effective, err = a.takesOver(effective, c, l); err != nil {
 			return err
 		}
 		if err := s.Follows(old, council.Millicent); err != nil {
+			return err
+		}
+		if err := l.Takes(s); err != nil {
 			return err
 		}
 		if out == "" {
@@ -118,7 +121,7 @@ func (a *app) termPropose() *cobra.Command {
 	fs.BoolVar(&refresh, "refresh", false, "the same members, with new shares: old ones are worth nothing beside them")
 	fs.StringVar(&charter, "charter", "", "another charter from then on")
 	fs.StringVar(&actions, "actions", "", "its catalogue of actions (default: the one in this program)")
-	fs.StringVar(&effective, "effective", "", "when it takes over, such as 2027-01-31T12:00:00Z (default: when the new terms begin, and not before now)")
+	fs.StringVar(&effective, "effective", "", "when it takes over, such as 2027-01-31T12:00:00Z (default: when the new terms begin, not before now, and after the roster before)")
 	fs.StringVar(&out, "out", "", "file to write (default: succession-VERSION.json)")
 	return cmd
 }
@@ -180,7 +183,7 @@ func compose(s *council.Succession, old council.Roster, records [][]byte, leave,
 }
 
 // takesOver is when the new roster is to be in force.
-func (a *app) takesOver(text string, c council.Changes) (uint64, error) {
+func (a *app) takesOver(text string, c council.Changes, l council.Lineage) (uint64, error) {
 	if text != "" {
 		t, err := time.Parse(time.RFC3339, text)
 		if err != nil || t.Nanosecond() != 0 || t.Unix() <= 0 {
@@ -189,6 +192,9 @@ func (a *app) takesOver(text string, c council.Changes) (uint64, error) {
 		return uint64(t.Unix()), nil
 	}
 	when := a.unix()
+	if n := len(l.Steps); n > 0 { // which may have a day that is still to come
+		when = max(when, l.Steps[n-1].Effective+1)
+	}
 	for _, m := range slices.Concat(c.Joiners, c.Renewed) {
 		when = max(when, m.Term.Start)
 	}
@@ -230,7 +236,10 @@ func (a *app) succession(path string, after []string) (council.Succession, counc
 	if err != nil {
 		return s, old, err
 	}
-	return s, old, s.Follows(old, council.Millicent)
+	if err := s.Follows(old, council.Millicent); err != nil {
+		return s, old, err
+	}
+	return s, old, l.Takes(s)
 }
 
 // termWord gives a wallet's word on a succession.
