@@ -72,12 +72,16 @@ func (a *Agenda) chains() []uint64 { return slices.Sorted(maps.Keys(a.lanes)) }
 // row mirrors a change of the ledger.
 func (a *Agenda) row(ev Ledger) {
 	l := a.lane(ev.Chain)
-	if p, ok := a.proposals[ev.Proposal]; ok {
+	p, known := a.proposals[ev.Proposal]
+	if known && (ev.Chain == 0 || !ev.Hearsay) { // a claim stands where it was made
 		l = a.laneOf(p)
 	}
 	if ev.State == RowFreed {
 		if r, ok := l.rows[ev.Nonce]; ok && r.proposal == ev.Proposal {
 			delete(l.rows, ev.Nonce)
+			if known && !r.hearsay { // it was reserved here, in the other's place
+				l.keepLost(p, ev.Nonce)
+			}
 		}
 		if l.byID[ev.Proposal] == ev.Nonce {
 			delete(l.byID, ev.Proposal)
@@ -87,7 +91,7 @@ func (a *Agenda) row(ev Ledger) {
 	if ev.State == RowDisplaced {
 		// The displaced proposal is void for ever; the nonce may be another's.
 		l.byID[ev.Proposal] = ev.Nonce
-		if p, ok := a.proposals[ev.Proposal]; ok {
+		if known && a.laneOf(p) == l {
 			p.Over = council.WordDisplaced
 		}
 		if r, ok := l.rows[ev.Nonce]; ok && r.proposal != ev.Proposal {
@@ -191,6 +195,14 @@ func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
 		return 0, fmt.Errorf("nonce %d belongs to proposal %s until it is mined or replaced", n, r.proposal.Short())
 	}
 	return l.nonce, nil
+}
+
+// keepLost remembers whose place a replacement had that was given back: as on the disk,
+// only another replacement of the same proposal can have it.
+func (l *lane) keepLost(p *Proposal, nonce uint64) {
+	if deed, ok := p.Intent.(council.Transaction); ok && deed.Replaces != (council.ProposalID{}) {
+		l.rows[nonce] = row{proposal: deed.Replaces, state: RowDisplaced}
+	}
 }
 
 // lost reports whether the next nonce was a proposal's that is void, and nobody has it

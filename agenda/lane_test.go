@@ -59,6 +59,57 @@ func TestMadeUpRows(t *testing.T) {
 			}
 		})
 	}
+	t.Run("replaced, and the replacement given back", func(t *testing.T) {
+		w := newWorld(t, 312)
+		deed, seconds, err := w.nodes["core-1"].policy.Charter().Playbook("pause", "protocol", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ran := w.propose("core-1", "pause", "protocol")
+		deed.Replaces = ran
+		id := w.put("core-1", deed, seconds)
+		w.run(5*time.Second, w.known(id))
+		n := w.nodes["core-1"].agenda
+		for _, r := range []agenda.Ledger{
+			{Proposal: ran, State: agenda.RowConsumed},
+			{Proposal: ran, Nonce: 1, State: agenda.RowRevealed, Hearsay: true}, // a second place for what has one
+			{Proposal: id, Nonce: 1, State: agenda.RowReserved},
+			{Proposal: ran, State: agenda.RowConsumed}, // as the journal answers of what was displaced
+			{Proposal: id, Nonce: 1, State: agenda.RowFreed},
+		} {
+			r.Chain = chainID
+			n.Step(r, w.now)
+		}
+		n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1}, w.now)
+		if nonce, err := n.NonceFor(id); err != nil || nonce != 1 {
+			t.Errorf("the next attempt gets nonce %d, %v", nonce, err)
+		}
+	})
+	t.Run("claimed on a chain for a message", func(t *testing.T) {
+		w := newWorld(t, 313)
+		deed, seconds, err := w.nodes["core-1"].policy.Charter().Playbook("pause", "protocol", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := w.admit("core-1", council.Statement{Text: "All is well with the council.", ValidUntil: uint64(w.now.Unix()) + 3600})
+		deed.Replaces = text
+		id, other := w.put("core-1", deed, seconds), w.propose("core-1", "pause", "protocol")
+		w.run(5*time.Second, func() bool { return w.known(id)() && w.known(text)() && w.known(other)() })
+		n := w.nodes["core-1"].agenda
+		claim := agenda.Ledger{Chain: chainID, Proposal: text, State: agenda.RowRevealed, Hearsay: true}
+		n.Step(claim, w.now)
+		if nonce, err := n.NonceFor(other); err == nil {
+			t.Errorf("the nonce is given to another one: %d", nonce)
+		}
+		if nonce, err := n.NonceFor(id); err != nil || nonce != 0 {
+			t.Errorf("its replacement gets nonce %d, %v", nonce, err)
+		}
+		claim.State = agenda.RowFreed
+		n.Step(claim, w.now)
+		if nonce, err := n.NonceFor(other); err != nil || nonce != 0 {
+			t.Errorf("given back, the nonce is nobody's: %d, %v", nonce, err)
+		}
+	})
 	t.Run("claimed for a proposal", func(t *testing.T) {
 		w := newWorld(t, 311)
 		id := w.propose("core-1", "pause", "protocol")

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -102,10 +103,18 @@ func inherit(tx *bolt.Tx, key common.Address, r council.OpenRow, disputed bool) 
 			}
 		}
 	}
+	k := slotKey(key, r.Place.Chain, r.Place.Nonce)
+	if r.Place.Digest != (common.Hash{}) {
+		k = r.Place.Digest[:]
+	}
+	// What it has here is more than a reservation, and behind a reservation elsewhere is
+	// no signature: no row that nobody could give back.
+	if held := tx.Bucket(bProposals).Get(r.Proposal[:]); state == Reserved && held != nil && !bytes.Equal(held, k) {
+		return nil
+	}
 	if r.Place.Digest != (common.Hash{}) {
 		return inheritMessage(tx, r, state)
 	}
-	k := slotKey(key, r.Place.Chain, r.Place.Nonce)
 	s, err := slotAt(tx, k)
 	if err != nil {
 		return err

@@ -119,6 +119,10 @@ func TestInheritSecondNonce(t *testing.T) {
 	}
 	must(j.Displace(a.Proposal, row(6, "replacement", 1)))
 	stays()
+	// Of a reservation nothing is left, and so nothing that nobody could give back.
+	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed(9, council.OpenReserved)}))
+	stays()
+	must(j.Reserve(row(9, "b", 1)))
 	must(j.Reopen(a.Key, 1, 5, a.Proposal)) // it is still this one's nonce
 	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed(7, council.OpenReserved)}))
 	must(j.Inherit(a.Key, council.Inheritance{Freed: claimed(7, council.OpenReserved)}))

@@ -123,16 +123,20 @@ func (n *Node) free(e agenda.Free) []agenda.Event {
 		n.log.Error("free nonce", "proposal", e.Proposal.Short(), "nonce", e.Nonce, "err", err)
 		return nil
 	}
-	return n.row(e.Chain, e.Nonce, e.Proposal)
+	var events []agenda.Event
+	if err == nil { // this very place, whatever other one the proposal has
+		events = append(events, agenda.Ledger{Chain: e.Chain, Nonce: e.Nonce, Proposal: e.Proposal, State: agenda.RowFreed, Hearsay: true})
+	}
+	return append(events, n.row(e.Chain, e.Nonce, e.Proposal)...)
 }
 
 func (n *Node) giveBack(e agenda.Free) error {
-	if !n.isMessage(e.Proposal) {
-		return n.book().Free(n.agenda.Genesis().Key, e.Chain, e.Nonce, e.Proposal)
-	}
-	r, ok, err := n.book().MessageByProposal(e.Proposal)
-	if err != nil || !ok {
+	r, message, err := n.book().MessageByProposal(e.Proposal)
+	if err != nil {
 		return err
+	}
+	if !message { // a nonce, or what was claimed as one for a message
+		return n.book().Free(n.agenda.Genesis().Key, e.Chain, e.Nonce, e.Proposal)
 	}
 	return n.book().FreeMessage(r.Digest, e.Proposal)
 }
