@@ -24,14 +24,14 @@ func TestCheckSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `charter.yaml:32:11: note: protocol: 0x1111111111111111111111111111111111111111 looks like a placeholder
-charter.yaml:44:11: note: bridge: 0x2222222222222222222222222222222222222222 looks like a placeholder
-charter.yaml:51:11: note: timelock: 0x3333333333333333333333333333333333333333 looks like a placeholder
-charter.yaml:62:11: note: treasury: 0x4444444444444444444444444444444444444444 looks like a placeholder
-charter.yaml:176:9: note: charter/schedule-upgrade: asks for 5 approvals: any 4 nodes could sign without it, since the key's threshold is 4; this is enforced by each honest node's software
-charter.yaml:187:9: note: charter/execute-upgrade: asks for 5 approvals: any 4 nodes could sign without it, since the key's threshold is 4; this is enforced by each honest node's software
-charter.yaml:195:9: warning: charter/upgrade-through-timelock: allows upgrade-and-call to any code
-charter.yaml:195:9: note: charter/upgrade-through-timelock: asks for 5 approvals: any 4 nodes could sign without it, since the key's threshold is 4; this is enforced by each honest node's software
+	want := `charter.yaml:39:11: note: protocol: 0x1111111111111111111111111111111111111111 looks like a placeholder
+charter.yaml:51:11: note: bridge: 0x2222222222222222222222222222222222222222 looks like a placeholder
+charter.yaml:58:11: note: timelock: 0x3333333333333333333333333333333333333333 looks like a placeholder
+charter.yaml:69:11: note: treasury: 0x4444444444444444444444444444444444444444 looks like a placeholder
+charter.yaml:183:9: note: charter/schedule-upgrade: asks for 5 approvals: any 4 nodes could sign without it, since the key's threshold is 4; this is enforced by each honest node's software
+charter.yaml:194:9: note: charter/execute-upgrade: asks for 5 approvals: any 4 nodes could sign without it, since the key's threshold is 4; this is enforced by each honest node's software
+charter.yaml:202:9: warning: charter/upgrade-through-timelock: allows upgrade-and-call to any code
+charter.yaml:202:9: note: charter/upgrade-through-timelock: asks for 5 approvals: any 4 nodes could sign without it, since the key's threshold is 4; this is enforced by each honest node's software
 `
 	if got := findings(c, m); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
