@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -15,6 +16,7 @@ import (
 type publicNumbers struct {
 	said  map[council.MemberID]common.Hash
 	known map[common.Hash]*tss.Public
+	early map[council.MemberID][]byte // as they came before this node knew of the key
 }
 
 // showPublic tells another node the public numbers of the epoch in force. They are no
@@ -35,11 +37,20 @@ func (n *Node) showPublic(to council.MemberID) {
 // takePublic hears them.
 func (n *Node) takePublic(from council.MemberID, b []byte) error {
 	_, member := n.roster.Member(from)
-	if n.share != nil || !member || n.shift.rotation == nil {
+	if n.share != nil || !member {
 		return nil
 	}
 	if len(b) > maxPublic {
 		return fmt.Errorf("public numbers of %d bytes; at most %d", len(b), maxPublic)
+	}
+	if n.shift.rotation == nil { // members say it once, when they meet: perhaps before their feeds are here
+		if n.standing.Genesis == nil {
+			if n.shift.public.early == nil {
+				n.shift.public.early = map[council.MemberID][]byte{}
+			}
+			n.shift.public.early[from] = bytes.Clone(b)
+		}
+		return nil
 	}
 	p, err := tss.UnmarshalPublic(b)
 	if err != nil {
@@ -68,6 +79,17 @@ func (n *Node) takePublic(from council.MemberID, b []byte) error {
 		n.prepared()
 	}
 	return nil
+}
+
+// takeEarly hears what came before this node knew of the key.
+func (n *Node) takeEarly() {
+	early := n.shift.public.early
+	n.shift.public.early = nil
+	for from, b := range early {
+		if err := n.takePublic(from, b); err != nil {
+			n.log.Warn("public numbers", "from", from, "err", err)
+		}
+	}
 }
 
 func (s *publicNumbers) voices(h common.Hash) (count int) {

@@ -228,7 +228,9 @@ func (n *Node) adopt() {
 	n.address.Store(&g.Key)
 	if err := n.openRotation(); err != nil {
 		n.halt(err)
+		return
 	}
+	n.takeEarly()
 }
 
 // knowCharter takes up what follows from the text of a charter that this node has, as
