@@ -10,12 +10,12 @@
 // leaves.
 //
 // Rooms inside: node.go, past.go and owner.go (life, what the disk knows of an earlier
-// one, and loop), effects.go (one case for
-// each effect), runner.go (one engine session), wire.go and feeds.go (what goes
-// to and comes from other nodes), evidence.go and docket.go (what convicts a
-// member), chains.go (RPCs), ceremony.go (key generation), spare.go (its primes,
-// made ahead), rotation.go and its neighbours, lineage.go, guests.go, erased.go and
-// bar.go (another roster), proclaim.go (the council's word about it), standby.go (slots), backup.go (who has one), events.go and
-// hooks.go (telling people), backend.go, exhibits.go, view.go and doctor.go
-// (answering people).
+// one, and loop), effects.go (one case for each effect), runner.go (one engine session),
+// wire.go and feeds.go (what goes to and comes from other nodes), evidence.go and
+// docket.go (what convicts a member), chains.go (RPCs), ceremony.go (key generation),
+// spare.go (its primes, made ahead), rotation.go and its neighbours, lineage.go, guests.go,
+// public.go, erased.go and bar.go (another roster), charters.go (the texts of charters),
+// proclaim.go (the council's word about its roster), sound.go (shares that were audited),
+// standby.go (slots), backup.go (who has one), events.go and hooks.go (telling people),
+// backend.go, exhibits.go, view.go and doctor.go (answering people).
 package node
