@@ -58,12 +58,21 @@ func (r *Rotation) wants(s council.Succession, approved int) string {
 // had the time to read that, from when its text was here. Who holds no share of before
 // guards nothing by waiting, and would, where it starts late, have all the others wait.
 func (r *Rotation) opens(digest common.Hash) time.Time {
+	if r.old {
+		return r.opensToAll(digest)
+	}
+	return unixTime(r.agreed[digest].Effective)
+}
+
+// opensToAll is the same as for who holds a share of before: with the time to read the
+// charter, whoever this node is.
+func (r *Rotation) opensToAll(digest common.Hash) time.Time {
 	h := r.agreed[digest]
 	day := h.Effective
 	if h.still() {
 		day = max(day, min(h.seen, 1<<60)+settling)
 	}
-	if r.old && r.recharters(h.Succession) {
+	if r.recharters(h.Succession) {
 		k := r.charters[h.Roster.Charter]
 		day = max(day, min(max(h.seen, k.Since), 1<<60)+min(k.Delay, 1<<60))
 	}

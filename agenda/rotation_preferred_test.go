@@ -50,3 +50,43 @@ func TestStepThatWaitsIsInNobodysWay(t *testing.T) {
 		}
 	}
 }
+
+// Who joins chooses as those who hold shares do, although it need not wait itself: else
+// it would be ready for the step whose charter the others take their time to read, and
+// they for the other one.
+func TestWhoJoinsChoosesAsTheOthers(t *testing.T) {
+	old := newShift(t, 0).holding.Roster
+	step := func(name string, by uint64, change ...func(*council.Roster)) council.Succession {
+		return once(fmt.Sprint("joiners ", name, by), func() council.Succession {
+			change = append(change, func(r *council.Roster) { r.Members[0].Term.End -= by })
+			return plan(t, old, shiftDay, leavers, joiners, yes, change...)
+		})
+	}
+	digest := func(s council.Succession) common.Hash {
+		h, err := s.Digest(old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	waiting := step("charter", 0, func(r *council.Roster) { r.Charter = common.Hash{0xcc} })
+	for _, first := range []bool{true, false} {
+		by := uint64(1)
+		for digest(waiting).Cmp(digest(step("", by))) < 0 != first {
+			by++
+		}
+		can := step("", by)
+		w := newShift(t, 44, waiting, can)
+		w.known[0].Delay = 3600
+		w.boot(w.names...)
+		w.propose("core-2", waiting)
+		w.run(time.Second, never)
+		w.propose("core-1", can)
+		if !w.run(10*time.Minute, func() bool { return w.ended() == "committed" }) {
+			t.Fatalf("the one that waits comes first %v: it is in the way\n%s", first, w.where())
+		}
+		if c := w.desks["core-3"].disk.Certificate; c.Succession.Roster.Charter != old.Charter {
+			t.Errorf("committed is roster %+v", c.Succession.Roster)
+		}
+	}
+}

@@ -121,9 +121,10 @@ func (r *Rotation) preferred(open []common.Hash) (best common.Hash, ok bool) {
 }
 
 // early reports whether it is long until a succession may begin. What begins soon is
-// waited for: nodes have not heard of it at the same moment, and are to choose alike.
+// waited for: nodes have not heard of it at the same moment, and are to choose alike. So
+// does who holds no share: it goes by the time that those who do take.
 func (r *Rotation) early(digest common.Hash) bool {
-	return r.opens(digest).Sub(r.now) > settling*time.Second
+	return r.opensToAll(digest).Sub(r.now) > settling*time.Second
 }
 
 // waits reports whether a succession would only keep this node from another one: it is
