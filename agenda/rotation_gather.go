@@ -24,9 +24,13 @@ func (r *Rotation) agree(digest common.Hash, h HeardSuccession) (news bool, err 
 	was, known := r.agreed[digest]
 	switch {
 	case !known:
-		r.agreed[digest] = heard{Succession: h.Succession, seen: h.Seen}
+		roster, err := h.Succession.Roster.Hash()
+		if err != nil {
+			return false, err
+		}
+		r.agreed[digest] = heard{Succession: h.Succession, roster: roster, seen: h.Seen}
 	case r.outdoes(digest, h.Succession):
-		r.agreed[digest] = heard{Succession: h.Succession, seen: was.seen}
+		r.agreed[digest] = heard{Succession: h.Succession, roster: was.roster, seen: was.seen}
 		for _, d := range r.files {
 			if d.rotation.Succession == digest {
 				d.succession = h.Succession
@@ -284,7 +288,7 @@ func (r *Rotation) keepsOut(digest common.Hash) (why, do string) {
 		return "is frozen: " + readable(r.Frozen), "run 'signer key thaw' here, if the reason is gone; if it is not, agree on a step that puts this node out"
 	}
 	if why := r.short(digest); why != "" {
-		return "does not follow: " + why, "have more members approve, or refuse it with 'signer term abort'"
+		return "does not follow: " + why, fmt.Sprintf("have more members approve, or refuse it with '%s'", r.toAbort(digest))
 	}
 	return r.strange(r.agreed[digest].Succession)
 }

@@ -115,17 +115,20 @@ func (r *Rotation) refusalWritten(ev RefusalWritten) {
 	r.soon()
 }
 
-// abortWanted refuses the succession, if that can still have an effect.
+// abortWanted refuses a succession, if that can still have an effect.
 func (r *Rotation) abortWanted(ev AbortWanted) {
-	if err := r.Refusable(); err != nil {
+	digest := ev.Succession
+	if digest == (common.Hash{}) {
+		digest, _, _ = r.chosen()
+	}
+	if err := r.refusable(digest); err != nil {
 		r.do(Notify{What: "rotation", Text: "abort: " + err.Error()})
 		return
 	}
-	digest, s, _ := r.chosen()
 	if d := r.current(); d != nil && d.rotation.Succession == digest {
 		r.leave(d)
 		d.failed = "the operator of this node wants it to end"
 	}
-	r.do(Notify{What: "rotation", Text: fmt.Sprintf("refuses roster %d: %s", s.Roster.Version, ev.Reason)})
+	r.do(Notify{What: "rotation", Text: fmt.Sprintf("refuses %s: %s", r.steps([]common.Hash{digest}), ev.Reason)})
 	r.refuse(digest, ev.Reason)
 }

@@ -2,6 +2,7 @@ package agenda
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -240,20 +241,20 @@ func (r *Rotation) stillStatus(digest common.Hash, out RotationStatus) RotationS
 	if n == roster.Threshold {
 		out.Text += fmt.Sprintf("; if no other comes back, '--last-four' on all %d commits, and says what it assumes", n)
 	}
-	if other := r.rival(digest); other != 0 {
-		out.Text += fmt.Sprintf("; %d have joined another succession: if neither gets enough, run 'signer term abort' on the nodes of one of the two", other)
+	if other, most := r.rival(digest); most != 0 {
+		out.Text += fmt.Sprintf("; %d have joined another succession: if neither gets enough, refuse one of the two on %d nodes, this one by '%s', the other by '%s'", most, roster.AbortQuorum(), r.toAbort(digest), r.toAbort(other))
 	}
 	return out
 }
 
-// rival is how many have joined a try at another still succession, at most.
-func (r *Rotation) rival(digest common.Hash) (most int) {
-	for h, x := range r.agreed {
-		if h != digest && x.still() && !r.over(h) {
-			most = max(most, r.joined(h))
+// rival is the other still succession that most have joined, and how many.
+func (r *Rotation) rival(digest common.Hash) (other common.Hash, most int) {
+	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
+		if n := r.joined(h); h != digest && r.agreed[h].still() && !r.over(h) && n > most {
+			other, most = h, n
 		}
 	}
-	return most
+	return other, most
 }
 
 func begins(t time.Time) string {
