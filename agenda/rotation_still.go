@@ -104,7 +104,11 @@ func (r *Rotation) joined(digest common.Hash) int {
 // preferred is the succession, of several in the order of their digests, that this node
 // works for when it is in no try: one that has been joined by so many that no other can
 // come about, or the one without shares that most have joined, since nobody leaves it;
-// then the first, but for those that would only stand in the way (waits).
+// then the first, but for those that would only stand in the way (waits). One that is
+// early here alone, since its charter's text came late, counts before others without
+// shares when it keeps all of them from being locked for: who joined another one would
+// have neither come about. It does not count before one that moves shares, which may do
+// without those who have joined it.
 func (r *Rotation) preferred(open []common.Hash) (best common.Hash, ok bool) {
 	if h, ok := r.ruling(open); ok {
 		return h, true
@@ -117,6 +121,12 @@ func (r *Rotation) preferred(open []common.Hash) (best common.Hash, ok bool) {
 	}
 	if most == 0 && len(open) > 0 {
 		best = open[max(0, slices.IndexFunc(open, func(h common.Hash) bool { return !r.waits(h) }))]
+	}
+	spare := len(r.Holding.Roster.Members) - r.Holding.Roster.LockQuorum() // of whom a try can do without
+	for _, h := range open {
+		if n := r.joined(h); r.agreed[h].still() && r.agreed[best].still() && n > max(most, spare) {
+			best, most = h, n
+		}
 	}
 	return best, len(open) > 0
 }
