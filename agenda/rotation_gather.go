@@ -100,6 +100,23 @@ func (r *Rotation) Check(s council.Succession, now time.Time) error {
 	return nil
 }
 
+// recount has a succession that this node has heard of at a time which is still to come
+// count from now: its clock was ahead then. By one that is behind, so that the terms of
+// the roster have not begun, nothing is counted anew.
+func (r *Rotation) recount() {
+	now := seen(r.now)
+	if r.certificate != nil || r.Holding.Roster.InForce(now) != nil {
+		return
+	}
+	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
+		if x := r.agreed[h]; x.seen > now {
+			x.seen = now
+			r.agreed[h] = x
+			r.do(Keep{RotationRecord{Heard: &HeardSuccession{x.Succession, now}}})
+		}
+	}
+}
+
 func seen(now time.Time) uint64 { return uint64(max(now.Unix(), 0)) }
 
 // herald takes up a succession that somebody brings, and gives its digest.
