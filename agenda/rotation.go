@@ -128,6 +128,10 @@ func (r *Rotation) load(p RotationPast) error {
 		if err == nil {
 			_, err = r.agree(digest, h)
 		}
+		if x := r.agreed[digest]; err == nil && h.Seen < x.seen { // recounted
+			x.seen = h.Seen
+			r.agreed[digest] = x
+		}
 		if err != nil {
 			return fmt.Errorf("rotation: %w", err)
 		}
@@ -181,6 +185,7 @@ func (r *Rotation) load(p RotationPast) error {
 // Step takes one event and returns what is to be done, in order.
 func (r *Rotation) Step(ev Event, now time.Time) []Effect {
 	r.now, r.wake, r.out = now, time.Time{}, nil
+	r.recount()
 	switch ev := ev.(type) {
 	case SuccessionAgreed:
 		r.herald(ev.Succession)

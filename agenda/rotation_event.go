@@ -57,7 +57,10 @@ type ShareErased struct {
 type NodeFrozen struct{ Reason string }
 
 // AbortWanted reports that the operator wants a succession not to happen.
-type AbortWanted struct{ Reason string }
+type AbortWanted struct {
+	Succession common.Hash // its digest, see Rotation.Refusable; zero: the one that this node works for
+	Reason     string
+}
 
 // LastFourWanted reports that the operator wants to commit with the threshold
 // alone, and has been told what that assumes.

@@ -215,7 +215,7 @@ func (n *Node) Rotation(ctx context.Context) (agenda.RotationStatus, error) {
 
 // RefuseRotation has this node refuse the succession that it works for.
 func (n *Node) RefuseRotation(ctx context.Context, reason string) error {
-	_, err := n.AbortRotation(ctx, api.FreezeRequest{Reason: reason})
+	_, err := n.AbortRotation(ctx, api.RefuseRequest{Reason: reason})
 	return err
 }
 
