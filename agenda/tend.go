@@ -155,7 +155,7 @@ func (a *Agenda) expire(p *Proposal) {
 		a.giveUp(l, nil, "the proposal has expired")
 	}
 	n, ok := l.byID[p.ID]
-	if r := l.rows[n]; ok && (r.state == RowDisputed || r.state == RowRevealed && r.proposal == p.ID) {
+	if r := l.rows[n]; ok && (r.state == RowDisputed && !l.ahead(n) || r.state == RowRevealed && r.proposal == p.ID) {
 		// Three others may still hold what makes a signature: the nonce lives
 		// until it is mined or replaced. Nothing can replace a message.
 		if p.lane == nil {
