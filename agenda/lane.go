@@ -258,6 +258,14 @@ func (a *Agenda) place(l *lane, id council.ProposalID) (uint64, bool) {
 	return n, ok
 }
 
+// disputed reports whether the place of a proposal is nobody's, as members have said at a
+// rotation: it runs no more, unless the chain has it.
+func (a *Agenda) disputed(p *Proposal) bool {
+	l := a.laneOf(p)
+	n, ok := l.byID[p.ID]
+	return ok && l.rows[n].state == RowDisputed
+}
+
 // spent is the proposal that has used a nonce, by a final block.
 func (a *Agenda) spent(l *lane, n uint64) (council.ProposalID, bool) {
 	if r := l.rows[n]; r.state == RowConsumed {

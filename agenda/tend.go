@@ -17,8 +17,7 @@ func (a *Agenda) tend(p *Proposal) {
 		return
 	}
 	if p.Tx != nil {
-		l := a.laneOf(p)
-		if n, ok := l.byID[p.ID]; ok && l.rows[n].state == RowDisputed && n >= l.nonce {
+		if l := a.laneOf(p); a.disputed(p) && p.Tx.Nonce() >= l.nonce {
 			return // void; but if the chain has taken it, that is followed
 		}
 		a.deliver(p)
