@@ -26,6 +26,7 @@ type RotationConfig struct {
 	Shareless bool
 	Charter   common.Hash // of the file that this node works by; who joins takes a share under no other
 	Frozen    string      // why this node signs nothing, by its operator's word; empty: it does
+	Open      int         // open rows of its ledger, see LedgerWeighed
 }
 
 // Rotation has a roster take over from the one before, as one node sees it, and moves
@@ -211,6 +212,10 @@ func (r *Rotation) Step(ev Event, now time.Time) []Effect {
 		r.failed(ev)
 	case LockWritten:
 		r.lockWritten(ev)
+	case LockRefused:
+		r.lockRefused(ev)
+	case LedgerWeighed:
+		r.weighed(ev)
 	case RefusalWritten:
 		r.refusalWritten(ev)
 	case CharterKnown:

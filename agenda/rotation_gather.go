@@ -304,6 +304,10 @@ func (r *Rotation) keepsOut(digest common.Hash) (why, do string) {
 	if r.Frozen != "" {
 		return "is frozen: " + readable(r.Frozen), "run 'signer key thaw' here, if the reason is gone; if it is not, agree on a step that puts this node out"
 	}
+	if r.old && r.Open > council.MaxOpenRows {
+		return fmt.Sprintf("has %d open rows in its ledger, and a Lock carries %d", r.Open, council.MaxOpenRows),
+			"let open transactions be mined, or replace them with 'signer propose cancel-nonce --replaces', until 'signer list' shows fewer; this node signs on meanwhile"
+	}
 	if why := r.short(digest); why != "" {
 		return "does not follow: " + why, fmt.Sprintf("have more members approve, or refuse it with '%s'", r.toAbort(digest))
 	}

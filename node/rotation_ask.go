@@ -38,6 +38,7 @@ func (n *Node) BeginRotation(ctx context.Context, s council.Succession, t api.Ch
 		if err := r.Check(s, n.now()); err != nil {
 			return api.Fail(api.Invalid, "", err)
 		}
+		n.weigh()
 		n.rotate(agenda.SuccessionAgreed{Succession: s})
 		n.seekCharters("")
 		return nil
