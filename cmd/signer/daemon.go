@@ -68,7 +68,7 @@ type household struct {
 	dialed bool
 	host   *p2p.Host // nil before the first roster
 
-	standing node.Standing // as it was when the last node was made
+	standing node.Standing // as the last node has left it
 	sound    node.Sound
 }
 
@@ -165,6 +165,7 @@ func (d *household) live(ctx context.Context) (err error) {
 		return err
 	}
 	d.log.Info("running", "member", c.Member, "roster", at.roster.Version, "listen", d.host.ListenAddrs(), "socket", c.Socket)
+	defer func() { d.standing = n.Standing() }()
 	return n.Run(ctx, func(ctx context.Context) error { return api.NewServer(n, d.log).Serve(ctx, socket) })
 }
 
