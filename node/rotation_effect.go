@@ -267,6 +267,7 @@ func (n *Node) switchShare(e agenda.SwitchShare) error {
 	n.between("certificate written")
 	n.standing.Switches = append(n.standing.Switches, e.Switch)
 	n.standing.Steps = append(n.standing.Steps, e.Certificate.Succession)
+	n.standing.proofs = append(n.standing.proofs, b)
 	return n.followSwitch(e.Switch)
 }
 
