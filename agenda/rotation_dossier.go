@@ -31,8 +31,11 @@ type dossier struct {
 	staging   bool
 	proving   bool
 	restarted bool // joined by an earlier process: its sessions are gone
-	failed    string
-	timedOut  bool
+	// What this process has given up is not kept: its share is on disk, and others may yet
+	// commit it. So the next process takes the try for open, as its disk has it, and gives it
+	// up by the same rules, by its own clock.
+	failed   string
+	timedOut bool
 }
 
 // open gives the dossier of a try; nil when the succession is unknown, the try is
