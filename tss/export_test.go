@@ -32,6 +32,7 @@ var (
 	ModulusProof = modulusProof
 	Order        = order
 	FarFromAll   = farFromAll
+	PrimesBelow  = primesBelow
 )
 
 func (r Round) MaxPayload() int { return r.maxPayload() }
@@ -76,6 +77,19 @@ func ModulusHash(n *big.Int) common.Hash { return modulusHash(n) }
 // SafePrimes is the search for safe primes of any size.
 func SafePrimes(ctx context.Context, random io.Reader, bits, count int) ([]*big.Int, error) {
 	return safePrimes(ctx, PreParamsOptions{Rand: &lockedReader{r: random}, Workers: 2, Progress: func(int, int) {}}, bits, count)
+}
+
+// The sieve strikes multiples of primes below SievePrimes among SieveWindow candidates.
+const (
+	SievePrimes = sievePrimes
+	SieveWindow = sieveWindow / 2
+)
+
+// Struck reports which numbers start + 2i the sieve strikes.
+func Struck(start *big.Int) []bool {
+	var s sieve
+	s.strike(start)
+	return s.struck[:]
 }
 
 // Seal puts a body that may be anything into a valid envelope.

@@ -18,6 +18,7 @@ const (
 	sievePrimes  = 1 << 23          // the sieve strikes multiples of all primes below this
 	sieveWindow  = 1 << 20          // width of the interval that one sieve looks at
 	safeBits     = modulusBits / 2  // of each safe prime
+	sieveWords   = safeBits / 64    // 64-bit words of what the sieve looks at
 	gapBits      = 100              // two primes of b bits differ by at least 2^(b-100) (FIPS 186-5, A.1.3)
 	maxParties   = 32               // members of one session
 	maxShare     = 256 << 10        // bytes of a marshalled share; seven members need 9 KiB

@@ -126,6 +126,52 @@ func TestSafePrimes(t *testing.T) {
 	}
 }
 
+// TestSieve compares what is struck with the definition: a small prime divides q or 2q+1.
+func TestSieve(t *testing.T) {
+	t.Parallel()
+	start := new(big.Int).Lsh(big.NewInt(1), 1022)
+	random, err := rand.Int(rand.Reader, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start.Add(start, random.SetBit(random, 0, 1))
+	struck := tss.Struck(start)
+	if len(struck) != tss.SieveWindow {
+		t.Fatalf("%d candidates; want %d", len(struck), tss.SieveWindow)
+	}
+	primes := tss.PrimesBelow(tss.SievePrimes)
+	want := func(i int) bool {
+		q := new(big.Int).Add(start, big.NewInt(int64(2*i)))
+		p := new(big.Int).Lsh(q, 1)
+		p.SetBit(p, 0, 1)
+		word, rest := new(big.Int), new(big.Int)
+		return slices.ContainsFunc(primes, func(r uint32) bool {
+			word.SetUint64(uint64(r))
+			return rest.Rem(q, word).Sign() == 0 || rest.Rem(p, word).Sign() == 0
+		})
+	}
+	// Those that are left are few: the first and the last of them, and the first and
+	// last of all.
+	var left, look []int
+	for i, gone := range struck {
+		if !gone {
+			left = append(left, i)
+		}
+	}
+	if len(left) < len(struck)/1000 || len(left) > len(struck)/100 { // 4 C2 exp(-2 gamma) / ln(SievePrimes)^2 = 0.3 % are expected
+		t.Fatalf("%d of %d are left", len(left), len(struck))
+	}
+	for i := range 20 {
+		look = append(look, i, len(struck)-1-i)
+	}
+	look = append(append(look, left[:5]...), left[len(left)-5:]...)
+	for _, i := range look {
+		if struck[i] != want(i) {
+			t.Errorf("q = start + %d: struck %v", 2*i, struck[i])
+		}
+	}
+}
+
 // TestFarApart looks at the bound of FIPS 186-5 from both sides.
 func TestFarApart(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package tss
 
 import (
 	"context"
+	"encoding/binary"
 	"io"
 	"math/big"
 	"math/bits"
@@ -26,7 +27,74 @@ func primesBelow(n int) []uint32 {
 	return out
 }
 
-var strikers = sync.OnceValue(func() []uint32 { return primesBelow(sievePrimes) })
+// striker is two small primes. They share one pass over the words of a number,
+// which is most of the work of striking.
+type striker struct {
+	primes [2]uint32
+	back   uint64 // 2^(64*(sieveWords+1)) modulo their product, see residues
+}
+
+var strikers = sync.OnceValue(func() []striker {
+	primes := primesBelow(sievePrimes)
+	out := make([]striker, 0, len(primes)/2)
+	for pair := range slices.Chunk(primes, 2) {
+		if len(pair) == 2 { // the last one may be alone, and is missed by nobody
+			out = append(out, newStriker(pair[0], pair[1]))
+		}
+	}
+	return out
+})
+
+func newStriker(a, b uint32) striker {
+	s := striker{primes: [2]uint32{a, b}}
+	m := s.modulus()
+	s.back = -m % m // 2^64
+	for range sieveWords {
+		_, s.back = bits.Div64(s.back, 0, m)
+	}
+	return s
+}
+
+func (s striker) modulus() uint64 { return uint64(s.primes[0]) * uint64(s.primes[1]) }
+
+// A row of strikers works on one number together: each of their residues waits for
+// its last step, so the processor takes a step of the next one meanwhile.
+const row = 64
+
+// residues are congruent to the number of these words, the lowest first, modulo both
+// primes of each striker, and less than twice their product. Nothing is divided: each
+// step adds a word and that multiple of the modulus that makes the sum end in 64 zero
+// bits, and drops these; back makes up for what was dropped (Montgomery, "Modular
+// Multiplication Without Trial Division", 1985).
+func residues(words *[sieveWords]uint64, of []striker, rest *[row]uint64) {
+	var modulus, inverse [row]uint64
+	for i, s := range of {
+		m := s.modulus()
+		v := 3*m ^ 2 // the inverse modulo 2^5, and by each step to twice the bits (Newton)
+		for range 4 {
+			v *= 2 - m*v
+		}
+		modulus[i], inverse[i] = m, -v
+	}
+	clear(rest[:])
+	for _, w := range words {
+		for i := range of {
+			low, high := bits.Add64(rest[i], w, 0)
+			rest[i] = drop(high, low, modulus[i], inverse[i])
+		}
+	}
+	for i, s := range of {
+		high, low := bits.Mul64(rest[i], s.back)
+		rest[i] = drop(high, low, modulus[i], inverse[i])
+	}
+}
+
+// drop takes the low 64 bits out of a number, modulo m; inverse is -1/m modulo 2^64.
+func drop(high, low, m, inverse uint64) uint64 {
+	up, zero := bits.Mul64(inverse*low, m)
+	_, carry := bits.Add64(zero, low, 0)
+	return high + up + carry
+}
 
 // sieve looks for safe primes: p = 2q+1 with p and q prime. It strikes all odd
 // q of a window where q or 2q+1 has a small factor, before any candidate is
@@ -92,43 +160,38 @@ func (s *sieve) start() (*big.Int, error) {
 }
 
 // strike marks each index i where q = start+2i or 2q+1 is a multiple of a small
-// prime. Two primes share one pass over the words of start, which is most of
-// the work.
+// prime.
 func (s *sieve) strike(start *big.Int) {
 	clear(s.struck[:])
-	words := slices.Clone(start.Bits())
-	slices.Reverse(words)
-	for pair := range slices.Chunk(strikers(), 2) {
-		modulus := uint64(1)
-		for _, r := range pair {
-			modulus *= uint64(r)
-		}
-		m := residue(words, modulus)
-		for _, r := range pair {
-			s.strikeMultiples(uint64(r), m%uint64(r))
+	var words [sieveWords]uint64
+	var buf [sieveWords * 8]byte
+	start.FillBytes(buf[:])
+	for i := range words {
+		words[i] = binary.BigEndian.Uint64(buf[len(buf)-8*(i+1):])
+	}
+	var rest [row]uint64
+	for some := range slices.Chunk(strikers(), row) {
+		residues(&words, some, &rest)
+		for i, pair := range some {
+			for _, r := range pair.primes {
+				s.strikeMultiples(uint64(r), rest[i]%uint64(r))
+			}
 		}
 	}
-}
-
-// residue is the number of these words, the highest first, modulo m < 2^46.
-func residue(words []big.Word, m uint64) uint64 {
-	var rest uint64
-	for _, w := range words {
-		if bits.UintSize == 64 {
-			_, rest = bits.Div64(rest, uint64(w), m)
-		} else {
-			_, rest = bits.Div64(rest>>32, rest<<32|uint64(w), m)
-		}
-	}
-	return rest
 }
 
 // strikeMultiples strikes for one prime r, with start = m (mod r).
 func (s *sieve) strikeMultiples(r, m uint64) {
-	half := (r + 1) / 2 // the inverse of 2 modulo r
 	for _, residue := range [...]uint64{0, (r - 1) / 2} {
 		// start + 2i = residue (mod r)
-		for i := (residue + r - m) * half % r; i < uint64(len(s.struck)); i += r {
+		i := residue - m
+		if residue < m {
+			i += r
+		}
+		if i%2 == 1 {
+			i += r
+		}
+		for i /= 2; i < uint64(len(s.struck)); i += r {
 			s.struck[i] = true
 		}
 	}

@@ -119,8 +119,8 @@ func (b measuring) policy(_ context.Context, r *report, res *results) error {
 func (b measuring) keygen(ctx context.Context, r *report, res *results) error {
 	err := b.bare(ctx, r, []benchmark{
 		{"BenchmarkKeygenEngine", b.runs, &res.bareKeygen},
-		{"BenchmarkPreParams", 8 * b.runs, &res.primes}, // the searches depend on luck
-		{"BenchmarkPreParamsEngine", 3 * b.runs, &res.barePrimes},
+		{"BenchmarkPreParams", 20 * b.runs, &res.primes}, // the searches depend on luck
+		{"BenchmarkPreParamsEngine", 10 * b.runs, &res.barePrimes},
 	}, nil)
 	if err != nil {
 		return err

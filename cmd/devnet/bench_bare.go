@@ -102,6 +102,18 @@ func timings(out, name string) ([]time.Duration, error) {
 	return all, nil
 }
 
+// mean is what the next one takes of things that depend on luck.
+func mean(of []time.Duration) time.Duration {
+	if len(of) == 0 {
+		return 0
+	}
+	var sum time.Duration
+	for _, d := range of {
+		sum += d
+	}
+	return sum / time.Duration(len(of))
+}
+
 func median[T int64 | uint64 | time.Duration](of []T) T {
 	if len(of) == 0 {
 		return 0
