@@ -18,9 +18,10 @@ const (
 	MaxSought        = 3   // times that a chain is asked in vain what has used a nonce, before it counts as another's
 	MaxEarlyWords    = 3   // attempts at a proposal that a member may find too early without being suspected
 	MaxLoneWords     = 2   // attempts that one member alone speaks of and that others wait for
-	MaxLeads         = 4   // times that a member's words raise the number of the next attempt, until all signers of one have joined it
+	MaxLeads         = 4   // times that a member's words raise the number of the next attempt, until as many as sign have come further
 	MaxExcuses       = 3   // attempts at a proposal that a member may refuse for no fault of its own without being suspected
 	MaxDossiers      = 4   // tries of a rotation that one member tells of and this node has not joined
+	MaxUnheard       = 4   // attempts at a proposal under one coordinator that a node gives up because it does not hear it
 	MaxHearings      = 96  // sessions that a court remembers, those that are over included
 	MaxProclaimed    = 9   // tries at the proclamation of a roster under one leader, in the life of a process: four honest ones come to each of 35 sets
 	MaxTries         = 64  // at rotations under one share epoch; their shares are all kept. At one step that moves no share, too
