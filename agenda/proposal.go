@@ -121,7 +121,7 @@ func (a *Agenda) State(p *Proposal) State {
 		return StateFinal
 	case p.Fate == council.WordMined:
 		return StateMined
-	case p.Over == council.WordDisplaced:
+	case p.Over == council.WordDisplaced, a.disputed(p):
 		return StateDisplaced
 	case p.Tx != nil:
 		return StateSigned

@@ -26,6 +26,7 @@ type RotationConfig struct {
 	Shareless bool
 	Charter   common.Hash // of the file that this node works by; who joins takes a share under no other
 	Frozen    string      // why this node signs nothing, by its operator's word; empty: it does
+	Open      int         // open rows of its ledger, see LedgerWeighed
 }
 
 // Rotation has a roster take over from the one before, as one node sees it, and moves
@@ -128,6 +129,10 @@ func (r *Rotation) load(p RotationPast) error {
 		if err == nil {
 			_, err = r.agree(digest, h)
 		}
+		if x := r.agreed[digest]; err == nil && h.Seen < x.seen { // recounted
+			x.seen = h.Seen
+			r.agreed[digest] = x
+		}
 		if err != nil {
 			return fmt.Errorf("rotation: %w", err)
 		}
@@ -181,6 +186,7 @@ func (r *Rotation) load(p RotationPast) error {
 // Step takes one event and returns what is to be done, in order.
 func (r *Rotation) Step(ev Event, now time.Time) []Effect {
 	r.now, r.wake, r.out = now, time.Time{}, nil
+	r.recount()
 	switch ev := ev.(type) {
 	case SuccessionAgreed:
 		r.herald(ev.Succession)
@@ -206,6 +212,10 @@ func (r *Rotation) Step(ev Event, now time.Time) []Effect {
 		r.failed(ev)
 	case LockWritten:
 		r.lockWritten(ev)
+	case LockRefused:
+		r.lockRefused(ev)
+	case LedgerWeighed:
+		r.weighed(ev)
 	case RefusalWritten:
 		r.refusalWritten(ev)
 	case CharterKnown:

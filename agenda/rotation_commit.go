@@ -217,6 +217,21 @@ func (r *Rotation) lockWritten(ev LockWritten) {
 	r.soon()
 }
 
+// lockRefused takes up that this node can't lock, and has ended nothing for it. It has
+// locked for nothing, then, and keeps out until its ledger has fewer open rows.
+func (r *Rotation) lockRefused(ev LockRefused) {
+	r.locking, r.denied, r.asked = common.Hash{}, time.Time{}, council.Lock{}
+	r.weighed(LedgerWeighed(ev))
+}
+
+// weighed takes up how many open rows this node's Lock would carry.
+func (r *Rotation) weighed(ev LedgerWeighed) {
+	if full := ev.Open > council.MaxOpenRows; full != (r.Open > council.MaxOpenRows) {
+		r.soon()
+	}
+	r.Open = ev.Open
+}
+
 // lastFourWanted has this node's lock say that the threshold alone may commit.
 func (r *Rotation) lastFourWanted() {
 	if err := r.LastFourable(); err != nil {

@@ -34,6 +34,15 @@ type LockWritten struct {
 	Err  error
 }
 
+// LockRefused answers WriteLock, too: the ledger has more open rows than a Lock carries.
+// Nothing was ended, destroyed or written; this node signs on.
+type LockRefused struct{ Open int }
+
+// LedgerWeighed reports how many open rows of its ledger this node's Lock would carry
+// now. With more than council.MaxOpenRows it could give none, so it keeps out of every
+// try until there are fewer: otherwise it would sign nothing more, and not lock either.
+type LedgerWeighed struct{ Open int }
+
 // RefusalWritten answers WriteRefusal.
 type RefusalWritten struct {
 	Refusal council.Refusal
@@ -57,7 +66,10 @@ type ShareErased struct {
 type NodeFrozen struct{ Reason string }
 
 // AbortWanted reports that the operator wants a succession not to happen.
-type AbortWanted struct{ Reason string }
+type AbortWanted struct {
+	Succession common.Hash // its digest, see Rotation.Refusable; zero: the one that this node works for
+	Reason     string
+}
 
 // LastFourWanted reports that the operator wants to commit with the threshold
 // alone, and has been told what that assumes.
@@ -67,6 +79,8 @@ func (SuccessionAgreed) event() {}
 func (Reshared) event()         {}
 func (ShareStaged) event()      {}
 func (LockWritten) event()      {}
+func (LockRefused) event()      {}
+func (LedgerWeighed) event()    {}
 func (RefusalWritten) event()   {}
 func (ShareSwitched) event()    {}
 func (ShareErased) event()      {}
@@ -103,7 +117,8 @@ type DropShare struct{ Ceremony common.Hash }
 
 // WriteLock has the node sign nothing more under its old share: it ends all
 // sessions of that epoch and destroys the slots. Then it fills in the open rows
-// of the ledger, signs the lock and writes it, durably. Answered by LockWritten.
+// of the ledger, signs the lock and writes it, durably. Answered by LockWritten; or by
+// LockRefused, before any of that, if there are more rows than a Lock carries.
 type WriteLock struct{ Lock council.Lock } // without rows and signature
 
 // WriteRefusal signs a refusal and writes it, durably; answered by

@@ -90,7 +90,7 @@ func (r *Rotation) mustRefuse(d *dossier) bool {
 	if n := len(r.Holding.Roster.Members); d.rotation.Still() && n-len(r.refusals[id]) < r.Holding.Roster.LockQuorum() {
 		return true
 	}
-	if len(d.locks) == 0 || !d.rotation.Still() && !d.complete() { // who is honest locks for no other
+	if len(d.locks) == 0 || !r.ripe(d) { // who is honest locks for no other
 		return false
 	}
 	other, locked := r.Locked()
@@ -98,6 +98,14 @@ func (r *Rotation) mustRefuse(d *dossier) bool {
 		return false // that one is over, or nobody could have joined this: the proof of it comes
 	}
 	return locked || r.passed(d) || r.refuses(d.rotation.Succession)
+}
+
+// ripe reports whether somebody honest may have locked for a try: it can be locked for, or
+// as many have joined a still one as commit with --last-four. One member alone could have
+// all others refuse one still try after the other else, by its Lock for each, while they
+// are locked for another succession: there would be none left for who wants this one.
+func (r *Rotation) ripe(d *dossier) bool {
+	return d.complete() || d.rotation.Still() && len(d.acks[common.Hash{}]) >= r.Holding.Roster.Threshold
 }
 
 func (r *Rotation) refuse(subject common.Hash, why string) {
@@ -115,17 +123,20 @@ func (r *Rotation) refusalWritten(ev RefusalWritten) {
 	r.soon()
 }
 
-// abortWanted refuses the succession, if that can still have an effect.
+// abortWanted refuses a succession, if that can still have an effect.
 func (r *Rotation) abortWanted(ev AbortWanted) {
-	if err := r.Refusable(); err != nil {
+	digest := ev.Succession
+	if digest == (common.Hash{}) {
+		digest, _, _ = r.chosen()
+	}
+	if err := r.refusable(digest); err != nil {
 		r.do(Notify{What: "rotation", Text: "abort: " + err.Error()})
 		return
 	}
-	digest, s, _ := r.chosen()
 	if d := r.current(); d != nil && d.rotation.Succession == digest {
 		r.leave(d)
 		d.failed = "the operator of this node wants it to end"
 	}
-	r.do(Notify{What: "rotation", Text: fmt.Sprintf("refuses roster %d: %s", s.Roster.Version, ev.Reason)})
+	r.do(Notify{What: "rotation", Text: fmt.Sprintf("refuses %s: %s", r.steps([]common.Hash{digest}), ev.Reason)})
 	r.refuse(digest, ev.Reason)
 }

@@ -61,6 +61,11 @@ func (r *Rotation) Status() RotationStatus {
 	if !ok || r.certificate != nil {
 		return s
 	}
+	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
+		if h != next && r.refuses(h) && !r.over(h) {
+			s.Text += fmt.Sprintf("; this node refuses another step: %d refusals of %d end it, by '%s'", len(r.refusals[h]), r.Holding.Roster.AbortQuorum(), r.toAbort(h))
+		}
+	}
 	if why, do := r.keepsOut(next); why != "" {
 		s.Text += "; this node takes no part: it " + why
 		s.Missing = slices.DeleteFunc(s.Missing, func(n Need) bool { return n.Member == r.Self })
@@ -110,7 +115,7 @@ func (r *Rotation) stands() RotationStatus {
 	case d != nil && d.timedOut:
 		out.Stage, out.Text = StageTimedOut, "the last try took too long; the next one begins when all are there"
 	case r.used() >= MaxTries:
-		out.Text = fmt.Sprintf("%d tries have failed, which is the most; enough refusals make room: 'signer term abort' on %d nodes, then agree on a step without who makes them fail", MaxTries, r.Holding.Roster.AbortQuorum())
+		out.Text = fmt.Sprintf("%d tries have failed, which is the most; enough refusals make room: '%s' on %d nodes, then agree on a step without who makes them fail", MaxTries, r.toAbort(digest), r.Holding.Roster.AbortQuorum())
 	case len(out.Missing) == 0:
 		out.Stage, out.Text = StageReady, "all are there"
 		out.Missing = []Need{{leader(s), "leads, and begins now"}}
@@ -139,7 +144,7 @@ func (r *Rotation) idleStatus() RotationStatus {
 				Text: fmt.Sprintf("this node refuses; %d refusals of %d end it for all", len(r.refusals[h]), r.Holding.Roster.AbortQuorum())}
 			for _, m := range r.Holding.Roster.IDs() {
 				if _, have := r.refusals[h][m]; !have {
-					out.Missing = append(out.Missing, Need{m, "run 'signer term abort' there, too, if it is to end"})
+					out.Missing = append(out.Missing, Need{m, fmt.Sprintf("run '%s' there, too, if it is to end", r.toAbort(h))})
 				}
 			}
 			for _, d := range r.files {
@@ -212,7 +217,7 @@ func (r *Rotation) lockStatus(d *dossier, out RotationStatus) RotationStatus {
 	unwilling := r.unwilling(d)
 	next := "start this node; it locks by itself"
 	if len(old.Members)-len(unwilling) < old.LockQuorum() {
-		next = "run 'signer term abort' there, too: with these refusals there can't be enough locks"
+		next = fmt.Sprintf("run '%s' there, too: with these refusals there can't be enough locks", r.toAbort(d.rotation.Succession))
 	}
 	for _, m := range old.IDs() {
 		switch _, locked := d.locks[m]; {
@@ -276,15 +281,28 @@ func (r *Rotation) tell() {
 
 // outlook says of a succession that is agreed on what comes of it, and when.
 func (r *Rotation) outlook(s council.Succession) string {
+	return fmt.Sprintf("roster %d is agreed on; %s", s.Roster.Version, r.changes(s))
+}
+
+// changes says what a succession changes, and from when on.
+func (r *Rotation) changes(s council.Succession) string {
 	c := council.Compare(r.Holding.Roster, s.Roster)
-	text := fmt.Sprintf("roster %d is agreed on", s.Roster.Version)
-	if len(c.Joiners) > 0 {
-		text += "; in: " + council.Names(idsOf(c.Joiners))
+	var out []string
+	for _, k := range []struct {
+		what string
+		who  []council.Member
+	}{{"in", c.Joiners}, {"out", c.Leavers}, {"another term", c.Renewed}, {"another wallet", c.Rekeyed}} {
+		if len(k.who) > 0 {
+			out = append(out, k.what+": "+council.Names(idsOf(k.who)))
+		}
 	}
-	if len(c.Leavers) > 0 {
-		text += "; out: " + council.Names(idsOf(c.Leavers))
+	if c.Charter {
+		out = append(out, "another charter")
 	}
-	return text + fmt.Sprintf("; from %s", unixTime(s.Effective).UTC().Format("2006-01-02 15:04 UTC"))
+	if c.Refreshes() {
+		out = append(out, "new shares")
+	}
+	return strings.Join(append(out, "from "+unixTime(s.Effective).UTC().Format("2006-01-02 15:04 UTC")), "; ")
 }
 
 func idsOf(members []council.Member) (out []council.MemberID) {

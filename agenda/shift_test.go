@@ -148,7 +148,7 @@ func (w *shift) boot(names ...string) {
 		past.Charters = w.known
 		past.Locks, past.Refusals, past.Tries = slices.Clone(past.Locks), slices.Clone(past.Refusals), slices.Clone(past.Tries)
 		n, err := agenda.NewRotation(agenda.RotationConfig{
-			Self: d.id, Peer: testcouncil.PeerID(w.t, d.key).String(), Holding: w.holding, Earlier: w.earlier, Since: w.since, Profile: council.Millicent, Timing: w.timing, Charter: w.charter(d), Frozen: d.frozen, Shareless: d.lost,
+			Self: d.id, Peer: testcouncil.PeerID(w.t, d.key).String(), Holding: w.holding, Earlier: w.earlier, Since: w.since, Profile: council.Millicent, Timing: w.timing, Charter: w.charter(d), Frozen: d.frozen, Shareless: d.lost, Open: len(d.rows),
 			Seed: crypto.Keccak256Hash([]byte(d.name), []byte(fmt.Sprint(d.life))),
 		}, past)
 		if err != nil {
@@ -176,6 +176,17 @@ func (w *shift) charter(d *desk) common.Hash {
 func (w *shift) freeze(d *desk, reason string) {
 	if d.frozen = reason; d.node != nil {
 		w.give(d, agenda.NodeFrozen{Reason: reason})
+	}
+}
+
+// weigh gives a node's ledger this many open rows, and has the node tell of it.
+func (w *shift) weigh(d *desk, open int) {
+	d.rows = make([]council.OpenRow, open)
+	for i := range d.rows {
+		d.rows[i] = council.OpenRow{Place: council.Place{Chain: 9, Nonce: uint64(i)}, Proposal: council.ProposalID{9, byte(i), byte(i >> 8)}, State: council.OpenReserved}
+	}
+	if d.node != nil {
+		w.give(d, agenda.LedgerWeighed{Open: open})
 	}
 }
 
@@ -352,6 +363,9 @@ func (w *shift) execute(d *desk, e agenda.Effect) []agenda.Event {
 			d.disk.Staged = slices.DeleteFunc(slices.Clone(d.disk.Staged), func(s agenda.StagedShare) bool { return s.Ceremony == e.Ceremony })
 		})
 	case agenda.WriteLock:
+		if n := len(d.rows); n > council.MaxOpenRows {
+			return []agenda.Event{agenda.LockRefused{Open: n}}
+		}
 		l := e.Lock
 		l.Rows = slices.Clone(d.rows)
 		l, err := l.Sign(d.key)

@@ -485,6 +485,11 @@ func (c *cabinet) again(m council.MemberID) {
 		c.t.Fatalf("%s ended: %v", m, err)
 	}
 	r.cancel()
+	if errors.Is(err, node.ErrSwitched) { // by no profile is anything verified again
+		if s, err := r.Standing().Again(r.book, c.first, council.Profile{}); err != nil || len(s.Switches) == 0 {
+			c.t.Errorf("%s leaves %d rotations to its owner, %v", m, len(s.Switches), err)
+		}
+	}
 	c.closes(r)
 	c.start(m)
 }

@@ -81,10 +81,14 @@ func (n *Node) openRotationFrom(h council.Holding) (err error) {
 	past.Charters = s.charters
 	var seed common.Hash
 	rand.Read(seed[:])
+	open, err := n.openRows()
+	if err != nil {
+		return err
+	}
 	earlier, since := n.standing.until(h.Roster.Version)
 	s.rotation, err = agenda.NewRotation(agenda.RotationConfig{
 		Self: n.self, Peer: n.peerID, Holding: h, Earlier: earlier, Since: since, Profile: n.profile, Timing: n.timing, Seed: seed, Shareless: n.share == nil,
-		Charter: n.charter.Hash(), Frozen: n.agenda.Stopped(),
+		Charter: n.charter.Hash(), Frozen: n.agenda.Stopped(), Open: len(open),
 	}, past)
 	if err != nil {
 		s.rotation = nil
@@ -273,6 +277,7 @@ func (n *Node) route(ev agenda.Event) {
 		n.rotate(ev)
 	case agenda.Tick:
 		if at := n.shift.rotation.Wake(); !at.IsZero() && !n.now().Before(at) {
+			n.weigh()
 			n.rotate(ev)
 		}
 	case agenda.Said:
@@ -280,6 +285,7 @@ func (n *Node) route(ev agenda.Event) {
 		case agenda.Herald:
 			n.passOn(ev.From, func(sw council.Switch) bool { return sw.After().Roster.Version >= m.Succession.Roster.Version })
 			n.nextRotation(m.Succession)
+			n.weigh()
 			n.rotate(ev)
 			n.seekCharters(ev.From)
 		case agenda.CertificateMessage: // who was away for all of a rotation hears of it by this alone

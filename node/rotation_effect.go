@@ -44,6 +44,11 @@ func (n *Node) carryOut(e agenda.Effect) ([]agenda.Event, error) {
 			n.file(evidence.LockedTwice(n.court.roster, e.Fork))
 		}
 	case agenda.WriteLock:
+		// A node that is barred already has asked before. Else the bar stays up: no row
+		// can come while the owner is here, so one that may lock now can.
+		if rows, err := n.openRows(); err == nil && len(rows) > council.MaxOpenRows && !n.shift.barred {
+			return []agenda.Event{agenda.LockRefused{Open: len(rows)}}, nil
+		}
 		l, err := n.writeLock(e.Lock)
 		return []agenda.Event{agenda.LockWritten{Lock: l, Err: err}}, nil
 	case agenda.WriteRefusal:
@@ -262,6 +267,7 @@ func (n *Node) switchShare(e agenda.SwitchShare) error {
 	n.between("certificate written")
 	n.standing.Switches = append(n.standing.Switches, e.Switch)
 	n.standing.Steps = append(n.standing.Steps, e.Certificate.Succession)
+	n.standing.proofs = append(n.standing.proofs, b)
 	return n.followSwitch(e.Switch)
 }
 

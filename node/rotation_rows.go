@@ -1,16 +1,18 @@
 package node
 
 import (
-	"bytes"
-	"cmp"
 	"slices"
 
+	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/journal"
 )
 
 // openRows are the rows of the ledger that a lock carries: what may have been
-// signed here and is not over. A message whose signature all can read is over. Hearsay is
+// signed here and is not over. A message whose signature all can read is over. What a
+// replacement has displaced is told until a final block has its nonce, whether or not the
+// replacement was given back: its signature may exist, and others may not know that it
+// is void. Hearsay is
 // left out: what an earlier certificate has brought and this node has never taken part in
 // signing, so that the rows which a malicious member made up once don't fill the locks of
 // all members ever after. What it has worked on it tells in each lock, whoever told of it
@@ -18,7 +20,7 @@ import (
 // is not. And what was really signed has honest signers enough that one's lock counts.
 func (n *Node) openRows() ([]council.OpenRow, error) {
 	told := n.inherited()
-	open := map[journal.State]council.OpenState{journal.Reserved: council.OpenReserved, journal.Revealed: council.OpenRevealed}
+	open := map[journal.State]council.OpenState{journal.Reserved: council.OpenReserved, journal.Revealed: council.OpenRevealed, journal.Displaced: council.OpenDisplaced}
 	var out []council.OpenRow
 	rows, err := n.journal.Rows()
 	if err != nil {
@@ -26,7 +28,8 @@ func (n *Node) openRows() ([]council.OpenRow, error) {
 	}
 	for _, r := range rows {
 		x := council.OpenRow{Place: council.Place{Chain: r.Chain, Nonce: r.Nonce}, Proposal: r.Proposal, State: open[r.State]}
-		if x.State != 0 && r.Key == n.holding.Key && x.Proposal != (council.ProposalID{}) && !(told[x] && r.Attempt == 0) {
+		hearsay := r.Attempt == 0 && r.By == (council.ProposalID{}) && (told[x] || r.State == journal.Displaced)
+		if x.State != 0 && r.Mined == nil && r.Key == n.holding.Key && x.Proposal != (council.ProposalID{}) && !hearsay {
 			out = append(out, x)
 		}
 	}
@@ -42,11 +45,23 @@ func (n *Node) openRows() ([]council.OpenRow, error) {
 			out = append(out, x)
 		}
 	}
-	slices.SortFunc(out, func(x, y council.OpenRow) int {
-		a, b := x.Place, y.Place
-		return cmp.Or(cmp.Compare(a.Chain, b.Chain), cmp.Compare(a.Nonce, b.Nonce), bytes.Compare(a.Digest[:], b.Digest[:]))
-	})
+	slices.SortFunc(out, council.OpenRow.Compare)
 	return out, nil
+}
+
+// weigh tells the machine how many rows a lock would carry now, so that a node with too
+// many keeps out of a try before anyone waits for it. What counts is asked once more before
+// the bar goes down.
+func (n *Node) weigh() {
+	if n.shift.rotation == nil {
+		return
+	}
+	rows, err := n.openRows()
+	if err != nil {
+		n.log.Error("read ledger", "err", err)
+		return
+	}
+	n.rotate(agenda.LedgerWeighed{Open: len(rows)})
 }
 
 // inherited are the rows that all rotations until now have brought, as they came.
@@ -54,7 +69,7 @@ func (n *Node) inherited() map[council.OpenRow]bool {
 	out := map[council.OpenRow]bool{}
 	for _, sw := range n.standing.Switches {
 		in := sw.Inherited()
-		for _, r := range slices.Concat(in.Rows, in.Disputed) {
+		for _, r := range slices.Concat(in.Rows, in.Disputed, in.Displaced) {
 			out[r.OpenRow] = true
 		}
 	}

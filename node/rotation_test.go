@@ -412,10 +412,23 @@ func TestRefusedRotation(t *testing.T) {
 	for _, m := range c.size.IDs() {
 		c.stage(m, agenda.StageGathering)
 	}
-	for _, m := range c.size.IDs()[:2] {
-		if err := c.rooms[m].RefuseRotation(t.Context(), "a test"); err != nil {
-			t.Fatal(err)
+	for roster, kind := range map[string]error{"0x1234567": api.Invalid, "0x0000000000000000": api.NotFound} {
+		if _, err := c.rooms["member-01"].AbortRotation(t.Context(), api.RefuseRequest{Reason: "a test", Roster: roster}); !errors.Is(err, kind) || council.Hint(err) == "" {
+			t.Errorf("of roster %s: %v (%s)", roster, err, council.Hint(err))
 		}
+	}
+	named, err := c.plan.Roster.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.rooms["member-01"].AbortRotation(t.Context(), api.RefuseRequest{Reason: "a test", Roster: named.Hex()[:10]}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.rooms["member-01"].RefuseRotation(t.Context(), "a test"); !errors.Is(err, api.Conflict) || !strings.Contains(err.Error(), "refused it already") {
+		t.Errorf("again: %v", err)
+	}
+	if err := c.rooms["member-02"].RefuseRotation(t.Context(), "a test"); err != nil {
+		t.Fatal(err)
 	}
 	for _, m := range c.size.IDs() {
 		c.stage(m, agenda.StageAborted)

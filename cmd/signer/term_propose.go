@@ -77,8 +77,8 @@ func (a *app) termPropose() *cobra.Command {
 		if err := saveSuccession(out, s); err != nil {
 			return err
 		}
-		a.noteAmendment(old, charterFlags{charter, actions})
-		return a.showSuccession(s, old, out)
+		a.noteAmendment(s, old, charterFlags{charter, actions})
+		return a.showSuccession(s, old, out, charterFlags{charter, actions})
 	}
 	fs := cmd.Flags()
 	fs.StringSliceVar(&leave, "leave", nil, "a member who leaves")
