@@ -154,6 +154,12 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"another roster":     {nil, func(n *InForce) { n.Rosters[0].Version = 2 }, "not of this council", "roster.json"},
 		"an unsigned record": {func(b *Backup) { b.Genesis.Sigs = b.Genesis.Sigs[:6] }, nil, "signature of core-4 is missing", "roster.json"},
 		"another's share":    {func(b *Backup) { b.Share = other.Share }, nil, "its share is core-3's", "make another"},
+		"another seven's share": {nil, func(n *InForce) {
+			next := n.Rosters[0]
+			next.Version, next.Members = 2, slices.Clone(next.Members)
+			next.Members[0].ID = "community-0"
+			n.Rosters = append(n.Rosters, next)
+		}, "of community-1, community-2, community-3, core-1, core-2, core-3, core-4; roster 2, the last of the files, is 4 of community-0", "'successions'"},
 		"epoch of the share": {func(b *Backup) { b.Epoch = 2 }, func(n *InForce) { n.Epoch = 2 }, "share is of epoch 1, not 2", "make another"},
 		"a broken share":     {func(b *Backup) { b.Share = bytes.Clone(b.Share); b.Share[4000] ^= 1 }, nil, "damaged", "make another"},
 		"no real prime":      {func(b *Backup) { b.Share = weakened(t, b.Share) }, nil, "first Paillier prime is not prime", "make another"},

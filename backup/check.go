@@ -79,7 +79,9 @@ func (b Backup) check(now InForce) error {
 	case share.Address() != b.Genesis.Key:
 		err = fmt.Errorf("its share is of the key %s, not %s", share.Address().Hex(), b.Genesis.Key.Hex())
 	case !slices.Equal(share.Members(), roster.IDs()) || share.Threshold() != roster.Threshold:
-		err = fmt.Errorf("its share is one of %d in %d, of %s", share.Threshold(), len(share.Members()), council.Names(share.Members()))
+		return council.WithHint(fmt.Errorf("its share is one of %d in %d, of %s; roster %d, the last of the files, is %d of %s",
+			share.Threshold(), len(share.Members()), council.Names(share.Members()), roster.Version, roster.Threshold, council.Names(roster.IDs())),
+			"if the council has changed since that roster, name each succession, in order, under 'successions' in signer.yaml; if it has changed since the backup, the backup is void: take the newest one")
 	default:
 		err = share.Audit()
 	}

@@ -82,8 +82,11 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 		if err != nil {
 			return err
 		}
-		if err := a.sameCharter(own, s.Roster.Charter); err != nil {
-			return err
+		// Where the charter stays, what the daemon has kept of it does.
+		if _, kept := a.keptCharter(old.Version, s.Roster.Charter); kept == nil || charter != "" {
+			if err := a.sameCharter(own, s.Roster.Charter); err != nil {
+				return err
+			}
 		}
 		doc, err := s.Document(old)
 		if err != nil {
