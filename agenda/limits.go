@@ -32,6 +32,10 @@ const (
 // at once should be known to all by then.
 const settling = 3
 
+// effort is how many times as long as this node's own longest piece of work in a ceremony
+// another's may take: the machines of a council differ.
+const effort = 4
+
 // maxPause is how long a node waits at most before it says again what others may have
 // missed and nobody asks for.
 const maxPause = time.Hour
@@ -60,7 +64,8 @@ type Timing struct {
 	Bump        time.Duration // until an unmined transaction gets higher fees
 	Remind      time.Duration // between two reminders of who is waited for
 	Away        time.Duration // how long a key generation waits for a node that can't be reached
-	Ceremony    time.Duration // the rounds of a key generation
+	Ceremony    time.Duration // the rounds of a key generation, or of a try to rotate the shares
+	Round       time.Duration // one of them, at least, before silence in it ends them: own work lengthens it
 	Arming      time.Duration // until a slot must be ready
 	Quiet       time.Duration // without live work before a slot is made; also between two words about the stock
 	Fair        time.Duration // how long what is approved and permissive lets restrictive proposals go first
@@ -72,7 +77,7 @@ func Defaults() Timing {
 	return Timing{
 		Grace: 1500 * time.Millisecond, Deadline: 45 * time.Second, Silence: 3 * time.Second, Hold: 5 * time.Second,
 		Retry: 2 * time.Second, Rejudge: 10 * time.Second, Rebroadcast: 12 * time.Second, Bump: 90 * time.Second,
-		Remind: 10 * time.Second, Away: 45 * time.Second, Ceremony: 10 * time.Minute,
+		Remind: 10 * time.Second, Away: 45 * time.Second, Ceremony: 10 * time.Minute, Round: 3 * time.Minute,
 		Arming: 2 * time.Minute, Quiet: 2 * time.Second, Fair: 10 * time.Minute, MaxSkew: 30 * time.Second,
 	}
 }

@@ -26,6 +26,8 @@ type dossier struct {
 	parts      []common.Hash // the leader's: it repeats its RotationBegin
 	transcript common.Hash   // as this node heard it
 
+	silent map[council.SessionID]Waits // in the sessions of this node
+
 	began     time.Time
 	running   bool // the engine makes the shares
 	staging   bool
@@ -64,7 +66,7 @@ func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
 	}
 	d := &dossier{
 		id: id, rotation: t, succession: s.Succession, opener: opener, acks: map[common.Hash]map[council.MemberID]council.NodeSignature{},
-		tests: map[int][]byte{}, locks: map[council.MemberID]council.Lock{},
+		tests: map[int][]byte{}, locks: map[council.MemberID]council.Lock{}, silent: map[council.SessionID]Waits{},
 	}
 	r.files[id] = d
 	return d
