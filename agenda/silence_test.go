@@ -161,7 +161,7 @@ func TestSilentDealerIsLeftOut(t *testing.T) {
 	}
 }
 
-// A heir that is silent in a test signature is named, and so is who is missing at the
+// An heir that is silent in a test signature is named, and so is who is missing at the
 // time limit of a try.
 func TestSilentHeirIsNamed(t *testing.T) {
 	w := newShift(t, 32)
@@ -191,5 +191,33 @@ func TestSilentHeirIsNamed(t *testing.T) {
 	}
 	if !w.run(2*time.Minute, told) {
 		t.Errorf("tells %+v", w.desks[string(set[0])].told)
+	}
+}
+
+// A slot that is not ready in time is told of, with whose messages are missing.
+func TestSilenceInArmingIsNamed(t *testing.T) {
+	w := newWarmWorld(t, 240, 1)
+	w.fillStock()
+	var session council.SessionID
+	w.stop("core-2") // and what it forgets is made anew
+	w.start("core-2")
+	n := w.nodes["core-1"]
+	if !w.run(time.Minute, func() bool {
+		for id, x := range w.armings {
+			if n.agenda.Patience(id, x.signers).Round == 0 {
+				session = id
+			}
+		}
+		return session != council.SessionID{}
+	}) {
+		t.Fatal("no slot is in the making")
+	}
+	w.step(n.id, agenda.Waits{Session: session, Waiting: []council.MemberID{"core-2"}, Round: "sign-2"})
+	effects := n.agenda.Step(agenda.Tick{}, w.now.Add(agenda.Defaults().Arming))
+	if !slices.ContainsFunc(effects, func(e agenda.Effect) bool {
+		x, ok := e.(agenda.Notify)
+		return ok && x.What == "arming-failed" && strings.HasSuffix(x.Text, "not ready after 2m0s: nothing of core-2 in sign-2") && slices.Equal(x.Waiting, []council.MemberID{"core-2"})
+	}) {
+		t.Errorf("does %+v", effects)
 	}
 }

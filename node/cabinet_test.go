@@ -134,7 +134,7 @@ func (c *cabinet) opens() {
 		t.Fatal(err)
 	}
 	c.bear()
-	c.sets = sets(t, 4)
+	c.sets = sets(t, 6)
 	t.Cleanup(func() {
 		for m := range c.rooms {
 			c.stop(m)
