@@ -24,9 +24,9 @@ type RotationConfig struct {
 	// Shareless is set when this node has lost the share that its roster says it holds:
 	// it deals to no try. A lock it can give: it says what this node will not sign.
 	Shareless bool
-	Charter   common.Hash // of the file that this node works by; who joins takes a share under no other
-	Frozen    string      // why this node signs nothing, by its operator's word; empty: it does
-	Ledger    LedgerWeighed
+	Charter   common.Hash   // of the file that this node works by; who joins takes a share under no other
+	Frozen    string        // why this node signs nothing, by its operator's word; empty: it does
+	Ledger    LedgerWeighed // as it is when the machine is made
 }
 
 // Rotation has a roster take over from the one before, as one node sees it, and moves
