@@ -24,9 +24,9 @@ type RotationConfig struct {
 	// Shareless is set when this node has lost the share that its roster says it holds:
 	// it deals to no try. A lock it can give: it says what this node will not sign.
 	Shareless bool
-	Charter   common.Hash // of the file that this node works by; who joins takes a share under no other
-	Frozen    string      // why this node signs nothing, by its operator's word; empty: it does
-	Open      int         // open rows of its ledger, see LedgerWeighed
+	Charter   common.Hash   // of the file that this node works by; who joins takes a share under no other
+	Frozen    string        // why this node signs nothing, by its operator's word; empty: it does
+	Ledger    LedgerWeighed // as it is when the machine is made
 }
 
 // Rotation has a roster take over from the one before, as one node sees it, and moves
@@ -137,6 +137,7 @@ func (r *Rotation) load(p RotationPast) error {
 			return fmt.Errorf("rotation: %w", err)
 		}
 	}
+	r.locks = p.Locks
 	for _, t := range p.Tries {
 		d := r.open(t, "")
 		if d == nil {
@@ -152,12 +153,6 @@ func (r *Rotation) load(p RotationPast) error {
 		r.staged[s.Ceremony] = s
 		if d := r.files[s.Ceremony]; d != nil {
 			d.ack(AckWord{s.Transcript, s.Signature})
-		}
-	}
-	r.locks = p.Locks
-	for _, l := range p.Locks {
-		if d := r.files[l.Ceremony]; d != nil {
-			d.lock(r.Holding, l)
 		}
 	}
 	for _, x := range p.Refusals { // also of what this process has not heard of yet
@@ -260,13 +255,14 @@ func (r *Rotation) Signs() (roster uint64, ok bool) {
 }
 
 // Locked is the try that this node has locked for, from the moment on when it asks
-// for the lock to be written.
+// for the lock to be written. A lock for a try that it knows nothing else of counts, too:
+// a crash may have come between the two when it took back what it had forgotten.
 func (r *Rotation) Locked() (ceremony common.Hash, ok bool) {
 	if r.locking != (common.Hash{}) {
 		return r.locking, true
 	}
 	for _, l := range slices.Backward(r.locks) {
-		if d := r.files[l.Ceremony]; d != nil && !r.ended(d) {
+		if d := r.files[l.Ceremony]; !r.over(l.Ceremony) && (d == nil || !r.ended(d)) {
 			return l.Ceremony, true
 		}
 	}

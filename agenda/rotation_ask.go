@@ -129,6 +129,8 @@ func (r *Rotation) refusable(digest common.Hash) error {
 			fmt.Sprintf("run '%s' on other nodes, if it is to end", r.toAbort(digest)))
 	case locked && d != nil && d.rotation.Succession == digest:
 		return fmt.Errorf("this node has locked: only refusals of %d others unlock it", quorum)
+	case r.Ledger.Behind != "":
+		return council.WithHint(fmt.Errorf("this node is catching up, and may have locked for it: %s", r.Ledger.Behind), "wait until 'signer status' says that it has caught up")
 	case n-len(locks) < quorum:
 		return fmt.Errorf("%d members have locked, so an abort can't come about any more: let this node lock, too", len(locks))
 	}

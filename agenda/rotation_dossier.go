@@ -69,14 +69,19 @@ func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
 		tests: map[int][]byte{}, locks: map[council.MemberID]council.Lock{}, silent: map[council.SessionID]Waits{},
 	}
 	r.files[id] = d
+	for _, l := range r.locks { // of its try a disk may have nothing else, see takeBack
+		if l.Ceremony == id {
+			d.lock(r.Holding, l)
+		}
+	}
 	return d
 }
 
 // forgettable reports whether a try is nothing but what one member tells of: nobody else
 // has locked for it, its Lock there convicts nobody, and this node has neither joined nor
-// refused it. The next one at a still succession is more than that.
+// refused it, nor locked for it. The next one at a still succession is more than that.
 func (r *Rotation) forgettable(id common.Hash, d *dossier) bool {
-	if slices.Contains(r.tries, id) || r.refuses(id) || d.rotation.Still() && r.inTurn(d) {
+	if _, mine := d.locks[r.Self]; mine || slices.Contains(r.tries, id) || r.refuses(id) || d.rotation.Still() && r.inTurn(d) {
 		return false
 	}
 	_, own := d.locks[d.opener]
@@ -118,7 +123,10 @@ func (r *Rotation) merge(m Dossier, from council.MemberID) {
 	}
 	for _, l := range m.Locks {
 		if _, have := d.locks[l.Member]; have || r.mayLock(l.Member) {
-			news = d.lock(r.Holding, l) || news
+			if d.lock(r.Holding, l) {
+				news = true
+				r.takeBack(d, l)
+			}
 		}
 	}
 	news = news && r.spreads(d) // what goes no further is nobody's news

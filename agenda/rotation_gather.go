@@ -301,9 +301,21 @@ func (r *Rotation) keepsOut(digest common.Hash) (why, do string) {
 	if r.Frozen != "" {
 		return "is frozen: " + readable(r.Frozen), "run 'signer key thaw' here, if the reason is gone; if it is not, agree on a step that puts this node out"
 	}
-	if r.old && r.Open > council.MaxOpenRows {
-		return fmt.Sprintf("has %d open rows in its ledger, and a Lock carries %d", r.Open, council.MaxOpenRows),
+	switch {
+	case !r.old:
+	case r.Ledger.Behind != "":
+		return "is catching up, and may not know all that it has said: " + r.Ledger.Behind,
+			"keep this node running while others are connected; 'signer status' says how many it waits for"
+	case r.Ledger.Fenced != "":
+		return "was restored, and may have signed at nonces that its journal lacks, " + r.Ledger.Fenced,
+			"let the others have transactions mined at these nonces, and see that this node's RPCs answer; if that can't be, agree on a step that puts this node out"
+	case r.Ledger.Open > council.MaxOpenRows:
+		return fmt.Sprintf("has %d open rows in its ledger, and a Lock carries %d", r.Ledger.Open, council.MaxOpenRows),
 			"let open transactions be mined, or replace them with 'signer propose cancel-nonce --replaces', until 'signer list' shows fewer; this node signs on meanwhile"
+	}
+	if len(r.lastLocks()) > 1 {
+		return "has given Locks of which it can't tell which was the last, since its journal was lost or is old",
+			"restore the newest journal that there is; if there is none, agree on a step that puts this node out"
 	}
 	if why := r.short(digest); why != "" {
 		return "does not follow: " + why, fmt.Sprintf("have more members approve, or refuse it with '%s'", r.toAbort(digest))

@@ -41,7 +41,7 @@ func OpenRows(j *journal.Journal, s Standing) ([]council.OpenRow, error) {
 // Lock has a node write its lock, and tells what the machine is told and whether it is
 // barred then.
 func Lock(j *journal.Journal, s Standing, m council.Member) (answer agenda.Event, barred bool, err error) {
-	n := &Node{self: m.ID, peerID: m.Peer, journal: j, standing: s, holding: s.Holding(), agenda: new(agenda.Agenda), log: slog.New(slog.DiscardHandler)}
+	n := &Node{self: m.ID, peerID: m.Peer, journal: j, standing: s, holding: s.Holding(), agenda: new(agenda.Agenda), log: slog.New(slog.DiscardHandler), chains: map[uint64]*chainWork{7: {}}}
 	events, err := n.carryOut(agenda.WriteLock{})
 	if err != nil || len(events) != 1 {
 		return nil, n.shift.barred, err
@@ -222,6 +222,18 @@ func (n *Node) Rotation(ctx context.Context) (agenda.RotationStatus, error) {
 			s = n.shift.rotation.Status()
 		}
 		return s, nil
+	})
+}
+
+// Locked reports whether the node has locked for a try, and may sign nothing for that.
+func (n *Node) Locked(ctx context.Context) (bool, error) {
+	return ask(ctx, n, func() (bool, error) {
+		if n.shift.rotation == nil {
+			return false, nil
+		}
+		_, locked := n.shift.rotation.Locked()
+		_, signs := n.shift.rotation.Signs()
+		return locked && !signs && n.shift.barred && len(n.shift.book.past.Locks) == 1, nil
 	})
 }
 

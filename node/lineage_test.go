@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -220,6 +221,21 @@ func TestFullLedgerIsNotBarred(t *testing.T) {
 	}
 	answer, barred, err := node.Lock(book, s, who)
 	if x, ok := answer.(agenda.LockRefused); err != nil || barred || !ok || x.Open != council.MaxOpenRows+1 {
+		t.Errorf("the machine is told %#v, barred %v, %v", answer, barred, err)
+	}
+}
+
+// Nor is a node that may have signed what its journal lacks: its Lock would not have the row.
+func TestRestoredLedgerIsNotBarred(t *testing.T) {
+	c := newCabinet(t)
+	const m = council.MemberID("member-01")
+	book, s := c.founding(m)
+	who, _ := s.Roster().Member(m)
+	if err := book.Fence(c.genesis.Key, 7, 4); err != nil {
+		t.Fatal(err)
+	}
+	answer, barred, err := node.Lock(book, s, who)
+	if x, ok := answer.(agenda.LockRefused); err != nil || barred || !ok || !strings.Contains(x.Fenced, "up to 4 on chain 7") {
 		t.Errorf("the machine is told %#v, barred %v, %v", answer, barred, err)
 	}
 }

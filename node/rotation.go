@@ -81,14 +81,14 @@ func (n *Node) openRotationFrom(h council.Holding) (err error) {
 	past.Charters = s.charters
 	var seed common.Hash
 	rand.Read(seed[:])
-	open, err := n.openRows()
+	ledger, err := n.weighed()
 	if err != nil {
 		return err
 	}
 	earlier, since := n.standing.until(h.Roster.Version)
 	s.rotation, err = agenda.NewRotation(agenda.RotationConfig{
 		Self: n.self, Peer: n.peerID, Holding: h, Earlier: earlier, Since: since, Profile: n.profile, Timing: n.timing, Seed: seed, Shareless: n.share == nil,
-		Charter: n.charter.Hash(), Frozen: n.agenda.Stopped(), Open: len(open),
+		Charter: n.charter.Hash(), Frozen: n.agenda.Stopped(), Ledger: ledger,
 	}, past)
 	if err != nil {
 		s.rotation = nil

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/millicent-one/signer/agenda"
@@ -49,19 +51,49 @@ func (n *Node) openRows() ([]council.OpenRow, error) {
 	return out, nil
 }
 
-// weigh tells the machine how many rows a lock would carry now, so that a node with too
-// many keeps out of a try before anyone waits for it. What counts is asked once more before
-// the bar goes down.
+// weigh tells the machine what a lock could say of the ledger now, so that a node which
+// can't give one keeps out of a try before anyone waits for it. What counts is asked once
+// more before the bar goes down.
 func (n *Node) weigh() {
 	if n.shift.rotation == nil {
 		return
 	}
-	rows, err := n.openRows()
+	w, err := n.weighed()
 	if err != nil {
 		n.log.Error("read ledger", "err", err)
 		return
 	}
-	n.rotate(agenda.LedgerWeighed{Open: len(rows)})
+	n.rotate(w)
+}
+
+// weighed says how many rows a lock would carry, and why it might lack some. It says what
+// it can when the disk can't be read.
+func (n *Node) weighed() (w agenda.LedgerWeighed, err error) {
+	if q := n.restore; q != nil {
+		w.Behind = q.why
+	}
+	if w.Fenced, err = n.fenced(); err != nil {
+		return w, err
+	}
+	rows, err := n.openRows()
+	w.Open = len(rows)
+	return w, err
+}
+
+// fenced names the nonces that this node may have signed for before its disk was lost or
+// restored, and that no final block has used yet; "" when there are none. A row of one of
+// them would be in its lock if it had not forgotten it.
+func (n *Node) fenced() (string, error) {
+	for _, chain := range slices.Sorted(maps.Keys(n.chains)) {
+		fence, ok, err := n.book().Fenced(n.holding.Key, chain)
+		if err != nil {
+			return "", err
+		}
+		if used := n.chains[chain].final; ok && used <= fence {
+			return fmt.Sprintf("up to %d on chain %d, and final blocks have used those below %d", fence, chain, used), nil
+		}
+	}
+	return "", nil
 }
 
 // inherited are the rows that all rotations until now have brought, as they came.
