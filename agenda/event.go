@@ -77,19 +77,23 @@ type Ledger struct {
 	Nonce    uint64
 	Proposal council.ProposalID
 	State    RowState
-	Hearsay  bool // inherited, and this node has never taken part in signing it
+	Hearsay  bool // inherited: neither has this node taken part in signing it, nor a block decided
 }
 
 // RowState mirrors the state of a ledger row.
 type RowState int
 
-// The states of a ledger row. Freed means the row is gone.
+// The states of a ledger row. Freed means the row is gone. Displaced: an approved
+// replacement has the nonce here, or the chain has used it for another. Disputed: members
+// have said so at a rotation, or claim the nonce for two; nobody has it but an approved
+// replacement, until a block decides.
 const (
 	RowFreed RowState = iota
 	RowReserved
 	RowRevealed
 	RowConsumed
 	RowDisplaced
+	RowDisputed
 )
 
 // Enlisted answers an Enlist: the session runs, or why it does not.
@@ -122,6 +126,14 @@ type Stalled struct {
 	Waiting []council.MemberID // whose messages are missing
 	Round   string             // in which round, for people
 	For     time.Duration
+}
+
+// Waits reports whose messages a session waits for, long before their silence counts:
+// what people are shown. Nobody's, once it goes on. See Patience.Notice.
+type Waits struct {
+	Session council.SessionID
+	Waiting []council.MemberID
+	Round   string
 }
 
 // Convicted reports that this node holds a record which proves that a member has
@@ -200,6 +212,7 @@ func (Signed) event()        {}
 func (SlotArmed) event()     {}
 func (Failed) event()        {}
 func (Stalled) event()       {}
+func (Waits) event()         {}
 func (Convicted) event()     {}
 func (Seen) event()          {}
 func (Lost) event()          {}

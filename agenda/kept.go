@@ -25,7 +25,8 @@ func (a *Agenda) seek(p *Proposal) {
 		return
 	}
 	if p.lost == 0 { // most of the time the one who has made it is about to say so
-		if r := l.rows[n]; r.proposal != p.ID || r.state != RowRevealed || !a.due(l.moved, a.timing.Hold) {
+		r := l.rows[n]
+		if open := r.state == RowDisputed || r.proposal == p.ID && r.state == RowRevealed; !open || !a.due(l.moved, a.timing.Hold) {
 			return
 		}
 	}

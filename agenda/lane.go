@@ -25,6 +25,7 @@ type lane struct {
 	byID  map[council.ProposalID]uint64
 	last  map[uint64]uint64 // highest attempt heard of, by nonce
 	over  map[uint64]uint64 // highest attempt known to have ended, by nonce
+	came  map[lead]uint64   // highest attempt that a member has spoken of in its feed; see Agenda.came
 	leads map[lead]int      // see numbered
 	try   *try
 	plan  *Plan
@@ -64,7 +65,7 @@ func (a *Agenda) lane(chain uint64) *lane {
 }
 
 func newLane(chain uint64) *lane {
-	return &lane{chain: chain, rows: map[uint64]row{}, byID: map[council.ProposalID]uint64{}, last: map[uint64]uint64{}, over: map[uint64]uint64{}, leads: map[lead]int{}}
+	return &lane{chain: chain, rows: map[uint64]row{}, byID: map[council.ProposalID]uint64{}, last: map[uint64]uint64{}, over: map[uint64]uint64{}, came: map[lead]uint64{}, leads: map[lead]int{}}
 }
 
 func (a *Agenda) chains() []uint64 { return slices.Sorted(maps.Keys(a.lanes)) }
@@ -79,29 +80,41 @@ func (a *Agenda) row(ev Ledger) {
 	if ev.State == RowFreed {
 		if r, ok := l.rows[ev.Nonce]; ok && r.proposal == ev.Proposal {
 			delete(l.rows, ev.Nonce)
-			if known && !r.hearsay { // it was reserved here, in the other's place
-				l.keepLost(p, ev.Nonce)
-			}
 		}
-		if l.byID[ev.Proposal] == ev.Nonce {
+		if at, ok := l.byID[ev.Proposal]; ok && at == ev.Nonce {
 			delete(l.byID, ev.Proposal)
 		}
+		l.keepLost(ev.Nonce)
 		return
 	}
-	if ev.State == RowDisplaced {
-		// The displaced proposal is void for ever; the nonce may be another's.
-		l.byID[ev.Proposal] = ev.Nonce
-		if known && a.laneOf(p) == l {
-			p.Over = council.WordDisplaced
-		}
-		if r, ok := l.rows[ev.Nonce]; ok && r.proposal != ev.Proposal {
-			return
-		}
-	}
-	l.rows[ev.Nonce] = row{proposal: ev.Proposal, state: ev.State, hearsay: ev.Hearsay}
 	if _, has := l.byID[ev.Proposal]; !has || !ev.Hearsay { // a claim does not move what has a nonce
 		l.byID[ev.Proposal] = ev.Nonce
 	}
+	if ev.State == RowDisplaced && known && a.laneOf(p) == l && l.byID[p.ID] == ev.Nonce {
+		p.Over = council.WordDisplaced // void for ever
+	}
+	next := row{proposal: ev.Proposal, state: ev.State, hearsay: ev.Hearsay}
+	if r, ok := l.rows[ev.Nonce]; ok && r.proposal != ev.Proposal && next.void() {
+		return // the nonce may be another's
+	}
+	l.rows[ev.Nonce] = next
+}
+
+// void reports whether the row's proposal runs no more, and its nonce is for a
+// replacement of it alone.
+func (r row) void() bool { return r.state == RowDisplaced || r.state == RowDisputed }
+
+// claimed is whose a nonce is, if it is anybody's. What a member has claimed at a
+// rotation for a proposal that has run at another nonce, by a final block, is nothing:
+// it runs nowhere else.
+func (l *lane) claimed(n uint64) (row, bool) {
+	r, ok := l.rows[n]
+	if at, has := l.byID[r.proposal]; ok && has && at != n {
+		if ran := l.rows[at]; ran.proposal == r.proposal && ran.state == RowConsumed {
+			return row{}, false
+		}
+	}
+	return r, ok
 }
 
 // free asks for a reservation to be given back, once: a second answer would come
@@ -116,27 +129,25 @@ func (a *Agenda) free(l *lane, nonce uint64) {
 	a.do(Free{Chain: l.chain, Nonce: nonce, Proposal: r.proposal})
 }
 
-// counted remembers the highest attempt heard of at a nonce. Numbers that leap
-// are no honest node's, and would use the numbers up.
-func (l *lane) counted(nonce, attempt uint64) {
-	if attempt <= l.last[nonce]+MaxAttemptsKept {
-		l.last[nonce] = max(l.last[nonce], attempt)
-	}
+// follow raises the number of the last attempt at a nonce on one member's word: by
+// steps, if it is far ahead. Numbers that leap would use the numbers up.
+func (l *lane) follow(nonce, attempt uint64) {
+	l.last[nonce] = max(l.last[nonce], min(attempt, l.last[nonce]+MaxAttemptsKept))
 }
 
-// ended remembers that an attempt is over: nobody can be called to it again.
+// ended remembers that this node has given an attempt up: it can't be called to it
+// again.
 func (l *lane) ended(nonce, attempt uint64) {
-	if l.counted(nonce, attempt); attempt <= l.last[nonce] {
-		l.over[nonce] = max(l.over[nonce], attempt)
-	}
+	l.last[nonce] = max(l.last[nonce], attempt)
+	l.over[nonce] = max(l.over[nonce], attempt)
 }
 
 // live finds the lowest nonce, not yet mined, that belongs to a proposal. What is only
 // hearsay counts where it follows on what is known, see ahead.
 func (l *lane) live() (uint64, row, bool) {
 	for _, n := range slices.Sorted(maps.Keys(l.rows)) {
-		r := l.rows[n]
-		if n >= l.nonce && (r.state == RowReserved || r.state == RowRevealed) && !(r.hearsay && l.ahead(n)) {
+		r, ok := l.claimed(n)
+		if ok && n >= l.nonce && (r.state == RowReserved || r.state == RowRevealed) && !(r.hearsay && l.ahead(n)) {
 			return n, r, true
 		}
 	}
@@ -148,7 +159,7 @@ func (l *lane) live() (uint64, row, bool) {
 // honest member has told of: it is made up, and must not close the chain.
 func (l *lane) ahead(n uint64) bool {
 	for at := l.nonce; at < n; at++ {
-		if _, ok := l.rows[at]; !ok {
+		if _, ok := l.claimed(at); !ok {
 			return true
 		}
 	}
@@ -170,8 +181,14 @@ func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
 	if !l.known {
 		return 0, fmt.Errorf("this node's RPC for chain %d has not answered yet", l.chain)
 	}
+	old := replaced(p)
+	if q := a.proposals[old]; q != nil && q.done() {
+		return 0, fmt.Errorf("proposal %s replaces %s, which has run at nonce %d: propose it as an action of its own", p.ID.Short(), old.Short(), q.Where.Nonce)
+	}
 	if n, ok := l.byID[p.ID]; ok {
 		switch r := l.rows[n]; {
+		case r.state == RowDisputed:
+			return 0, fmt.Errorf("nonce %d of proposal %s is disputed, or given to a replacement, as members have said at a rotation: it runs no more, unless the chain has it; make a new one with 'signer propose --replaces %s'", n, p.ID.Short(), p.ID.Short())
 		case r.proposal != p.ID || r.state == RowDisplaced:
 			return 0, fmt.Errorf("proposal %s was displaced at nonce %d and is void", p.ID.Short(), n)
 		case r.state == RowConsumed || n < l.nonce || p.done(): // what became of it may be known before the new head
@@ -181,40 +198,107 @@ func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
 		}
 		return n, nil
 	}
-	n, r, held := l.live()
-	if deed, ok := p.Intent.(council.Transaction); ok && deed.Replaces != (council.ProposalID{}) {
-		if l.lost(deed.Replaces) { // its place is nobody's, so live does not find it
-			return l.nonce, nil
-		}
-		if !held || r.proposal != deed.Replaces {
-			return 0, fmt.Errorf("proposal %s replaces %s, which holds no nonce", p.ID.Short(), deed.Replaces.Short())
-		}
-		return n, nil
+	if old != (council.ProposalID{}) {
+		return a.succeed(l, p, old)
 	}
-	if held {
+	if n, r, held := l.live(); held {
 		return 0, fmt.Errorf("nonce %d belongs to proposal %s until it is mined or replaced", n, r.proposal.Short())
+	}
+	if r, ok := l.claimed(l.nonce); ok && r.void() { // its place is nobody's, so live does not find it
+		return 0, fmt.Errorf("nonce %d was proposal %s's, of which a signature may exist: until the chain has decided, only what replaces it can have it; 'signer propose cancel-nonce --replaces %s'", l.nonce, r.proposal.Short(), r.proposal.Short())
 	}
 	return l.nonce, nil
 }
 
-// keepLost remembers whose place a replacement had that was given back: as on the disk,
-// only another replacement of the same proposal can have it.
-func (l *lane) keepLost(p *Proposal, nonce uint64) {
-	if deed, ok := p.Intent.(council.Transaction); ok && deed.Replaces != (council.ProposalID{}) {
-		l.rows[nonce] = row{proposal: deed.Replaces, state: RowDisplaced}
+// succeed derives the nonce of a replacement: the place of what it replaces, and no
+// other. Both must never run. So it is nowhere, if that has run or could have, at a place
+// that the chain has passed; and what members have claimed at a rotation counts for
+// nothing against a place that this node knows of.
+func (a *Agenda) succeed(l *lane, p *Proposal, old council.ProposalID) (uint64, error) {
+	nowhere := fmt.Errorf("proposal %s replaces %s, which holds no nonce", p.ID.Short(), old.Short())
+	n, ok := a.place(l, old)
+	if !ok {
+		return 0, nowhere
 	}
+	if n < l.nonce {
+		switch by, known := a.spent(l, n); {
+		case !known:
+			return 0, fmt.Errorf("proposal %s replaces %s, which had nonce %d: that is used, and no final block has told yet by what", p.ID.Short(), old.Short(), n)
+		case by == old:
+			return 0, fmt.Errorf("proposal %s replaces %s, which has run at nonce %d: propose it as an action of its own", p.ID.Short(), old.Short(), n)
+		}
+		n = l.nonce // if a member has claimed that for it as well
+		if r := l.rows[n]; r.proposal != old {
+			return 0, nowhere
+		}
+	}
+	switch r, held := l.claimed(n); {
+	case held && !r.void() && r.proposal != old:
+		return 0, nowhere
+	case !held || r.void(): // another replacement was given back, or two members claim it
+		if n != l.nonce {
+			return 0, nowhere
+		}
+	default:
+		if at, _, live := l.live(); !live || at != n {
+			return 0, nowhere
+		}
+	}
+	return n, nil
 }
 
-// lost reports whether the next nonce was a proposal's that is void, and nobody has it
-// now: two members have claimed it at a rotation, or what replaced it was given back.
-// Then only an approved replacement can have it.
-func (l *lane) lost(p council.ProposalID) bool {
-	r, ok := l.rows[l.nonce]
-	if ok && r.state != RowDisplaced {
-		return false
+// place is the nonce of a proposal, as far as this node knows: that of its signature,
+// what this node has given it, or else the first that a member has claimed for it.
+func (a *Agenda) place(l *lane, id council.ProposalID) (uint64, bool) {
+	if p := a.proposals[id]; p != nil && p.Tx != nil && a.laneOf(p) == l {
+		return p.Tx.Nonce(), true
 	}
-	n, had := l.byID[p]
-	return ok && r.proposal == p || had && n == l.nonce
+	n, ok := l.byID[id]
+	return n, ok
+}
+
+// disputed reports whether the place of a proposal is nobody's, as members have said at a
+// rotation: it runs no more, unless the chain has it.
+func (a *Agenda) disputed(p *Proposal) bool {
+	l := a.laneOf(p)
+	n, ok := l.byID[p.ID]
+	return ok && l.rows[n].state == RowDisputed
+}
+
+// spent is the proposal that has used a nonce, by a final block.
+func (a *Agenda) spent(l *lane, n uint64) (council.ProposalID, bool) {
+	if r := l.rows[n]; r.state == RowConsumed {
+		return r.proposal, true
+	}
+	for id, p := range a.proposals {
+		if p.Fate == council.WordFinal && p.Where.Nonce == n && a.laneOf(p) == l {
+			return id, true
+		}
+	}
+	return council.ProposalID{}, false
+}
+
+// replaced is what a proposal is to replace; zero for nothing.
+func replaced(p *Proposal) council.ProposalID {
+	deed, _ := p.Intent.(council.Transaction)
+	return deed.Replaces
+}
+
+// keepLost remembers whose place a nonce was that is given back: as on the disk, only
+// another replacement of that can have it.
+func (l *lane) keepLost(nonce uint64) {
+	if _, ok := l.rows[nonce]; ok {
+		return
+	}
+	var lost council.ProposalID
+	for id, n := range l.byID {
+		if n == nonce && (lost == (council.ProposalID{}) || bytes.Compare(id[:], lost[:]) < 0) {
+			lost = id
+		}
+	}
+	if lost != (council.ProposalID{}) {
+		l.rows[nonce] = row{proposal: lost, state: RowDisplaced}
+	}
 }
 
 // choice is the attempt that a lane would make next.
@@ -303,10 +387,7 @@ func (a *Agenda) before(x, y *Proposal) bool {
 	return bytes.Compare(x.ID[:], y.ID[:]) < 0
 }
 
-func replaces(x, y *Proposal) bool {
-	deed, ok := x.Intent.(council.Transaction)
-	return ok && deed.Replaces == y.ID
-}
+func replaces(x, y *Proposal) bool { return replaced(x) == y.ID }
 
 // signed reports whether the signature exists. For a message that is the end.
 func (p *Proposal) signed() bool { return p.Tx != nil || p.Signature != nil }

@@ -59,32 +59,6 @@ func TestMadeUpRows(t *testing.T) {
 			}
 		})
 	}
-	t.Run("replaced, and the replacement given back", func(t *testing.T) {
-		w := newWorld(t, 312)
-		deed, seconds, err := w.nodes["core-1"].policy.Charter().Playbook("pause", "protocol", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ran := w.propose("core-1", "pause", "protocol")
-		deed.Replaces = ran
-		id := w.put("core-1", deed, seconds)
-		w.run(5*time.Second, w.known(id))
-		n := w.nodes["core-1"].agenda
-		for _, r := range []agenda.Ledger{
-			{Proposal: ran, State: agenda.RowConsumed},
-			{Proposal: ran, Nonce: 1, State: agenda.RowRevealed, Hearsay: true}, // a second place for what has one
-			{Proposal: id, Nonce: 1, State: agenda.RowReserved},
-			{Proposal: ran, State: agenda.RowConsumed}, // as the journal answers of what was displaced
-			{Proposal: id, Nonce: 1, State: agenda.RowFreed},
-		} {
-			r.Chain = chainID
-			n.Step(r, w.now)
-		}
-		n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1}, w.now)
-		if nonce, err := n.NonceFor(id); err != nil || nonce != 1 {
-			t.Errorf("the next attempt gets nonce %d, %v", nonce, err)
-		}
-	})
 	t.Run("claimed on a chain for a message", func(t *testing.T) {
 		w := newWorld(t, 313)
 		deed, seconds, err := w.nodes["core-1"].policy.Charter().Playbook("pause", "protocol", nil)
@@ -125,4 +99,88 @@ func TestMadeUpRows(t *testing.T) {
 			t.Errorf("what it has is nonce 0; it has %d, %v", nonce, err)
 		}
 	})
+}
+
+// A proposal and its replacement never both run: not when members claim the next nonce for
+// it after it has run, or may have; and what a final block has decided frees the nonce.
+func TestReplacementOfWhatHasRun(t *testing.T) {
+	const mined, moot = council.WordMined, council.WordFinal
+	other := council.ProposalID{0xee}
+	claim := func(nonce uint64, p council.ProposalID, s agenda.RowState) agenda.Ledger {
+		return agenda.Ledger{Nonce: nonce, Proposal: p, State: s, Hearsay: true}
+	}
+	own := func(nonce uint64, p council.ProposalID, s agenda.RowState) agenda.Ledger {
+		return agenda.Ledger{Nonce: nonce, Proposal: p, State: s}
+	}
+	for name, c := range map[string]struct {
+		rows func(old, by council.ProposalID) []agenda.Ledger
+		fate council.Word // of what is replaced, at nonce 0; "" for not signed
+		next uint64       // on the chain
+		runs bool         // the replacement may, at the next nonce
+		free bool         // another one may
+	}{
+		"it has run, and is claimed": {rows: func(old, _ council.ProposalID) []agenda.Ledger {
+			return []agenda.Ledger{own(0, old, agenda.RowConsumed), claim(1, old, agenda.RowRevealed)}
+		}, next: 1, free: true},
+		"it has run, and is disputed": {rows: func(old, _ council.ProposalID) []agenda.Ledger {
+			return []agenda.Ledger{own(0, old, agenda.RowConsumed), claim(1, old, agenda.RowDisputed), claim(1, other, agenda.RowDisputed)}
+		}, next: 1, free: true},
+		"it is mined, and disputed": {rows: func(old, _ council.ProposalID) []agenda.Ledger {
+			return []agenda.Ledger{own(0, old, agenda.RowDisputed), claim(1, old, agenda.RowDisputed)}
+		}, fate: mined, next: 1},
+		"it is final, as this node has seen": {rows: func(old, _ council.ProposalID) []agenda.Ledger {
+			return []agenda.Ledger{claim(1, old, agenda.RowDisputed), own(0, old, agenda.RowConsumed)}
+		}, fate: moot, next: 1, free: true},
+		"its nonce is used, by what is not known": {rows: func(old, _ council.ProposalID) []agenda.Ledger {
+			return []agenda.Ledger{own(0, old, agenda.RowDisputed), claim(1, old, agenda.RowDisputed)}
+		}, next: 1},
+		"claimed twice, the first nonce is used": {rows: func(old, _ council.ProposalID) []agenda.Ledger {
+			return []agenda.Ledger{claim(0, old, agenda.RowDisputed), claim(1, old, agenda.RowDisputed)}
+		}, next: 1},
+		"claimed twice, the first nonce was another's": {rows: func(old, _ council.ProposalID) []agenda.Ledger {
+			return []agenda.Ledger{claim(0, old, agenda.RowDisputed), own(0, other, agenda.RowConsumed), claim(1, old, agenda.RowDisputed)}
+		}, next: 1, runs: true},
+		"it has a nonce here, and is claimed at one before": {rows: func(old, _ council.ProposalID) []agenda.Ledger {
+			return []agenda.Ledger{claim(0, old, agenda.RowDisputed), own(1, old, agenda.RowRevealed)}
+		}, next: 1, runs: true},
+		"it has run, and the replacement holds the claimed nonce": {rows: func(old, by council.ProposalID) []agenda.Ledger {
+			return []agenda.Ledger{claim(1, old, agenda.RowDisplaced), own(1, by, agenda.RowReserved)}
+		}, fate: mined, next: 1},
+		"the replacement was given back": {rows: func(old, by council.ProposalID) []agenda.Ledger {
+			return []agenda.Ledger{own(0, old, agenda.RowRevealed), own(0, old, agenda.RowDisplaced), own(0, by, agenda.RowReserved), own(0, by, agenda.RowFreed)}
+		}, runs: true},
+		"displaced, as members have said": {rows: func(old, _ council.ProposalID) []agenda.Ledger {
+			return []agenda.Ledger{claim(0, old, agenda.RowDisputed)}
+		}, runs: true},
+		"displaced, and the replacement given back, as members have said": {rows: func(old, by council.ProposalID) []agenda.Ledger {
+			return []agenda.Ledger{claim(0, old, agenda.RowDisputed), claim(0, by, agenda.RowReserved), claim(0, by, agenda.RowFreed)}
+		}, runs: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 312)
+			deed, seconds, err := w.nodes["core-1"].policy.Charter().Playbook("pause", "protocol", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			old := w.propose("core-1", "pause", "protocol")
+			deed.Replaces = old
+			by, third := w.put("core-1", deed, seconds), w.propose("core-2", "pause", "protocol")
+			w.run(5*time.Second, func() bool { return w.known(old)() && w.known(by)() && w.known(third)() })
+			n := w.nodes["core-1"].agenda
+			for _, r := range c.rows(old, by) {
+				r.Chain = chainID
+				n.Step(r, w.now)
+			}
+			if p, _ := n.Proposal(old); c.fate != "" {
+				p.Fate, p.Where = c.fate, council.Sighted{Proposal: old, Chain: chainID}
+			}
+			n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: c.next}, w.now)
+			if nonce, err := n.NonceFor(by); (err == nil) != c.runs || c.runs && nonce != c.next {
+				t.Errorf("the replacement gets nonce %d, %v; may run: %v", nonce, err, c.runs)
+			}
+			if nonce, err := n.NonceFor(third); (err == nil) != c.free || c.free && nonce != c.next {
+				t.Errorf("another one gets nonce %d, %v; may run: %v", nonce, err, c.free)
+			}
+		})
+	}
 }

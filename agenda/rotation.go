@@ -24,8 +24,9 @@ type RotationConfig struct {
 	// Shareless is set when this node has lost the share that its roster says it holds:
 	// it deals to no try. A lock it can give: it says what this node will not sign.
 	Shareless bool
-	Charter   common.Hash // of the file that this node works by; who joins takes a share under no other
-	Frozen    string      // why this node signs nothing, by its operator's word; empty: it does
+	Charter   common.Hash   // of the file that this node works by; who joins takes a share under no other
+	Frozen    string        // why this node signs nothing, by its operator's word; empty: it does
+	Ledger    LedgerWeighed // as it is when the machine is made
 }
 
 // Rotation has a roster take over from the one before, as one node sees it, and moves
@@ -128,10 +129,15 @@ func (r *Rotation) load(p RotationPast) error {
 		if err == nil {
 			_, err = r.agree(digest, h)
 		}
+		if x := r.agreed[digest]; err == nil && h.Seen < x.seen { // recounted
+			x.seen = h.Seen
+			r.agreed[digest] = x
+		}
 		if err != nil {
 			return fmt.Errorf("rotation: %w", err)
 		}
 	}
+	r.locks = p.Locks
 	for _, t := range p.Tries {
 		d := r.open(t, "")
 		if d == nil {
@@ -147,12 +153,6 @@ func (r *Rotation) load(p RotationPast) error {
 		r.staged[s.Ceremony] = s
 		if d := r.files[s.Ceremony]; d != nil {
 			d.ack(AckWord{s.Transcript, s.Signature})
-		}
-	}
-	r.locks = p.Locks
-	for _, l := range p.Locks {
-		if d := r.files[l.Ceremony]; d != nil {
-			d.lock(r.Holding, l)
 		}
 	}
 	for _, x := range p.Refusals { // also of what this process has not heard of yet
@@ -181,6 +181,7 @@ func (r *Rotation) load(p RotationPast) error {
 // Step takes one event and returns what is to be done, in order.
 func (r *Rotation) Step(ev Event, now time.Time) []Effect {
 	r.now, r.wake, r.out = now, time.Time{}, nil
+	r.recount()
 	switch ev := ev.(type) {
 	case SuccessionAgreed:
 		r.herald(ev.Succession)
@@ -204,8 +205,16 @@ func (r *Rotation) Step(ev Event, now time.Time) []Effect {
 		r.tested(ev)
 	case Failed:
 		r.failed(ev)
+	case Stalled:
+		r.failed(ev.failed(r.Self))
+	case Waits:
+		r.waitsFor(ev)
 	case LockWritten:
 		r.lockWritten(ev)
+	case LockRefused:
+		r.lockRefused(ev)
+	case LedgerWeighed:
+		r.weighed(ev)
 	case RefusalWritten:
 		r.refusalWritten(ev)
 	case CharterKnown:
@@ -246,13 +255,14 @@ func (r *Rotation) Signs() (roster uint64, ok bool) {
 }
 
 // Locked is the try that this node has locked for, from the moment on when it asks
-// for the lock to be written.
+// for the lock to be written. A lock for a try that it knows nothing else of counts, too:
+// a crash may have come between the two when it took back what it had forgotten.
 func (r *Rotation) Locked() (ceremony common.Hash, ok bool) {
 	if r.locking != (common.Hash{}) {
 		return r.locking, true
 	}
 	for _, l := range slices.Backward(r.locks) {
-		if d := r.files[l.Ceremony]; d != nil && !r.ended(d) {
+		if d := r.files[l.Ceremony]; !r.over(l.Ceremony) && (d == nil || !r.ended(d)) {
 			return l.Ceremony, true
 		}
 	}

@@ -25,6 +25,7 @@ func (CharterKnown) event() {}
 // heard is a succession that this node has taken up.
 type heard struct {
 	council.Succession
+	roster   common.Hash      // the hash of its roster
 	seen     uint64           // when it first heard of it, in unix seconds
 	approved int              // members whose approval counts; looked at where the charter changes
 	next     council.Rotation // of one that moves no share: no try before this one is open

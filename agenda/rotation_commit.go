@@ -156,11 +156,25 @@ func (r *Rotation) passed(d *dossier) bool {
 // lockFor writes down what it locks for, then has the lock written.
 func (r *Rotation) lockFor(d *dossier) {
 	id := d.id
+	r.rest(d)
+	t, _ := d.acked()
+	l := d.rotation.Lock(r.Self, d.set(t))
+	l.LastFour = r.four == id
+	if last := r.lastLocks(); len(last) > 0 { // there is but one, see keepsOut
+		l.After = last[0].ID()
+	}
+	r.locking, r.asked = id, l
+	r.do(WriteLock{l})
+}
+
+// rest writes down that a try is the one that this node joined last, and what a Lock for it
+// rests on.
+func (r *Rotation) rest(d *dossier) {
 	if c := r.current(); c != d {
 		if c != nil {
 			r.leave(c)
 		}
-		r.last(id)
+		r.last(d.id)
 		d.opener = ""
 		r.do(Keep{RotationRecord{Try: &d.rotation}})
 	}
@@ -172,13 +186,40 @@ func (r *Rotation) lockFor(d *dossier) {
 			grounds.Acks = append(grounds.Acks, a)
 		}
 	}
-	l := d.rotation.Lock(r.Self, d.set(t))
-	l.LastFour = r.four == id
-	if n := len(r.locks); n > 0 {
-		l.After = r.locks[n-1].ID()
+	r.do(Keep{RotationRecord{Grounds: &grounds}})
+}
+
+// takeBack takes up a Lock of this node's own that others have brought, in a dossier that
+// has it by now, if it is news: the journal was lost, or is an old one. It holds as if it
+// had never been forgotten, and is written before anything else is done.
+func (r *Rotation) takeBack(d *dossier, l council.Lock) {
+	if !r.old || l.Member != r.Self || slices.ContainsFunc(r.locks, func(x council.Lock) bool { return x.ID() == l.ID() }) {
+		return
 	}
-	r.locking, r.asked = id, l
-	r.do(Keep{RotationRecord{Grounds: &grounds}}, WriteLock{l})
+	r.locks = append(r.locks, l)
+	r.do(Keep{RotationRecord{Lock: &l}})
+	if r.locking == d.id {
+		r.locking, r.denied, r.asked = common.Hash{}, time.Time{}, council.Lock{}
+	}
+	if !r.ended(d) {
+		r.rest(d)
+	}
+	r.do(Notify{What: "rotation", Text: fmt.Sprintf("others hold a Lock of this node's for try %s, which its journal lacked: it signs nothing with its share, as it has said", d.id.Hex()[:10])})
+}
+
+// lastLocks are those of this node's Locks that no other follows: one, unless it has
+// forgotten some, or has given two at once. Its first comes before all others.
+func (r *Rotation) lastLocks() (last []council.Lock) {
+	for _, l := range r.locks {
+		followed := slices.ContainsFunc(r.locks, func(x council.Lock) bool { return x.After == l.ID() })
+		if !followed {
+			last = append(last, l)
+		}
+	}
+	if later := slices.DeleteFunc(slices.Clone(last), func(l council.Lock) bool { return l.After == common.Hash{} }); len(later) > 0 {
+		return later
+	}
+	return last
 }
 
 // last makes a try the one that this node has joined last.
@@ -195,7 +236,7 @@ func (r *Rotation) lockAgain() {
 	case r.denied.IsZero():
 	case d == nil || r.ended(d):
 		r.locking, r.denied = common.Hash{}, time.Time{}
-	case r.Frozen == "" && r.due(r.denied, r.Timing.Retry):
+	case r.Frozen == "" && r.Ledger.Behind == "" && r.Ledger.Fenced == "" && r.due(r.denied, r.Timing.Retry):
 		r.denied = time.Time{}
 		r.do(WriteLock{r.asked})
 	}
@@ -215,6 +256,21 @@ func (r *Rotation) lockWritten(ev LockWritten) {
 	r.locks = append(r.locks, ev.Lock)
 	d.lock(r.Holding, ev.Lock)
 	r.soon()
+}
+
+// lockRefused takes up that this node can't lock, and has ended nothing for it. It has
+// locked for nothing, then, and keeps out until its ledger is another one.
+func (r *Rotation) lockRefused(ev LockRefused) {
+	r.locking, r.denied, r.asked = common.Hash{}, time.Time{}, council.Lock{}
+	r.weighed(LedgerWeighed(ev))
+}
+
+// weighed takes up what this node's Lock could say of its ledger.
+func (r *Rotation) weighed(ev LedgerWeighed) {
+	if ev.Withholds() != r.Ledger.Withholds() {
+		r.soon()
+	}
+	r.Ledger = ev
 }
 
 // lastFourWanted has this node's lock say that the threshold alone may commit.

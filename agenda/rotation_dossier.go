@@ -26,13 +26,18 @@ type dossier struct {
 	parts      []common.Hash // the leader's: it repeats its RotationBegin
 	transcript common.Hash   // as this node heard it
 
+	silent map[council.SessionID]Waits // in the sessions of this node
+
 	began     time.Time
 	running   bool // the engine makes the shares
 	staging   bool
 	proving   bool
 	restarted bool // joined by an earlier process: its sessions are gone
-	failed    string
-	timedOut  bool
+	// What this process has given up is not kept: its share is on disk, and others may yet
+	// commit it. So the next process takes the try for open, as its disk has it, and gives it
+	// up by the same rules, by its own clock.
+	failed   string
+	timedOut bool
 }
 
 // open gives the dossier of a try; nil when the succession is unknown, the try is
@@ -61,17 +66,22 @@ func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
 	}
 	d := &dossier{
 		id: id, rotation: t, succession: s.Succession, opener: opener, acks: map[common.Hash]map[council.MemberID]council.NodeSignature{},
-		tests: map[int][]byte{}, locks: map[council.MemberID]council.Lock{},
+		tests: map[int][]byte{}, locks: map[council.MemberID]council.Lock{}, silent: map[council.SessionID]Waits{},
 	}
 	r.files[id] = d
+	for _, l := range r.locks { // of its try a disk may have nothing else, see takeBack
+		if l.Ceremony == id {
+			d.lock(r.Holding, l)
+		}
+	}
 	return d
 }
 
 // forgettable reports whether a try is nothing but what one member tells of: nobody else
 // has locked for it, its Lock there convicts nobody, and this node has neither joined nor
-// refused it. The next one at a still succession is more than that.
+// refused it, nor locked for it. The next one at a still succession is more than that.
 func (r *Rotation) forgettable(id common.Hash, d *dossier) bool {
-	if slices.Contains(r.tries, id) || r.refuses(id) || d.rotation.Still() && r.inTurn(d) {
+	if _, mine := d.locks[r.Self]; mine || slices.Contains(r.tries, id) || r.refuses(id) || d.rotation.Still() && r.inTurn(d) {
 		return false
 	}
 	_, own := d.locks[d.opener]
@@ -113,7 +123,10 @@ func (r *Rotation) merge(m Dossier, from council.MemberID) {
 	}
 	for _, l := range m.Locks {
 		if _, have := d.locks[l.Member]; have || r.mayLock(l.Member) {
-			news = d.lock(r.Holding, l) || news
+			if d.lock(r.Holding, l) {
+				news = true
+				r.takeBack(d, l)
+			}
 		}
 	}
 	news = news && r.spreads(d) // what goes no further is nobody's news

@@ -34,6 +34,30 @@ type LockWritten struct {
 	Err  error
 }
 
+// LockRefused answers WriteLock, too: the ledger is one that a Lock can't be given of.
+// Nothing was ended, destroyed or written; this node signs on.
+type LockRefused LedgerWeighed
+
+// LedgerWeighed reports what this node's Lock could say of its ledger now. While it
+// withholds one, the node keeps out of every try: otherwise it would sign nothing more,
+// and not lock either.
+type LedgerWeighed struct {
+	Open int // rows that a Lock would carry; more than council.MaxOpenRows it can't
+	// Fenced names nonces at which this node may have signed what its journal lacks, and
+	// which no final block has used; "": none. Its Lock would not have their rows, and
+	// that is what the next roster would start from.
+	Fenced string
+	// Behind is why this node may not know yet all that it has signed and said; "": it has
+	// caught up. Until then it gives no word in a rotation, neither a Lock nor a refusal:
+	// it may have given the other.
+	Behind string
+}
+
+// Withholds reports whether a Lock of such a ledger can't be given, or could lack rows.
+func (w LedgerWeighed) Withholds() bool {
+	return w.Open > council.MaxOpenRows || w.Fenced != "" || w.Behind != ""
+}
+
 // RefusalWritten answers WriteRefusal.
 type RefusalWritten struct {
 	Refusal council.Refusal
@@ -57,7 +81,10 @@ type ShareErased struct {
 type NodeFrozen struct{ Reason string }
 
 // AbortWanted reports that the operator wants a succession not to happen.
-type AbortWanted struct{ Reason string }
+type AbortWanted struct {
+	Succession common.Hash // its digest, see Rotation.Refusable; zero: the one that this node works for
+	Reason     string
+}
 
 // LastFourWanted reports that the operator wants to commit with the threshold
 // alone, and has been told what that assumes.
@@ -67,6 +94,8 @@ func (SuccessionAgreed) event() {}
 func (Reshared) event()         {}
 func (ShareStaged) event()      {}
 func (LockWritten) event()      {}
+func (LockRefused) event()      {}
+func (LedgerWeighed) event()    {}
 func (RefusalWritten) event()   {}
 func (ShareSwitched) event()    {}
 func (ShareErased) event()      {}
@@ -103,7 +132,8 @@ type DropShare struct{ Ceremony common.Hash }
 
 // WriteLock has the node sign nothing more under its old share: it ends all
 // sessions of that epoch and destroys the slots. Then it fills in the open rows
-// of the ledger, signs the lock and writes it, durably. Answered by LockWritten.
+// of the ledger, signs the lock and writes it, durably. Answered by LockWritten; or by
+// LockRefused, before any of that, if the ledger withholds it.
 type WriteLock struct{ Lock council.Lock } // without rows and signature
 
 // WriteRefusal signs a refusal and writes it, durably; answered by
@@ -142,6 +172,11 @@ type RotationRecord struct {
 	Try     *council.Rotation // this node has joined it, and none before it counts for it any more
 	Grounds *Dossier          // all Acks and tests that a lock rests on
 	Abort   *council.AbortCertificate
+	// Words of this node's own that its disk has lost, and others have brought. From the
+	// moment that it reads of such a Lock it signs nothing with its share: the node ends
+	// what it signs BEFORE it writes it, as for WriteLock.
+	Lock    *council.Lock
+	Refusal *council.Refusal
 }
 
 // HeardSuccession is a succession that this node has taken up, and when it first

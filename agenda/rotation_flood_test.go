@@ -117,3 +117,72 @@ func TestMadeUpTriesAreNobodysNews(t *testing.T) {
 		}
 	}
 }
+
+// Three are locked for one step, and one member locks for try after try at another one,
+// which nobody else has joined, and refuses each. They don't follow it: when the first
+// step is given up, there are tries left for the other.
+func TestOneMemberUsesUpNoTries(t *testing.T) {
+	first, second := shorter(t, "core-3"), shorter(t, "core-1")
+	w := newShift(t, 50, first, second)
+	locked := []string{"core-2", "core-3", "core-4"}
+	w.boot(locked...)
+	w.propose("core-3", first)
+	w.propose("core-3", second)
+	r, err := council.Rotate(w.holding, first, nil, council.StillTry(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run(time.Second, never)
+	tried := w.tried(r)
+	for _, name := range locked {
+		w.give(w.desks[name], agenda.Said{From: "core-1", Message: tried})
+	}
+	w.run(5*time.Second, never)
+	for _, name := range locked {
+		if len(w.desks[name].disk.Locks) != 1 {
+			t.Fatalf("%s has not locked\n%s", name, w.where())
+		}
+	}
+	after := tried.Locks[0].ID()
+	for n := range uint64(agenda.MaxTries + 2) {
+		r, err := council.Rotate(w.holding, second, nil, council.StillTry(n+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := r.Lock("core-1", common.Hash{})
+		l.After = after
+		if l, err = l.Sign(testcouncil.NodeKey("core-1")); err != nil {
+			t.Fatal(err)
+		}
+		after = l.ID()
+		sig, err := r.Ack(common.Hash{}).Sign("core-1", testcouncil.NodeKey("core-1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := agenda.Dossier{Rotation: r, Acks: []agenda.AckWord{{Signature: sig}}, Locks: []council.Lock{l}, Refusals: []council.Refusal{refusalBy(t, "core-1", r.ID())}}
+		for _, name := range locked {
+			w.give(w.desks[name], agenda.Said{From: "core-1", Message: m})
+		}
+		w.run(500*time.Millisecond, never)
+	}
+	for _, name := range locked {
+		if n := len(w.desks[name].disk.Refusals); n > 0 {
+			t.Errorf("%s has refused %d tries", name, n)
+		}
+	}
+	end, err := first.Digest(w.holding.Roster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := council.AbortCertificate{Subject: end}
+	for _, m := range []council.MemberID{"community-1", "community-2", "community-3", "core-1"} {
+		c.Refusals = append(c.Refusals, refusalBy(t, m, end))
+	}
+	for _, name := range locked {
+		w.give(w.desks[name], agenda.Said{From: "core-1", Message: agenda.AbortMessage{Abort: c}})
+	}
+	w.desks["core-1"].stays = true
+	if how := w.settle("the other one"); how != "committed" {
+		t.Fatal(how)
+	}
+}

@@ -24,9 +24,13 @@ func (r *Rotation) agree(digest common.Hash, h HeardSuccession) (news bool, err 
 	was, known := r.agreed[digest]
 	switch {
 	case !known:
-		r.agreed[digest] = heard{Succession: h.Succession, seen: h.Seen}
+		roster, err := h.Succession.Roster.Hash()
+		if err != nil {
+			return false, err
+		}
+		r.agreed[digest] = heard{Succession: h.Succession, roster: roster, seen: h.Seen}
 	case r.outdoes(digest, h.Succession):
-		r.agreed[digest] = heard{Succession: h.Succession, seen: was.seen}
+		r.agreed[digest] = heard{Succession: h.Succession, roster: was.roster, seen: was.seen}
 		for _, d := range r.files {
 			if d.rotation.Succession == digest {
 				d.succession = h.Succession
@@ -61,11 +65,8 @@ func (r *Rotation) sound(h HeardSuccession) (digest common.Hash, err error) {
 	if err := s.Verify(r.Holding.Roster, r.Profile); err != nil {
 		return digest, err
 	}
-	// A member has one feed, which its old node signs to the end. Nothing makes two nodes
-	// agree on where it ends, so the new one would fork it, and be convicted.
-	if moved := council.Compare(r.Holding.Roster, s.Roster).Rewired; len(moved) > 0 {
-		return digest, council.WithHint(fmt.Errorf("in the succession to roster %d %s moves to another node and keeps the seat, which no node carries out: two nodes would write to one feed", s.Roster.Version, moved[0].ID),
-			"let the member leave, and join under another name with the new node")
+	if err := council.Compare(r.Holding.Roster, s.Roster).Rewires(); err != nil {
+		return digest, err
 	}
 	if err := s.Timely(r.Holding.Roster, h.Seen); err != nil {
 		return digest, fmt.Errorf("%w: %w", errDated, err)
@@ -94,6 +95,23 @@ func (r *Rotation) Check(s council.Succession, now time.Time) error {
 		return errors.New("the succession is not taken up: " + why)
 	}
 	return nil
+}
+
+// recount has a succession that this node has heard of at a time which is still to come
+// count from now: its clock was ahead then. By one that is behind, so that the terms of
+// the roster have not begun, nothing is counted anew.
+func (r *Rotation) recount() {
+	now := seen(r.now)
+	if r.certificate != nil || r.Holding.Roster.InForce(now) != nil {
+		return
+	}
+	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
+		if x := r.agreed[h]; x.seen > now {
+			x.seen = now
+			r.agreed[h] = x
+			r.do(Keep{RotationRecord{Heard: &HeardSuccession{x.Succession, now}}})
+		}
+	}
 }
 
 func seen(now time.Time) uint64 { return uint64(max(now.Unix(), 0)) }
@@ -283,8 +301,24 @@ func (r *Rotation) keepsOut(digest common.Hash) (why, do string) {
 	if r.Frozen != "" {
 		return "is frozen: " + readable(r.Frozen), "run 'signer key thaw' here, if the reason is gone; if it is not, agree on a step that puts this node out"
 	}
+	switch {
+	case !r.old:
+	case r.Ledger.Behind != "":
+		return "is catching up, and may not know all that it has said: " + r.Ledger.Behind,
+			"keep this node running while others are connected; 'signer status' says how many it waits for"
+	case r.Ledger.Fenced != "":
+		return "was restored, and may have signed at nonces that its journal lacks, " + r.Ledger.Fenced,
+			"let the others have transactions mined at these nonces, and see that this node's RPCs answer; if that can't be, agree on a step that puts this node out"
+	case r.Ledger.Open > council.MaxOpenRows:
+		return fmt.Sprintf("has %d open rows in its ledger, and a Lock carries %d", r.Ledger.Open, council.MaxOpenRows),
+			"let open transactions be mined, or replace them with 'signer propose cancel-nonce --replaces', until 'signer list' shows fewer; this node signs on meanwhile"
+	}
+	if len(r.lastLocks()) > 1 {
+		return "has given Locks of which it can't tell which was the last, since its journal was lost or is old",
+			"restore the newest journal that there is; if there is none, agree on a step that puts this node out"
+	}
 	if why := r.short(digest); why != "" {
-		return "does not follow: " + why, "have more members approve, or refuse it with 'signer term abort'"
+		return "does not follow: " + why, fmt.Sprintf("have more members approve, or refuse it with '%s'", r.toAbort(digest))
 	}
 	return r.strange(r.agreed[digest].Succession)
 }

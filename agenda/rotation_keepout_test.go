@@ -351,3 +351,101 @@ func TestSuccessionThatBreaksTheLineage(t *testing.T) {
 		})
 	}
 }
+
+// A node that has lost what it wrote down of its words in a rotation takes them back from
+// the others, durably, before it does anything with its share: it signs nothing after the
+// Lock that it has forgotten and refuses nothing of it, nor locks for what it has refused.
+func TestForgottenLockIsTakenBack(t *testing.T) {
+	w := newShift(t, 29)
+	lockedBy(t, w, "community-2", "community-3", "core-3")
+	d := w.desks["core-3"]
+	given := d.disk.Locks[0]
+	w.kill(d)
+	d.disk.Locks, d.disk.Tries, d.disk.Grounds = nil, nil, nil
+	w.weigh(d, 1)   // another Lock would not be the same
+	barred := false // before anything else of it is said or written
+	veto := w.veto
+	w.veto = func(name string, e agenda.Effect) bool {
+		if name != "core-3" || barred {
+			return veto(name, e)
+		}
+		if k, ok := e.(agenda.Keep); ok && k.Record.Lock != nil {
+			barred = true
+		} else if ok && (k.Record.Try != nil || k.Record.Grounds != nil) {
+			t.Error("it writes of its try before it writes its Lock")
+		}
+		return veto(name, e)
+	}
+	w.boot("core-3")
+	w.run(5*time.Second, never)
+	for range 2 {
+		if _, ok := d.node.Signs(); ok || !d.locked() || d.disk.Locks[0].ID() != given.ID() {
+			t.Fatalf("it signs, and has forgotten its Lock; on its disk are %d\n%s", len(d.disk.Locks), w.where())
+		}
+		if locked, ok := d.node.Locked(); !ok || locked != given.Ceremony {
+			t.Fatalf("it is locked for %s, %v", locked.Hex(), ok)
+		}
+		w.give(d, agenda.AbortWanted{Reason: "a test"})
+		if _, err := d.node.Refusable(""); err == nil || len(d.disk.Refusals) > 0 {
+			t.Fatalf("it refuses what it has locked for: %v", d.disk.Refusals)
+		}
+		w.kill(d) // and it does not forget it once more, though nobody is there
+		w.cut = func(x, y string) bool { return x == "core-3" || y == "core-3" }
+		w.boot("core-3")
+		w.run(5*time.Second, never)
+	}
+	for _, name := range w.names { // those whose Locks the test has kept back
+		if len(w.desks[name].disk.Locks) == 0 {
+			w.kill(w.desks[name])
+		}
+	}
+	if how := w.settle("taken back"); how != "committed" {
+		t.Fatal(how)
+	}
+	if n := len(d.disk.Locks); n != 1 {
+		t.Errorf("it has locked %d times", n)
+	}
+}
+
+func TestForgottenRefusalIsTakenBack(t *testing.T) {
+	w := newShift(t, 30)
+	lockedBy(t, w, "community-3", "core-1")
+	d := w.desks["core-3"]
+	w.kill(d) // it loses its Lock in a crash before the disk has it, and its operator refuses
+	w.cut = func(x, y string) bool { return x == "core-3" || y == "core-3" }
+	w.boot("core-3")
+	w.give(d, agenda.AbortWanted{Reason: "a test"})
+	if len(d.disk.Refusals) != 1 {
+		t.Fatalf("it has refused %d", len(d.disk.Refusals))
+	}
+	subject := d.disk.Refusals[0].Subject
+	w.heal()
+	w.run(5*time.Second, never)
+	w.kill(d)
+	d.disk.Refusals, d.disk.Tries = nil, nil
+	locks := false
+	w.veto = func(name string, e agenda.Effect) bool {
+		_, lock := e.(agenda.WriteLock)
+		locks = locks || lock && name == "core-3"
+		return lock && name != "core-3" // the others wait
+	}
+	w.boot("core-3")
+	w.run(10*time.Second, never)
+	for range 2 {
+		if locks || len(d.disk.Locks) > 0 {
+			t.Fatal("it locks for what it has refused")
+		}
+		n := 0
+		for _, x := range d.disk.Refusals {
+			if x.Subject == subject {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Fatalf("it is on its disk %d times: %+v", n, d.disk.Refusals)
+		}
+		w.kill(d)
+		w.boot("core-3")
+		w.run(10*time.Second, never)
+	}
+}

@@ -90,3 +90,64 @@ func TestWhoJoinsChoosesAsTheOthers(t *testing.T) {
 		}
 	}
 }
+
+// Three have joined a step that is early to the four others, who had the text of its
+// charter later. Another one comes up, which could be done at once. The four don't join it:
+// with three in the first neither would come about. When they have had the time to read
+// the charter, that takes over.
+func TestStepThatBarsAllOthersIsWaitedFor(t *testing.T) {
+	old := newShift(t, 0).holding.Roster
+	slow := charters(t)
+	digest := func(s council.Succession) common.Hash {
+		h, err := s.Digest(old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	for _, first := range []bool{true, false} { // by digest
+		by := uint64(1)
+		step := func() council.Succession {
+			return once(fmt.Sprint("terms of ", shiftDay, by), func() council.Succession {
+				return plan(t, old, shiftDay, nil, nil, yes, func(r *council.Roster) { r.Members[0].Term.End -= by })
+			})
+		}
+		for digest(slow).Cmp(digest(step())) < 0 != first {
+			by++
+		}
+		w := newShift(t, 49, slow, step())
+		text := w.known[0]
+		text.Delay, w.known = 3600, nil
+		w.boot(w.names...)
+		w.propose("core-2", slow)
+		w.run(time.Second, never)
+		for i, name := range w.names {
+			k := text
+			if i >= 3 {
+				k.Since = uint64(w.now.Unix()) + 1800
+			}
+			w.give(w.desks[name], k)
+		}
+		tries := func() (n int) {
+			for _, name := range w.names {
+				n += len(w.desks[name].disk.Tries)
+			}
+			return n
+		}
+		if !w.run(70*time.Minute, func() bool { return tries() == 3 }) {
+			t.Fatalf("%d have joined\n%s", tries(), w.where())
+		}
+		w.run(time.Minute, never)
+		w.propose("core-1", step())
+		w.run(5*time.Minute, never)
+		if n := tries(); n != 3 {
+			t.Fatalf("the slow one comes first %v: %d have joined another one\n%s", first, n-3, w.where())
+		}
+		if !w.run(time.Hour, func() bool { return w.ended() == "committed" }) {
+			t.Fatalf("the slow one comes first %v: it does not end\n%s", first, w.where())
+		}
+		if c := w.desks["core-3"].disk.Certificate; c.Succession.Roster.Charter == old.Charter {
+			t.Errorf("committed is roster %+v", c.Succession.Roster)
+		}
+	}
+}

@@ -38,7 +38,8 @@ func (r *Rotation) passesOn(subject common.Hash) bool {
 }
 
 // refusal takes up a refusal of something that is known here, and reports whether it is
-// news for others.
+// news for others. One of this node's own that is news to it was forgotten, and is written
+// down again.
 func (r *Rotation) refusal(x council.Refusal) bool {
 	_, succession := r.agreed[x.Subject]
 	_, try := r.files[x.Subject]
@@ -46,6 +47,9 @@ func (r *Rotation) refusal(x council.Refusal) bool {
 		return false
 	}
 	r.note(x)
+	if r.old && x.Member == r.Self && !r.refusing[x.Subject] {
+		r.do(Keep{RotationRecord{Refusal: &x}}, Notify{What: "rotation", Text: "others hold a refusal of this node's, which its journal lacked: it locks for nothing of that, as it has said"})
+	}
 	return r.passesOn(x.Subject)
 }
 
@@ -84,13 +88,13 @@ func (r *Rotation) unwilling(d *dossier) map[council.MemberID]bool {
 func (r *Rotation) mustRefuse(d *dossier) bool {
 	id := d.id
 	own := slices.ContainsFunc(r.locks, func(l council.Lock) bool { return l.Ceremony == id })
-	if own || r.locking == id || r.ended(d) || r.refuses(id) || !r.inTurn(d) {
+	if own || r.locking == id || r.ended(d) || r.refuses(id) || !r.inTurn(d) || r.Ledger.Behind != "" {
 		return false
 	}
 	if n := len(r.Holding.Roster.Members); d.rotation.Still() && n-len(r.refusals[id]) < r.Holding.Roster.LockQuorum() {
 		return true
 	}
-	if len(d.locks) == 0 || !d.rotation.Still() && !d.complete() { // who is honest locks for no other
+	if len(d.locks) == 0 || !r.ripe(d) { // who is honest locks for no other
 		return false
 	}
 	other, locked := r.Locked()
@@ -100,13 +104,38 @@ func (r *Rotation) mustRefuse(d *dossier) bool {
 	return locked || r.passed(d) || r.refuses(d.rotation.Succession)
 }
 
+// Unsure is a try for which this node may have locked, or which it may have refused, if it
+// has forgotten what it said: others have locked for it, it is not over, and nobody has
+// brought a word of this node's on it.
+func (r *Rotation) Unsure() (ceremony common.Hash, unsure bool) {
+	if r.certificate != nil || !r.old {
+		return ceremony, false
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp) {
+		d := r.files[id]
+		_, mine := d.locks[r.Self]
+		if !mine && len(d.locks) > 0 && r.ripe(d) && !r.ended(d) && !r.refuses(id) && !r.refuses(d.rotation.Succession) {
+			return id, true
+		}
+	}
+	return ceremony, false
+}
+
+// ripe reports whether somebody honest may have locked for a try: it can be locked for, or
+// as many have joined a still one as commit with --last-four. One member alone could have
+// all others refuse one still try after the other else, by its Lock for each, while they
+// are locked for another succession: there would be none left for who wants this one.
+func (r *Rotation) ripe(d *dossier) bool {
+	return d.complete() || d.rotation.Still() && len(d.acks[common.Hash{}]) >= r.Holding.Roster.Threshold
+}
+
 func (r *Rotation) refuse(subject common.Hash, why string) {
 	r.refusing[subject] = true
 	r.do(WriteRefusal{council.Refusal{Member: r.Self, Subject: subject, Reason: why}})
 }
 
 func (r *Rotation) refusalWritten(ev RefusalWritten) {
-	delete(r.refusing, ev.Refusal.Subject)
+	defer delete(r.refusing, ev.Refusal.Subject)
 	if ev.Err != nil {
 		r.do(Notify{What: "rotation", Text: fmt.Sprintf("write the refusal: %v", ev.Err)})
 		return
@@ -115,17 +144,20 @@ func (r *Rotation) refusalWritten(ev RefusalWritten) {
 	r.soon()
 }
 
-// abortWanted refuses the succession, if that can still have an effect.
+// abortWanted refuses a succession, if that can still have an effect.
 func (r *Rotation) abortWanted(ev AbortWanted) {
-	if err := r.Refusable(); err != nil {
+	digest := ev.Succession
+	if digest == (common.Hash{}) {
+		digest, _, _ = r.chosen()
+	}
+	if err := r.refusable(digest); err != nil {
 		r.do(Notify{What: "rotation", Text: "abort: " + err.Error()})
 		return
 	}
-	digest, s, _ := r.chosen()
 	if d := r.current(); d != nil && d.rotation.Succession == digest {
 		r.leave(d)
 		d.failed = "the operator of this node wants it to end"
 	}
-	r.do(Notify{What: "rotation", Text: fmt.Sprintf("refuses roster %d: %s", s.Roster.Version, ev.Reason)})
+	r.do(Notify{What: "rotation", Text: fmt.Sprintf("refuses %s: %s", r.steps([]common.Hash{digest}), ev.Reason)})
 	r.refuse(digest, ev.Reason)
 }

@@ -53,6 +53,13 @@ func (s RotationStatus) String() string {
 	return strings.Join(lines, "\n")
 }
 
+func (s RotationStatus) waiting() (out []council.MemberID) {
+	for _, n := range s.Missing {
+		out = append(out, n.Member)
+	}
+	return out
+}
+
 // Status says where the rotation stands at this node, who is missing, and what
 // each should do next.
 func (r *Rotation) Status() RotationStatus {
@@ -60,6 +67,11 @@ func (r *Rotation) Status() RotationStatus {
 	next, _, ok := r.chosen()
 	if !ok || r.certificate != nil {
 		return s
+	}
+	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
+		if h != next && r.refuses(h) && !r.over(h) {
+			s.Text += fmt.Sprintf("; this node refuses another step: %d refusals of %d end it, by '%s'", len(r.refusals[h]), r.Holding.Roster.AbortQuorum(), r.toAbort(h))
+		}
 	}
 	if why, do := r.keepsOut(next); why != "" {
 		s.Text += "; this node takes no part: it " + why
@@ -108,9 +120,9 @@ func (r *Rotation) stands() RotationStatus {
 	case r.now.Before(r.opens(digest)):
 		out.Stage, out.Text = StageProposed, begins(r.opens(digest))
 	case d != nil && d.timedOut:
-		out.Stage, out.Text = StageTimedOut, "the last try took too long; the next one begins when all are there"
+		out.Stage, out.Text = StageTimedOut, "the last try failed: "+d.failed+"; the next one begins when all are there"
 	case r.used() >= MaxTries:
-		out.Text = fmt.Sprintf("%d tries have failed, which is the most; enough refusals make room: 'signer term abort' on %d nodes, then agree on a step without who makes them fail", MaxTries, r.Holding.Roster.AbortQuorum())
+		out.Text = fmt.Sprintf("%d tries have failed, which is the most; enough refusals make room: '%s' on %d nodes, then agree on a step without who makes them fail", MaxTries, r.toAbort(digest), r.Holding.Roster.AbortQuorum())
 	case len(out.Missing) == 0:
 		out.Stage, out.Text = StageReady, "all are there"
 		out.Missing = []Need{{leader(s), "leads, and begins now"}}
@@ -139,7 +151,7 @@ func (r *Rotation) idleStatus() RotationStatus {
 				Text: fmt.Sprintf("this node refuses; %d refusals of %d end it for all", len(r.refusals[h]), r.Holding.Roster.AbortQuorum())}
 			for _, m := range r.Holding.Roster.IDs() {
 				if _, have := r.refusals[h][m]; !have {
-					out.Missing = append(out.Missing, Need{m, "run 'signer term abort' there, too, if it is to end"})
+					out.Missing = append(out.Missing, Need{m, fmt.Sprintf("run '%s' there, too, if it is to end", r.toAbort(h))})
 				}
 			}
 			for _, d := range r.files {
@@ -174,9 +186,15 @@ func (r *Rotation) tryStatus(d *dossier, out RotationStatus) RotationStatus {
 	case acked:
 		out.Stage, out.Text = StageTesting, "subsets of the new members make test signatures"
 		for i, set := range next.TestSubsets() {
-			for _, m := range set {
-				if d.tests[i] == nil && !slices.ContainsFunc(out.Missing, func(n Need) bool { return n.Member == m }) {
-					out.Missing = append(out.Missing, Need{m, "keep the node running; it signs a test with " + council.Names(set)})
+			needs := d.silent[d.permit(set).Session()].needs()
+			if len(needs) == 0 {
+				for _, m := range set {
+					needs = append(needs, Need{m, "keep the node running; it signs a test with " + council.Names(set)})
+				}
+			}
+			for _, n := range needs {
+				if d.tests[i] == nil && !slices.ContainsFunc(out.Missing, func(o Need) bool { return o.Member == n.Member }) {
+					out.Missing = append(out.Missing, n)
 				}
 			}
 		}
@@ -186,6 +204,10 @@ func (r *Rotation) tryStatus(d *dossier, out RotationStatus) RotationStatus {
 		t = mine.Transcript
 	default:
 		out.Stage, out.Text = StageRunning, "new shares are being made"
+		if needs := d.silent[d.rotation.Session()].needs(); d.running && len(needs) > 0 {
+			out.Missing = needs
+			return out
+		}
 	}
 	for _, m := range next.IDs() {
 		if _, ok := d.acks[t][m]; !ok {
@@ -212,7 +234,7 @@ func (r *Rotation) lockStatus(d *dossier, out RotationStatus) RotationStatus {
 	unwilling := r.unwilling(d)
 	next := "start this node; it locks by itself"
 	if len(old.Members)-len(unwilling) < old.LockQuorum() {
-		next = "run 'signer term abort' there, too: with these refusals there can't be enough locks"
+		next = fmt.Sprintf("run '%s' there, too: with these refusals there can't be enough locks", r.toAbort(d.rotation.Succession))
 	}
 	for _, m := range old.IDs() {
 		switch _, locked := d.locks[m]; {
@@ -267,24 +289,33 @@ func (r *Rotation) tell() {
 	r.stage = s.Stage
 	r.status, r.reminded = text, r.now
 	r.due(r.reminded, r.Timing.Remind)
-	var waiting []council.MemberID
-	for _, n := range s.Missing {
-		waiting = append(waiting, n.Member)
-	}
-	r.do(Notify{What: "rotation", Text: text, Waiting: waiting})
+	r.do(Notify{What: "rotation", Text: text, Waiting: s.waiting()})
 }
 
 // outlook says of a succession that is agreed on what comes of it, and when.
 func (r *Rotation) outlook(s council.Succession) string {
+	return fmt.Sprintf("roster %d is agreed on; %s", s.Roster.Version, r.changes(s))
+}
+
+// changes says what a succession changes, and from when on.
+func (r *Rotation) changes(s council.Succession) string {
 	c := council.Compare(r.Holding.Roster, s.Roster)
-	text := fmt.Sprintf("roster %d is agreed on", s.Roster.Version)
-	if len(c.Joiners) > 0 {
-		text += "; in: " + council.Names(idsOf(c.Joiners))
+	var out []string
+	for _, k := range []struct {
+		what string
+		who  []council.Member
+	}{{"in", c.Joiners}, {"out", c.Leavers}, {"another term", c.Renewed}, {"another wallet", c.Rekeyed}} {
+		if len(k.who) > 0 {
+			out = append(out, k.what+": "+council.Names(idsOf(k.who)))
+		}
 	}
-	if len(c.Leavers) > 0 {
-		text += "; out: " + council.Names(idsOf(c.Leavers))
+	if c.Charter {
+		out = append(out, "another charter")
 	}
-	return text + fmt.Sprintf("; from %s", unixTime(s.Effective).UTC().Format("2006-01-02 15:04 UTC"))
+	if c.Refreshes() {
+		out = append(out, "new shares")
+	}
+	return strings.Join(append(out, "from "+unixTime(s.Effective).UTC().Format("2006-01-02 15:04 UTC")), "; ")
 }
 
 func idsOf(members []council.Member) (out []council.MemberID) {

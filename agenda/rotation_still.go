@@ -2,6 +2,7 @@ package agenda
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -103,7 +104,11 @@ func (r *Rotation) joined(digest common.Hash) int {
 // preferred is the succession, of several in the order of their digests, that this node
 // works for when it is in no try: one that has been joined by so many that no other can
 // come about, or the one without shares that most have joined, since nobody leaves it;
-// then the first, but for those that would only stand in the way (waits).
+// then the first, but for those that would only stand in the way (waits). One that is
+// early here alone, since its charter's text came late, counts before others without
+// shares when it keeps all of them from being locked for: who joined another one would
+// have neither come about. It does not count before one that moves shares, which may do
+// without those who have joined it.
 func (r *Rotation) preferred(open []common.Hash) (best common.Hash, ok bool) {
 	if h, ok := r.ruling(open); ok {
 		return h, true
@@ -116,6 +121,12 @@ func (r *Rotation) preferred(open []common.Hash) (best common.Hash, ok bool) {
 	}
 	if most == 0 && len(open) > 0 {
 		best = open[max(0, slices.IndexFunc(open, func(h common.Hash) bool { return !r.waits(h) }))]
+	}
+	spare := len(r.Holding.Roster.Members) - r.Holding.Roster.LockQuorum() // of whom a try can do without
+	for _, h := range open {
+		if n := r.joined(h); r.agreed[h].still() && r.agreed[best].still() && n > max(most, spare) {
+			best, most = h, n
+		}
 	}
 	return best, len(open) > 0
 }
@@ -240,20 +251,20 @@ func (r *Rotation) stillStatus(digest common.Hash, out RotationStatus) RotationS
 	if n == roster.Threshold {
 		out.Text += fmt.Sprintf("; if no other comes back, '--last-four' on all %d commits, and says what it assumes", n)
 	}
-	if other := r.rival(digest); other != 0 {
-		out.Text += fmt.Sprintf("; %d have joined another succession: if neither gets enough, run 'signer term abort' on the nodes of one of the two", other)
+	if other, most := r.rival(digest); most != 0 {
+		out.Text += fmt.Sprintf("; %d have joined another succession: if neither gets enough, refuse one of the two on %d nodes, this one by '%s', the other by '%s'", most, roster.AbortQuorum(), r.toAbort(digest), r.toAbort(other))
 	}
 	return out
 }
 
-// rival is how many have joined a try at another still succession, at most.
-func (r *Rotation) rival(digest common.Hash) (most int) {
-	for h, x := range r.agreed {
-		if h != digest && x.still() && !r.over(h) {
-			most = max(most, r.joined(h))
+// rival is the other still succession that most have joined, and how many.
+func (r *Rotation) rival(digest common.Hash) (other common.Hash, most int) {
+	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {
+		if n := r.joined(h); h != digest && r.agreed[h].still() && !r.over(h) && n > most {
+			other, most = h, n
 		}
 	}
-	return most
+	return other, most
 }
 
 func begins(t time.Time) string {

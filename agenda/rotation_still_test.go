@@ -483,6 +483,27 @@ func TestCharterIsWaitedFor(t *testing.T) {
 			t.Errorf("took %s", late)
 		}
 	})
+	t.Run("time, after a clock that was ahead", func(t *testing.T) {
+		w := newShift(t, 51, s)
+		w.known[0].Delay = 3600
+		late := w.desks["core-3"]
+		late.behind = -1000 * time.Hour
+		w.boot(w.names...)
+		for _, name := range w.names[:2] { // without it there are four
+			w.kill(w.desks[name])
+			w.desks[name].stays = true
+		}
+		w.propose("core-2", s)
+		w.run(time.Minute, never)
+		late.behind = 0
+		w.run(30*time.Minute, never)
+		w.kill(late) // what it has counted anew is on its disk
+		w.run(time.Minute, never)
+		w.boot("core-3")
+		if !w.run(35*time.Minute, func() bool { return w.ended() == "committed" }) {
+			t.Fatalf("it waits for a time that it was told by a clock that was ahead\n%s", w.where())
+		}
+	})
 	t.Run("and not by who comes in", func(t *testing.T) {
 		s := once("charter and members", func() council.Succession {
 			return plan(t, newShift(t, 0).holding.Roster, shiftDay, leavers, joiners, yes, func(r *council.Roster) { r.Charter = common.Hash{0xcc} })

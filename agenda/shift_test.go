@@ -76,6 +76,8 @@ type desk struct {
 	charter common.Hash   // another one; zero: the council's
 	behind  time.Duration // its clock
 	lost    bool          // its share
+	fenced  string        // what its journal may lack
+	stale   string        // why it may not know what it has said
 }
 
 type shiftEvent struct {
@@ -148,7 +150,7 @@ func (w *shift) boot(names ...string) {
 		past.Charters = w.known
 		past.Locks, past.Refusals, past.Tries = slices.Clone(past.Locks), slices.Clone(past.Refusals), slices.Clone(past.Tries)
 		n, err := agenda.NewRotation(agenda.RotationConfig{
-			Self: d.id, Peer: testcouncil.PeerID(w.t, d.key).String(), Holding: w.holding, Earlier: w.earlier, Since: w.since, Profile: council.Millicent, Timing: w.timing, Charter: w.charter(d), Frozen: d.frozen, Shareless: d.lost,
+			Self: d.id, Peer: testcouncil.PeerID(w.t, d.key).String(), Holding: w.holding, Earlier: w.earlier, Since: w.since, Profile: council.Millicent, Timing: w.timing, Charter: w.charter(d), Frozen: d.frozen, Shareless: d.lost, Ledger: d.ledger(),
 			Seed: crypto.Keccak256Hash([]byte(d.name), []byte(fmt.Sprint(d.life))),
 		}, past)
 		if err != nil {
@@ -177,6 +179,21 @@ func (w *shift) freeze(d *desk, reason string) {
 	if d.frozen = reason; d.node != nil {
 		w.give(d, agenda.NodeFrozen{Reason: reason})
 	}
+}
+
+// weigh gives a node's ledger this many open rows, and has the node tell of it.
+func (w *shift) weigh(d *desk, open int) {
+	d.rows = make([]council.OpenRow, open)
+	for i := range d.rows {
+		d.rows[i] = council.OpenRow{Place: council.Place{Chain: 9, Nonce: uint64(i)}, Proposal: council.ProposalID{9, byte(i), byte(i >> 8)}, State: council.OpenReserved}
+	}
+	if d.node != nil {
+		w.give(d, d.ledger())
+	}
+}
+
+func (d *desk) ledger() agenda.LedgerWeighed {
+	return agenda.LedgerWeighed{Open: len(d.rows), Fenced: d.fenced, Behind: d.stale}
 }
 
 func (w *shift) kill(d *desk) {
@@ -309,6 +326,10 @@ func (w *shift) execute(d *desk, e agenda.Effect) []agenda.Event {
 			case x.Abort != nil:
 				w.ends(x.Abort.Subject, "aborted")
 				d.disk.Aborts = append(d.disk.Aborts, *x.Abort)
+			case x.Lock != nil:
+				d.disk.Locks = append(d.disk.Locks, *x.Lock)
+			case x.Refusal != nil:
+				d.disk.Refusals = append(d.disk.Refusals, *x.Refusal)
 			}
 		})
 	case agenda.Send:
@@ -352,6 +373,9 @@ func (w *shift) execute(d *desk, e agenda.Effect) []agenda.Event {
 			d.disk.Staged = slices.DeleteFunc(slices.Clone(d.disk.Staged), func(s agenda.StagedShare) bool { return s.Ceremony == e.Ceremony })
 		})
 	case agenda.WriteLock:
+		if x := d.ledger(); x.Withholds() {
+			return []agenda.Event{agenda.LockRefused(x)}
+		}
 		l := e.Lock
 		l.Rows = slices.Clone(d.rows)
 		l, err := l.Sign(d.key)

@@ -52,6 +52,7 @@ type signerSet struct {
 	arming  council.SessionID
 	since   time.Time // of arming
 	tried   time.Time // the last call of this node's
+	silent  Waits     // in it
 	rest    time.Time // not before: the last try failed
 	fails   int       // in a row
 	lost    int       // slots in a row that another member said it had lost
@@ -189,7 +190,11 @@ func (a *Agenda) expireSlots(set *signerSet) {
 		set.pledge = nil
 	}
 	if set.arming != (council.SessionID{}) && a.due(set.since, a.timing.Arming) {
-		a.do(Abort{Session: set.arming})
+		text := fmt.Sprintf("slot of %s: not ready after %s", council.Names(set.members), a.timing.Arming)
+		if who := set.silent.String(); who != "" {
+			text += ": " + who
+		}
+		a.do(Abort{Session: set.arming}, Notify{What: "arming-failed", Text: text, Waiting: set.silent.Waiting})
 		set.arming = council.SessionID{}
 		a.standby.later(set, a.now)
 	}

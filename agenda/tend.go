@@ -17,6 +17,9 @@ func (a *Agenda) tend(p *Proposal) {
 		return
 	}
 	if p.Tx != nil {
+		if l := a.laneOf(p); a.disputed(p) && p.Tx.Nonce() >= l.nonce {
+			return // void; but if the chain has taken it, that is followed
+		}
 		a.deliver(p)
 		return
 	}
@@ -150,7 +153,8 @@ func (a *Agenda) expire(p *Proposal) {
 	if l.try != nil && l.try.begin.Proposal == p.ID {
 		a.giveUp(l, nil, "the proposal has expired")
 	}
-	if n, ok := l.byID[p.ID]; ok && l.rows[n].state == RowRevealed && l.rows[n].proposal == p.ID {
+	n, ok := l.byID[p.ID]
+	if r := l.rows[n]; ok && (r.state == RowDisputed && !l.ahead(n) || r.state == RowRevealed && r.proposal == p.ID) {
 		// Three others may still hold what makes a signature: the nonce lives
 		// until it is mined or replaced. Nothing can replace a message.
 		if p.lane == nil {

@@ -312,8 +312,13 @@ func TestRotationOverTheSocket(t *testing.T) {
 	if _, err := c.BeginRotation(t.Context(), s, text); !errors.Is(err, api.Invalid) || council.Hint(err) == "" {
 		t.Errorf("a later one: %v", err)
 	}
-	if r, err := c.AbortRotation(t.Context(), api.FreezeRequest{Reason: "not now"}); err != nil || r.Text != "not now" {
+	if r, err := c.AbortRotation(t.Context(), api.RefuseRequest{Reason: "not now", Roster: "0x12345678"}); err != nil || r.Text != "not now0x12345678" {
 		t.Errorf("abort: %+v, %v", r, err)
+	}
+	for _, x := range []api.RefuseRequest{{}, {Reason: " ", Roster: "0x12345678"}, {Reason: "no", Roster: "0x1234567"}, {Reason: "no", Roster: "1234567g"}, {Reason: "no", Roster: "2"}} {
+		if _, err := c.AbortRotation(t.Context(), x); !errors.Is(err, api.Invalid) || council.Hint(err) == "" {
+			t.Errorf("abort %+v: %v", x, err)
+		}
 	}
 	if _, err := c.CommitWithFour(t.Context()); !errors.Is(err, api.Conflict) || council.Hint(err) == "" {
 		t.Errorf("last four: %v", err)

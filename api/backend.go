@@ -94,10 +94,11 @@ type Backend interface {
 	// over here).
 	BeginRotation(ctx context.Context, s council.Succession, t CharterText) (Rotation, error)
 
-	// AbortRotation has the node refuse the succession that it works for, for
-	// good. As many refusals as sign together end it for all. Errors: Invalid
-	// (no reason), Conflict (it could have no effect), NotReady.
-	AbortRotation(ctx context.Context, r FreezeRequest) (Rotation, error)
+	// AbortRotation has the node refuse a succession, for good. As many refusals
+	// as sign together end it for all. Errors: Invalid (no reason), NotFound,
+	// Ambiguous (the request has to say which), Conflict (it could have no
+	// effect), NotReady.
+	AbortRotation(ctx context.Context, r RefuseRequest) (Rotation, error)
 
 	// CommitWithFour has this node's lock say that as few as sign together may
 	// commit. Errors: Conflict (there is nothing to lock for), NotReady.

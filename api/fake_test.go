@@ -167,8 +167,8 @@ func (f *fake) BeginRotation(ctx context.Context, s council.Succession, t api.Ch
 	return f.RotationStatus(ctx)
 }
 
-func (f *fake) AbortRotation(_ context.Context, r api.FreezeRequest) (api.Rotation, error) {
-	return api.Rotation{Stage: "aborted", Roster: 2, Text: r.Reason, Missing: []api.Need{}}, nil
+func (f *fake) AbortRotation(_ context.Context, r api.RefuseRequest) (api.Rotation, error) {
+	return api.Rotation{Stage: "aborted", Roster: 2, Text: r.Reason + r.Roster, Missing: []api.Need{}}, nil
 }
 
 func (f *fake) CommitWithFour(context.Context) (api.Rotation, error) {

@@ -34,6 +34,20 @@ type Commit struct {
 	LastFour   bool               `json:"lastFour,omitempty"` // as few as sign together
 }
 
+// RefuseRequest has the node that is asked refuse a succession, for good.
+type RefuseRequest struct {
+	Reason string `json:"reason"`           // for all members to read
+	Roster string `json:"roster,omitempty"` // which: the beginning of its roster's hash; may be left out where there is but one
+}
+
+// Check refuses what says nothing, or too much.
+func (r RefuseRequest) Check() error {
+	if err := (FreezeRequest{r.Reason}).Check(); err != nil || r.Roster == "" {
+		return err
+	}
+	return checkPrefix(r.Roster, MinRefused, "roster hash", "'signer term show FILE' shows that of a succession")
+}
+
 // SuccessionRequest brings a succession to a node, and the text of its charter, where
 // that is another one.
 type SuccessionRequest struct {

@@ -140,7 +140,7 @@ func (s *Server) beginRotation(r *http.Request) (any, error) {
 }
 
 func (s *Server) abortRotation(r *http.Request) (any, error) {
-	var f FreezeRequest
+	var f RefuseRequest
 	if err := body(r, &f); err != nil {
 		return nil, err
 	}
@@ -160,17 +160,19 @@ func (s *Server) commitWithFour(r *http.Request) (any, error) {
 }
 
 // CheckPrefix refuses what can't be the beginning of a proposal's id.
-func CheckPrefix(id string) error { return checkPrefix(id, "proposal", "'signer list'") }
+func CheckPrefix(id string) error {
+	return checkPrefix(id, MinPrefix, "proposal id", "'signer list' shows the ids")
+}
 
 // CheckEvidencePrefix is CheckPrefix for the id of a record of evidence.
 func CheckEvidencePrefix(id string) error {
-	return checkPrefix(id, "evidence", "'signer evidence list'")
+	return checkPrefix(id, MinPrefix, "evidence id", "'signer evidence list' shows the ids")
 }
 
-func checkPrefix(id, what, shown string) error {
+func checkPrefix(id string, least int, what, hint string) error {
 	digits := strings.TrimPrefix(id, "0x")
-	if len(digits) < MinPrefix || len(id) > MaxPrefix || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
-		return Failf(Invalid, shown+" shows the ids", "%s id %q: want 0x and %d to 64 hex digits", what, clip(id), MinPrefix)
+	if len(digits) < least || len(id) > MaxPrefix || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
+		return Failf(Invalid, hint, "%s %q: want 0x and %d to 64 hex digits", what, clip(id), least)
 	}
 	return nil
 }

@@ -34,10 +34,14 @@ func (r Roster) AbortQuorum() int { return r.Threshold }
 // OpenState is the state of a row of the sign ledger that is still open.
 type OpenState uint8
 
-// The open states. What is consumed or displaced is on a chain for all to see.
+// The open states. What a final block has decided is on a chain for all to see.
 const (
 	OpenReserved OpenState = 1 // no part of the signature has left this node
 	OpenRevealed OpenState = 2 // a signature may exist
+	// OpenDisplaced: an approved replacement has taken the nonce, here, or it is disputed.
+	// A signature may exist, and the proposal is void: it must not run for those who have
+	// not heard of the replacement, which may have been given back since.
+	OpenDisplaced OpenState = 3
 )
 
 func (s OpenState) String() string {
@@ -46,6 +50,8 @@ func (s OpenState) String() string {
 		return "reserved"
 	case OpenRevealed:
 		return "revealed"
+	case OpenDisplaced:
+		return "displaced"
 	}
 	return fmt.Sprintf("state %d", uint8(s))
 }
@@ -76,6 +82,11 @@ type OpenRow struct {
 	State    OpenState  `json:"state"`
 }
 
+// Compare orders rows as a Lock has them: by place, then by proposal.
+func (r OpenRow) Compare(o OpenRow) int {
+	return cmp.Or(r.Place.compare(o.Place), bytes.Compare(r.Proposal[:], o.Proposal[:]))
+}
+
 // Lock is the word of an old node that it signs nothing more under the old roster and
 // with its share, for this rotation and with these Acks; it locks for no other, and only
 // an abort certificate undoes it. It carries the node's open ledger rows: from
@@ -96,7 +107,7 @@ type Lock struct {
 	// LastFour says that the member's operator has been told what it assumes to
 	// commit with the threshold alone, and wants it.
 	LastFour bool      `json:"lastFour"`
-	Rows     []OpenRow `json:"rows"` // sorted by place; one for each place and each proposal
+	Rows     []OpenRow `json:"rows"` // in the order of OpenRow.Compare; see valid
 	Sig      []byte    `json:"sig"`
 }
 
@@ -126,27 +137,33 @@ func (l Lock) Sign(key NodeSigner) (Lock, error) {
 	return l, nil
 }
 
-// valid checks the rows: what an honest ledger can't hold is refused, so that a
-// member that makes rows up can do so for one proposal at a place.
+// valid checks the rows: what an honest ledger can't hold is refused. A proposal has one
+// place, and a place one proposal that is not displaced; so a member that makes rows up
+// speaks of one proposal with each of them.
 func (l Lock) valid() error {
 	if len(l.Rows) > MaxOpenRows {
 		return WithHint(fmt.Errorf("lock: %d open ledger rows; at most %d", len(l.Rows), MaxOpenRows), "let the open transactions be mined, or replace them, before the rotation")
 	}
-	seen := map[ProposalID]bool{}
+	seen, held := map[ProposalID]bool{}, map[Place]bool{}
 	for i, r := range l.Rows {
 		switch {
-		case i > 0 && l.Rows[i-1].Place.compare(r.Place) >= 0:
-			return fmt.Errorf("lock: rows are not sorted by place, one for each: %s", r.Place)
+		case i > 0 && l.Rows[i-1].Compare(r) >= 0:
+			return fmt.Errorf("lock: rows are not sorted by place and proposal: %s", r.Place)
 		case r.Proposal == (ProposalID{}):
 			return fmt.Errorf("lock: %s is given to no proposal", r.Place)
 		case seen[r.Proposal]:
 			return fmt.Errorf("lock: proposal %s has two places", r.Proposal.Short())
-		case r.State != OpenReserved && r.State != OpenRevealed:
+		case r.State < OpenReserved || r.State > OpenDisplaced:
 			return fmt.Errorf("lock: %s: %s is no open state", r.Place, r.State)
+		case r.State == OpenDisplaced && r.Place.Digest != (common.Hash{}):
+			return fmt.Errorf("lock: %s is displaced, and nothing replaces a message", r.Place)
+		case r.State != OpenDisplaced && held[r.Place]:
+			return fmt.Errorf("lock: %s is given to two proposals", r.Place)
 		case r.Place.Digest != (common.Hash{}) && r.Place.Nonce != 0:
 			return fmt.Errorf("lock: %s is a nonce and a digest", r.Place)
 		}
 		seen[r.Proposal] = true
+		held[r.Place] = held[r.Place] || r.State != OpenDisplaced
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 //   - a row goes on as it is: nobody else gets its place;
 //   - a disputed one stands as displaced: its place is given to nobody but an
 //     approved replacement, until a block has decided, and its proposal runs nowhere;
+//   - so does a displaced one, also where this node has not heard of what replaces it;
 //   - a freed one is given back, if it is only reserved here, too.
 //
 // A reservation of this node's that the union contradicts is given back. What this
@@ -26,6 +27,11 @@ func (j *Journal) Inherit(key common.Address, in council.Inheritance) error {
 	return j.update("inherit ledger", func(tx *bolt.Tx) error {
 		for _, r := range in.Freed {
 			if err := giveUp(tx, key, r.Place, r.Proposal); err != nil {
+				return err
+			}
+		}
+		for _, r := range in.Displaced { // before what has their places now
+			if err := inherit(tx, key, r.OpenRow, true); err != nil {
 				return err
 			}
 		}
@@ -94,10 +100,19 @@ func inherit(tx *bolt.Tx, key common.Address, r council.OpenRow, disputed bool) 
 	case r.State == council.OpenRevealed:
 		state = Revealed
 	}
-	// The place that the proposal has here, if it is another one and only reserved.
+	// The place that the proposal has here, if it is another one: it is given back where it
+	// is only reserved; where it has run by a final block, it is nothing that it is claimed
+	// to run elsewhere, too.
 	if held := tx.Bucket(bProposals).Get(r.Proposal[:]); len(held) == slotKeySize {
+		place, err := slotAt(tx, held)
+		if err != nil {
+			return err
+		}
 		was := (&slot{}).row(held, r.Proposal)
 		if was.Chain != r.Place.Chain || was.Nonce != r.Place.Nonce {
+			if len(place.Mined) > 0 && place.Mined[0].Proposal == r.Proposal {
+				return nil
+			}
 			if err := giveUp(tx, was.Key, council.Place{Chain: was.Chain, Nonce: was.Nonce}, r.Proposal); err != nil {
 				return err
 			}
@@ -122,7 +137,9 @@ func inherit(tx *bolt.Tx, key common.Address, r council.OpenRow, disputed bool) 
 	if len(s.Mined) > 0 {
 		return nil // a block has decided
 	}
-	if cur := s.current(); cur != nil && cur.Proposal != r.Proposal && cur.State == Reserved {
+	// What replaces a proposal that is displaced here already has the place rightly.
+	replaces := r.State == council.OpenDisplaced && s.displaced(r.Proposal)
+	if cur := s.current(); cur != nil && cur.Proposal != r.Proposal && cur.State == Reserved && !replaces {
 		if err := giveUp(tx, key, r.Place, cur.Proposal); err != nil {
 			return err
 		}
@@ -141,7 +158,7 @@ func inherit(tx *bolt.Tx, key common.Address, r council.OpenRow, disputed bool) 
 	case cur != nil:
 		s.Occupants = append([]occupant{{Proposal: r.Proposal, State: state}}, s.Occupants...)
 	default:
-		s.Occupants = append(s.Occupants, occupant{Proposal: r.Proposal, State: state})
+		s.Occupants = append(s.Occupants, occupant{Proposal: r.Proposal, State: state, Claimed: true})
 	}
 	if err := index(tx, r.Proposal, k); err != nil {
 		return err

@@ -83,8 +83,8 @@ func TestInherit(t *testing.T) {
 }
 
 // A member claims a second nonce for a proposal that has one here. The first stays its
-// own; the second is given to nobody but an approved replacement, which can have it; and
-// the claim is no way to make a proposal run twice.
+// own; the second is given to nobody while no block has decided, not to a replacement
+// either, which would run beside it. When the proposal has run, the claim is nothing.
 func TestInheritSecondNonce(t *testing.T) {
 	j := fresh(t, "core-1")
 	must := func(err error) {
@@ -93,38 +93,130 @@ func TestInheritSecondNonce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	claimed := func(nonce uint64, s council.OpenState) []council.HeldRow {
-		return []council.HeldRow{{OpenRow: council.OpenRow{Place: council.Place{Chain: 1, Nonce: nonce}, Proposal: proposal("a"), State: s}}}
-	}
+	a := row(5, "a", 1)
 	stays := func() {
 		t.Helper()
 		if r, ok, err := j.RowByProposal(proposal("a")); err != nil || !ok || r.Nonce != 5 {
 			t.Errorf("the proposal has %+v, %v, %v; want nonce 5", r, ok, err)
 		}
-		var conflict *ConflictError
 		for _, nonce := range []uint64{6, 7, 8} {
-			if err := j.Reserve(row(nonce, "a", 2)); !errors.As(err, &conflict) {
+			if err := j.Reserve(row(nonce, "a", 2)); !conflicts(err) {
 				t.Errorf("it runs at nonce %d, too: %v", nonce, err)
+			}
+			if err := j.Displace(a.Proposal, row(nonce, "replacement", 1)); !conflicts(err) {
+				t.Errorf("its replacement runs beside it, at nonce %d: %v", nonce, err)
 			}
 		}
 	}
-	a := row(5, "a", 1)
 	must(j.Reserve(a))
 	must(j.Reveal(a.Key, 1, 5, a.Proposal, a.Digest))
-	must(j.Consume(a.Key, 1, 5, a.Proposal, common.Hash{1}, 100))
-	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed(6, council.OpenRevealed)}))
+	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed("a", 6, council.OpenRevealed), Disputed: claimed("a", 7, council.OpenRevealed), Displaced: claimed("a", 8, council.OpenDisplaced)}))
 	stays()
-	if err := j.Reserve(row(6, "b", 1)); err == nil {
-		t.Error("the nonce is given to another proposal")
+	for _, nonce := range []uint64{6, 7, 8} {
+		if err := j.Reserve(row(nonce, "b", 1)); !conflicts(err) {
+			t.Errorf("nonce %d is given to another proposal before a block has decided: %v", nonce, err)
+		}
 	}
-	must(j.Displace(a.Proposal, row(6, "replacement", 1)))
+	must(j.Consume(a.Key, 1, 5, a.Proposal, common.Hash{1}, 100))
+	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed("a", 6, council.OpenRevealed)}))
 	stays()
+	must(j.Reserve(row(6, "b", 1)))
 	// Of a reservation nothing is left, and so nothing that nobody could give back.
-	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed(9, council.OpenReserved)}))
+	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed("a", 9, council.OpenReserved)}))
 	stays()
-	must(j.Reserve(row(9, "b", 1)))
+	must(j.Reserve(row(9, "c", 1)))
 	must(j.Reopen(a.Key, 1, 5, a.Proposal)) // it is still this one's nonce
-	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed(7, council.OpenReserved)}))
-	must(j.Inherit(a.Key, council.Inheritance{Freed: claimed(7, council.OpenReserved)}))
+	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed("a", 7, council.OpenReserved)}))
+	must(j.Inherit(a.Key, council.Inheritance{Freed: claimed("a", 7, council.OpenReserved)}))
 	stays()
+}
+
+// A node that has had no part in a proposal knows its nonce from claims alone. Of two of
+// them a replacement has the second only when a block has given the first to another; and
+// where the proposal has run, whatever was claimed, a block says.
+func TestInheritClaimsAlone(t *testing.T) {
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := row(5, "a", 1)
+	two := council.Inheritance{Disputed: append(claimed("a", 5, council.OpenRevealed), claimed("a", 6, council.OpenRevealed)...)}
+	j := fresh(t, "core-1")
+	must(j.Inherit(a.Key, two))
+	if err := j.Displace(a.Proposal, row(6, "replacement", 1)); !conflicts(err) {
+		t.Errorf("a replacement has the second place while the first is undecided: %v", err)
+	}
+	must(j.Consume(a.Key, 1, 5, proposal("b"), common.Hash{1}, 100))
+	must(j.Displace(a.Proposal, row(6, "replacement", 1)))
+
+	j = fresh(t, "core-2")
+	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed("a", 6, council.OpenRevealed)}))
+	must(j.Consume(a.Key, 1, 5, a.Proposal, common.Hash{1}, 100))
+	if r, ok, err := j.RowByProposal(a.Proposal); err != nil || !ok || r.Nonce != 5 || r.State != Consumed {
+		t.Errorf("it has run at nonce 5, and the ledger says %+v, %v, %v", r, ok, err)
+	}
+	must(j.Reserve(row(6, "b", 1)))
+}
+
+// What a replacement has displaced is void at every node after a rotation, also where
+// nothing was known of either; and its nonce is only for another replacement of it.
+func TestInheritDisplaced(t *testing.T) {
+	key := row(4, "old", 1).Key
+	in := council.Inheritance{Displaced: claimed("old", 4, council.OpenDisplaced)}
+	for name, c := range map[string]struct {
+		before func(*Journal) error
+		also   []council.HeldRow
+		has    string // after it, the nonce; "" for nobody
+	}{
+		"nothing is known":     {before: func(*Journal) error { return nil }},
+		"it is reserved here":  {before: func(j *Journal) error { return j.Reserve(row(4, "old", 1)) }},
+		"another one has it":   {before: func(j *Journal) error { return j.Reserve(row(4, "other", 1)) }},
+		"the replacement does": {before: func(j *Journal) error { return j.Displace(proposal("old"), row(4, "new", 1)) }, has: "new"},
+		"it is carried over":   {before: func(*Journal) error { return nil }, also: claimed("new", 4, council.OpenReserved), has: "new"},
+		"it is revealed here": {before: func(j *Journal) error {
+			r := row(4, "old", 1)
+			return errors.Join(j.Reserve(r), j.Reveal(r.Key, 1, 4, r.Proposal, r.Digest))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := fresh(t, "core-1")
+			err := c.before(j)
+			in.Rows = c.also
+			for range 2 {
+				if err = errors.Join(err, j.Inherit(key, in)); err != nil {
+					t.Fatal(err)
+				}
+				if r, ok, err := j.RowByProposal(proposal("old")); err != nil || !ok || r.State != Displaced || r.Nonce != 4 {
+					t.Errorf("it stands as %+v, %v, %v", r, ok, err)
+				}
+				if r, ok, err := j.RowByNonce(key, 1, 4); err != nil || !ok || (r.State == Reserved) != (c.has != "") || c.has != "" && r.Proposal != proposal(c.has) {
+					t.Errorf("the nonce has %+v, %v, %v; want %q", r, ok, err, c.has)
+				}
+			}
+			if c.has != "" {
+				if err := j.Free(key, 1, 4, proposal(c.has)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, p := range []string{"old", "third"} {
+				if err := j.Reserve(row(4, p, 2)); !conflicts(err) {
+					t.Errorf("%s has the nonce: %v", p, err)
+				}
+			}
+			if err := j.Displace(proposal("old"), row(4, "new", 2)); err != nil {
+				t.Errorf("what replaces it can't have its nonce: %v", err)
+			}
+		})
+	}
+}
+
+func claimed(p string, nonce uint64, s council.OpenState) []council.HeldRow {
+	return []council.HeldRow{{OpenRow: council.OpenRow{Place: council.Place{Chain: 1, Nonce: nonce}, Proposal: proposal(p), State: s}}}
+}
+
+func conflicts(err error) bool {
+	var conflict *ConflictError
+	return errors.As(err, &conflict)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -77,8 +78,9 @@ func (j *Journal) Free(key common.Address, chain, nonce uint64, p council.Propos
 // Displace gives the nonce of old to by, which the council approved as its
 // replacement: old is void for ever and by is reserved. It may be called again
 // for by's later attempts. Old need not be revealed here, nor known at all: this
-// node may have had no part in its signature. If by is freed, the nonce stays
-// closed to all but another replacement of old.
+// node may have had no part in its signature. But if it has run at another nonce, or has
+// a place there that no block has given to another, it refuses: the two must never both
+// run. If by is freed, the nonce stays closed to all but another replacement of old.
 func (j *Journal) Displace(old council.ProposalID, by Row) error {
 	if err := by.complete(); err != nil {
 		return fmt.Errorf("displace: %w", err)
@@ -91,11 +93,8 @@ func (j *Journal) Displace(old council.ProposalID, by Row) error {
 			if err := by.fenced(tx); err != nil {
 				return err
 			}
-			// Another member may have claimed this nonce, too, for what has one already.
-			if s.find(old) == nil {
-				if err := elsewhere(tx, by, old); err != nil {
-					return err
-				}
+			if err := loses(tx, s, old, by); err != nil {
+				return err
 			}
 			return s.displace(old, by)
 		})
@@ -104,12 +103,17 @@ func (j *Journal) Displace(old council.ProposalID, by Row) error {
 
 // Consume records that the chain mined proposal p with this nonce, in tx at
 // block. The zero proposal stands for a transaction that no proposal explains. A
-// reservation of another proposal for the nonce is freed by it. Calling it again
-// for the same proposal updates tx and block. *ConflictError if p holds another
-// nonce here: free that row first, if it is only reserved.
+// reservation of another proposal for the nonce is freed by it. What others have claimed
+// for p at other nonces is dropped: it runs nowhere else, and such a nonce is nobody's on
+// its account. Calling it again for the same proposal updates tx and block.
+// *ConflictError if p holds another nonce here: free that row first, if it is only
+// reserved.
 func (j *Journal) Consume(key common.Address, chain, nonce uint64, p council.ProposalID, txHash common.Hash, block uint64) error {
 	r := Row{Key: key, Chain: chain, Nonce: nonce, Proposal: p}
 	return j.update("consume", func(tx *bolt.Tx) error {
+		if err := dropClaims(tx, r); err != nil {
+			return err
+		}
 		return changeSlot(tx, r, func(s *slot) error {
 			freed, err := s.consume(r, Mined{Proposal: p, Tx: txHash, Block: block})
 			if err != nil || freed == nil {
@@ -235,6 +239,50 @@ func elsewhere(tx *bolt.Tx, r Row, p council.ProposalID) error {
 		c.Reason = fmt.Sprintf("the proposal has nonce %d on chain %d", binary.BigEndian.Uint64(v[28:]), binary.BigEndian.Uint64(v[20:]))
 	}
 	return council.WithHint(c, "a proposal runs once: make a new one with 'signer propose'")
+}
+
+// loses refuses to displace a proposal at a slot while its place is another, where it
+// has run or still may. That a member has claimed this slot for it as well makes no
+// difference, until a block has given the place to another.
+func loses(tx *bolt.Tx, at *slot, old council.ProposalID, by Row) error {
+	if v := tx.Bucket(bProposals).Get(old[:]); at.find(old) != nil && len(v) == slotKeySize {
+		place, err := slotAt(tx, v)
+		if err != nil {
+			return err
+		}
+		if len(place.Mined) > 0 && place.Mined[0].Proposal != old {
+			return nil
+		}
+	}
+	return elsewhere(tx, by, old)
+}
+
+// dropClaims removes what others alone have claimed for a proposal at nonces that are not
+// r's. One of them may be all that the index knows of.
+func dropClaims(tx *bolt.Tx, r Row) error {
+	if r.Proposal == (council.ProposalID{}) {
+		return nil
+	}
+	own := slotKey(r.Key, r.Chain, r.Nonce)
+	chain := own[:slotKeySize-8]
+	claims := map[string]*slot{}
+	c := tx.Bucket(bSlots).Cursor()
+	for k, v := c.Seek(chain); bytes.HasPrefix(k, chain); k, v = c.Next() {
+		s := new(slot)
+		if err := rlp.DecodeBytes(v, s); err != nil {
+			return fmt.Errorf("read ledger: %w", err)
+		}
+		if o := s.find(r.Proposal); o != nil && o.claimed() && len(s.Mined) == 0 && !bytes.Equal(k, own) {
+			s.Occupants = slices.DeleteFunc(s.Occupants, func(o occupant) bool { return o.Proposal == r.Proposal })
+			claims[string(k)] = s
+		}
+	}
+	for k, s := range claims {
+		if err := errors.Join(forget(tx, r.Proposal, []byte(k), nil), putSlot(tx, []byte(k), s)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // index notes the place that a proposal has. The first stays: another is what a member

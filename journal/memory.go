@@ -55,6 +55,18 @@ func (j *Journal) Fence(key common.Address, chain, nonce uint64) error {
 	})
 }
 
+// Fenced is the highest nonce that Fence has closed; ok is false if there is none.
+func (j *Journal) Fenced(key common.Address, chain uint64) (nonce uint64, ok bool, err error) {
+	err = j.view("read nonces", func(tx *bolt.Tx) error {
+		h, err := horizonOf(tx, key, chain)
+		if h.Fence > 0 {
+			nonce, ok = h.Fence-1, true
+		}
+		return err
+	})
+	return nonce, ok, err
+}
+
 // PutMeta stores a note of the node under a name.
 func (j *Journal) PutMeta(name string, value []byte) error {
 	if len(name) == 0 || len(name) > MaxMetaName || len(value) > MaxMetaValue {

@@ -59,6 +59,13 @@ type occupant struct {
 	By       council.ProposalID // that displaced it
 	Attempt  uint64             // highest
 	Marks    []Mark
+	Claimed  bool `rlp:"optional"` // by members at a rotation, and no block has had it here since
+}
+
+// claimed reports whether others alone have said so: this node has neither reserved the
+// slot for it nor displaced it, nor has a block.
+func (o *occupant) claimed() bool {
+	return o.Claimed && o.Attempt == 0 && o.By == (council.ProposalID{})
 }
 
 // slot is one (key, chain, nonce). At most the last occupant is not displaced.
@@ -75,6 +82,12 @@ func (s *slot) find(p council.ProposalID) *occupant {
 		return nil
 	}
 	return &s.Occupants[i]
+}
+
+// displaced reports whether a proposal has lost this slot before.
+func (s *slot) displaced(p council.ProposalID) bool {
+	o := s.find(p)
+	return o != nil && o.State == Displaced
 }
 
 // current is the occupant that may sign, or nil.
@@ -122,7 +135,7 @@ func (s *slot) reserve(r Row) error {
 
 // void refuses a proposal that lost this slot before.
 func (s *slot) void(r Row) error {
-	if o := s.find(r.Proposal); o != nil && o.State == Displaced {
+	if o := s.find(r.Proposal); s.displaced(r.Proposal) {
 		return r.conflict(o.By, "the proposal was displaced and is void; make a new one")
 	}
 	return nil
@@ -228,8 +241,9 @@ func (s *slot) consume(r Row, m Mined) (freed *occupant, err error) {
 	}
 	switch o := s.find(m.Proposal); {
 	case o != nil && o.State == Reserved:
-		o.State = Revealed // it was mined, so its signature exists
+		o.State, o.Claimed = Revealed, false // it was mined, so its signature exists
 	case o != nil:
+		o.Claimed = false
 	case cur == nil:
 		s.Occupants = append(s.Occupants, occupant{Proposal: m.Proposal, State: Revealed})
 	default: // two signatures for one nonce exist; a reorganisation must not give the slot two candidates

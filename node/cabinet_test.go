@@ -134,7 +134,7 @@ func (c *cabinet) opens() {
 		t.Fatal(err)
 	}
 	c.bear()
-	c.sets = sets(t, 4)
+	c.sets = sets(t, 6)
 	t.Cleanup(func() {
 		for m := range c.rooms {
 			c.stop(m)
@@ -485,6 +485,11 @@ func (c *cabinet) again(m council.MemberID) {
 		c.t.Fatalf("%s ended: %v", m, err)
 	}
 	r.cancel()
+	if errors.Is(err, node.ErrSwitched) { // by no profile is anything verified again
+		if s, err := r.Standing().Again(r.book, c.first, council.Profile{}); err != nil || len(s.Switches) == 0 {
+			c.t.Errorf("%s leaves %d rotations to its owner, %v", m, len(s.Switches), err)
+		}
+	}
 	c.closes(r)
 	c.start(m)
 }

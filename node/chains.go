@@ -24,6 +24,7 @@ type chainWork struct {
 	follower *chain.Follower
 	head     chain.Head
 	nonce    uint64
+	final    uint64 // nonces that final blocks have used
 	balance  *big.Int
 	err      error // of the last look at the account; nil when it worked
 	tracked  map[common.Hash]bool
@@ -62,7 +63,11 @@ func (n *Node) look(ctx context.Context, w *chainWork, h chain.Head) {
 			return
 		}
 		// The nonce belongs to the head it was asked at, which may be newer.
-		w.head, w.nonce, w.balance = nonces.Head, nonces.Latest, balance
+		more := nonces.Finalized > w.final
+		w.head, w.nonce, w.final, w.balance = nonces.Head, nonces.Latest, max(nonces.Finalized, w.final), balance
+		if more { // a fence may be over
+			n.weigh()
+		}
 		n.step(agenda.Head{Chain: w.client.Chain(), Block: w.head.Number, Nonce: w.nonce})
 	})
 }

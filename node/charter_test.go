@@ -255,6 +255,50 @@ func TestCharterTextCountsTheDelay(t *testing.T) {
 	c.until("the new charter everywhere", c.under(plan.Roster, all...))
 }
 
+// A text that came, with word of its succession, while the clock was a year ahead counts
+// from when the clock is right again; a restart does not begin anew, and a clock that is
+// far behind shortens nothing.
+func TestCharterTextFromTheFuture(t *testing.T) {
+	c := newCharterCabinet(t)
+	next := c.charterText(slices.Concat(c.edits, []string{"max_length: 1000", "max_length: 1001"})...)
+	plan := c.recharter(c.first, next, 5)
+	const year = 365 * 24 * time.Hour
+	both := []council.MemberID{"core-1", "core-2"} // one that is alone has nothing to do, and looks at no clock
+	meet := func() {
+		for _, m := range both {
+			c.start(m)
+		}
+		c.await("core-1", "its peer", minute, func(r *room) bool {
+			s, err := r.Status(t.Context())
+			return err == nil && slices.ContainsFunc(s.Peers, func(p api.Peer) bool { return p.Member == "core-2" && p.Online })
+		})
+	}
+	c.pass(year)
+	meet()
+	if _, err := c.rooms["core-1"].BeginRotation(t.Context(), plan, charterBody(next)); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []struct {
+		passed time.Duration
+		want   agenda.RotationStage
+	}{
+		{47 * time.Hour, agenda.StageProposed},
+		{-47*time.Hour - year, agenda.StageProposed}, // and from here on it counts
+		{-50 * year, agenda.StageProposed},
+		{50*year + 47*time.Hour, agenda.StageProposed},
+		{2 * time.Hour, agenda.StageGathering},
+	} {
+		for _, m := range both {
+			c.stop(m)
+		}
+		c.pass(k.passed)
+		meet()
+		if s, err := c.rooms["core-1"].Rotation(t.Context()); err != nil || s.Stage != k.want {
+			t.Fatalf("%s later: %s, %v", k.passed, s, err)
+		}
+	}
+}
+
 // Who does not have the text keeps out, however many approve, and takes part as soon
 // as another node has passed it on. A text that is not the one is refused.
 func TestCharterIsPassedOn(t *testing.T) {

@@ -153,19 +153,25 @@ func metaCharterSince(h common.Hash) string { return fmt.Sprintf("charter-since-
 
 // charterSince is when this node first had the text of a charter that a succession
 // brings. It is written once: what its members have had the time to read is not read
-// again after a restart, and nobody makes the time shorter by bringing the text late.
+// again after a restart, and nobody makes the time shorter by bringing the text late. One
+// that is still to come is no evidence of anything, and is counted anew.
 func (n *Node) charterSince(h common.Hash) (since uint64, err error) {
 	b, ok, err := n.book().Meta(metaCharterSince(h))
 	if err != nil {
 		return 0, err
 	}
+	now := uint64(max(n.now().Unix(), 0))
 	if ok {
 		if err := rlp.DecodeBytes(b, &since); err != nil {
 			return 0, council.WithHint(fmt.Errorf("read since when charter %s is known: %w", h.Hex(), err), "the journal is damaged: see 'signer doctor'")
 		}
-		return since, nil
+		// A clock by which the terms have not begun is behind, and counts nothing anew.
+		if since <= now || n.holding.Roster.InForce(now) != nil {
+			return since, nil
+		}
+		n.log.Warn("this machine's clock was ahead when the text of a charter came: the time to read it is counted from now", "charter", h.Hex(), "came", since)
 	}
-	since = uint64(max(n.now().Unix(), 0))
+	since = now
 	if b, err = rlp.EncodeToBytes(since); err != nil {
 		return 0, fmt.Errorf("encode time: %w", err)
 	}
@@ -247,9 +253,10 @@ func (n *Node) recallCharters(heard []agenda.HeardSuccession) {
 	}
 }
 
-// knowsCharter reports whether the machine knows of a charter.
+// knowsCharter reports whether the machine knows of a charter, since a time that is over.
 func (n *Node) knowsCharter(h common.Hash) bool {
-	return slices.ContainsFunc(n.shift.charters, func(k agenda.CharterKnown) bool { return k.Charter == h })
+	now := uint64(max(n.now().Unix(), 0))
+	return slices.ContainsFunc(n.shift.charters, func(k agenda.CharterKnown) bool { return k.Charter == h && k.Since <= now })
 }
 
 // seekCharters tells the machine of charters whose text is there by now, and asks for

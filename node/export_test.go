@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -35,6 +36,17 @@ func WriteSwitch(j *journal.Journal, i int, sw council.Switch, certificate []byt
 // OpenRows are what a lock would carry.
 func OpenRows(j *journal.Journal, s Standing) ([]council.OpenRow, error) {
 	return (&Node{journal: j, standing: s, holding: s.Holding(), agenda: new(agenda.Agenda)}).openRows()
+}
+
+// Lock has a node write its lock, and tells what the machine is told and whether it is
+// barred then.
+func Lock(j *journal.Journal, s Standing, m council.Member) (answer agenda.Event, barred bool, err error) {
+	n := &Node{self: m.ID, peerID: m.Peer, journal: j, standing: s, holding: s.Holding(), agenda: new(agenda.Agenda), log: slog.New(slog.DiscardHandler), chains: map[uint64]*chainWork{7: {}}}
+	events, err := n.carryOut(agenda.WriteLock{})
+	if err != nil || len(events) != 1 {
+		return nil, n.shift.barred, err
+	}
+	return events[0], n.shift.barred, nil
 }
 
 // SwitchTwice has the node of a member take over, and again, as after an error.
@@ -213,9 +225,21 @@ func (n *Node) Rotation(ctx context.Context) (agenda.RotationStatus, error) {
 	})
 }
 
+// Locked reports whether the node has locked for a try, and may sign nothing for that.
+func (n *Node) Locked(ctx context.Context) (bool, error) {
+	return ask(ctx, n, func() (bool, error) {
+		if n.shift.rotation == nil {
+			return false, nil
+		}
+		_, locked := n.shift.rotation.Locked()
+		_, signs := n.shift.rotation.Signs()
+		return locked && !signs && n.shift.barred && len(n.shift.book.past.Locks) == 1, nil
+	})
+}
+
 // RefuseRotation has this node refuse the succession that it works for.
 func (n *Node) RefuseRotation(ctx context.Context, reason string) error {
-	_, err := n.AbortRotation(ctx, api.FreezeRequest{Reason: reason})
+	_, err := n.AbortRotation(ctx, api.RefuseRequest{Reason: reason})
 	return err
 }
 

@@ -324,6 +324,9 @@ func (n *Node) compare(from council.MemberID, h heads) error {
 		lacking = lacking || seq > own[who]
 	}
 	if !h.Answer {
+		if n.peer(from).online { // else it is told when it is
+			n.sendRecord(from, recordTold, struct{}{})
+		}
 		n.sendHeads(from, true)
 	}
 	n.compared(from, lacking)

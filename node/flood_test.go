@@ -42,7 +42,7 @@ func overLibp2p(h *house) {
 			}
 		}
 		host, err := p2p.NewHost(context.Background(), p2p.HostConfig{
-			Self: m, Roster: h.council.Roster, Key: h.council.NodeKeys[m], Peers: peers, Listen: []string{"/ip4/127.0.0.1/tcp/0"},
+			Self: m, Key: h.council.NodeKeys[m], Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Neighbours: p2p.Neighbours{Roster: h.council.Roster, Peers: peers},
 		})
 		if err != nil {
 			return nil, err

@@ -11,7 +11,8 @@ import (
 )
 
 func ledgerEvent(r journal.Row) agenda.Ledger {
-	ev := agenda.Ledger{Chain: r.Chain, Nonce: r.Nonce, Proposal: r.Proposal, Hearsay: r.Attempt == 0}
+	told := r.Attempt == 0 && r.By == (council.ProposalID{}) // of others alone, unless a block has decided
+	ev := agenda.Ledger{Chain: r.Chain, Nonce: r.Nonce, Proposal: r.Proposal, Hearsay: told && r.State != journal.Consumed}
 	switch r.State {
 	case journal.Reserved:
 		ev.State = agenda.RowReserved
@@ -21,6 +22,9 @@ func ledgerEvent(r journal.Row) agenda.Ledger {
 		ev.State = agenda.RowConsumed
 	case journal.Displaced:
 		ev.State = agenda.RowDisplaced
+		if r.By == (council.ProposalID{}) && r.Mined == nil {
+			ev.State = agenda.RowDisputed
+		}
 	}
 	return ev
 }
@@ -144,9 +148,11 @@ func (n *Node) giveBack(e agenda.Free) error {
 // settle writes what a final block, or a reorg, says about a row.
 func (n *Node) settle(e agenda.Settle) []agenda.Event {
 	key := n.agenda.Genesis().Key
+	var events []agenda.Event
 	var err error
 	switch e.State {
 	case agenda.RowConsumed:
+		events = n.dropped(e)
 		err = n.book().Consume(key, e.Chain, e.Nonce, e.Proposal, e.Tx, e.Block)
 	case agenda.RowDisplaced:
 		err = n.book().Consume(key, e.Chain, e.Nonce, council.ProposalID{}, common.Hash{}, e.Block)
@@ -157,8 +163,26 @@ func (n *Node) settle(e agenda.Settle) []agenda.Event {
 	}
 	if err != nil {
 		n.log.Error("settle nonce", "proposal", e.Proposal.Short(), "nonce", e.Nonce, "err", err)
+		events = nil
 	}
-	return n.row(e.Chain, e.Nonce, e.Proposal)
+	return append(events, n.row(e.Chain, e.Nonce, e.Proposal)...)
+}
+
+// dropped tells of the nonces that others have claimed for a proposal beside the one at
+// which a final block has it: the ledger drops them.
+func (n *Node) dropped(e agenda.Settle) (events []agenda.Event) {
+	rows, err := n.book().Rows()
+	if err != nil {
+		n.log.Error("read ledger", "err", err)
+		return nil
+	}
+	for _, r := range rows {
+		if ev := ledgerEvent(r); r.Proposal == e.Proposal && r.Chain == e.Chain && r.Nonce != e.Nonce && r.Mined == nil && ev.Hearsay {
+			ev.State = agenda.RowFreed
+			events = append(events, ev)
+		}
+	}
+	return events
 }
 
 // fence closes all nonces that anyone has mentioned to a node which may have

@@ -81,6 +81,10 @@ func (known Standing) Again(j *journal.Journal, first council.Roster, p council.
 	}
 }
 
+// Standing is where the council stood when Run returned, and is to be asked no sooner. The
+// next node need not verify again what this one did.
+func (n *Node) Standing() Standing { return n.standing }
+
 // metaSwitch names the certificate of one rotation.
 func metaSwitch(i int) string { return fmt.Sprintf("switch-%d", i) }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -153,6 +154,110 @@ func TestTenRotations(t *testing.T) {
 	if _, err := council.VerifyQuorum(ballot, words(last.Roster.IDs()[:4]), now); err != nil {
 		t.Errorf("the last council does not: %v", err)
 	}
+}
+
+// What a replacement has displaced is in a Lock while no final block has its nonce, also
+// when the replacement was given back: nothing else would tell the next council.
+func TestLockTellsWhatIsDisplaced(t *testing.T) {
+	c := newCabinet(t)
+	const m = council.MemberID("member-01")
+	book, s := c.founding(m)
+	key, old, by := c.genesis.Key, council.ProposalID{0xaa}, council.ProposalID{0x0b}
+	row := func(p council.ProposalID, attempt uint64) journal.Row {
+		return journal.Row{Key: key, Chain: 7, Nonce: 4, Proposal: p, Attempt: attempt, Digest: common.Hash{p[0], byte(attempt)}}
+	}
+	void := council.OpenRow{Place: council.Place{Chain: 7, Nonce: 4}, Proposal: old, State: council.OpenDisplaced}
+	next := council.OpenRow{Place: void.Place, Proposal: by, State: council.OpenReserved}
+	for _, step := range []struct {
+		what string
+		do   func() error
+		want []council.OpenRow
+	}{
+		{"the replacement is reserved", func() error {
+			return errors.Join(book.Reserve(row(old, 1)), book.Reveal(key, 7, 4, old, row(old, 1).Digest), book.Displace(old, row(by, 2)))
+		}, []council.OpenRow{next, void}},
+		{"it is given back", func() error { return book.Free(key, 7, 4, by) }, []council.OpenRow{void}},
+		{"a final block has the nonce", func() error { return book.Consume(key, 7, 4, old, common.Hash{1}, 9) }, nil},
+		{"what is displaced was never known here", func() error {
+			x := row(by, 3)
+			x.Nonce = 5
+			return errors.Join(book.Displace(council.ProposalID{0xcc}, x), book.Free(key, 7, 5, by))
+		}, []council.OpenRow{{Place: council.Place{Chain: 7, Nonce: 5}, Proposal: council.ProposalID{0xcc}, State: council.OpenDisplaced}}},
+		{"so others say", func() error {
+			return book.Inherit(key, council.Inheritance{Displaced: []council.HeldRow{{OpenRow: council.OpenRow{Place: council.Place{Chain: 7, Nonce: 6}, Proposal: council.ProposalID{0xdd}, State: council.OpenDisplaced}}}})
+		}, []council.OpenRow{{Place: council.Place{Chain: 7, Nonce: 5}, Proposal: council.ProposalID{0xcc}, State: council.OpenDisplaced}}},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.what, err)
+		}
+		rows, err := node.OpenRows(book, s)
+		if err != nil || !slices.Equal(rows, step.want) {
+			t.Errorf("%s: a lock says %+v, %v; want %+v", step.what, rows, err, step.want)
+		}
+		l := council.Lock{Member: m, Rows: rows}
+		if _, err := l.Sign(testcouncil.NodeKey(m)); err != nil {
+			t.Errorf("%s: %v", step.what, err)
+		}
+	}
+}
+
+// A ledger with more open rows than a Lock carries is noticed before the bar goes down:
+// the node signs on, and has locked for nothing.
+func TestFullLedgerIsNotBarred(t *testing.T) {
+	c := newCabinet(t)
+	const m = council.MemberID("member-01")
+	book, s := c.founding(m)
+	who, _ := s.Roster().Member(m)
+	if err := book.Together(func(j *journal.Journal) error {
+		for i := range council.MaxOpenRows + 1 {
+			row := journal.Row{Key: c.genesis.Key, Chain: 7, Nonce: uint64(i), Proposal: council.ProposalID{1, byte(i), byte(i >> 8)}, Attempt: 1, Digest: common.Hash{2, byte(i), byte(i >> 8)}}
+			if err := j.Reserve(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	answer, barred, err := node.Lock(book, s, who)
+	if x, ok := answer.(agenda.LockRefused); err != nil || barred || !ok || x.Open != council.MaxOpenRows+1 {
+		t.Errorf("the machine is told %#v, barred %v, %v", answer, barred, err)
+	}
+}
+
+// Nor is a node that may have signed what its journal lacks: its Lock would not have the row.
+func TestRestoredLedgerIsNotBarred(t *testing.T) {
+	c := newCabinet(t)
+	const m = council.MemberID("member-01")
+	book, s := c.founding(m)
+	who, _ := s.Roster().Member(m)
+	if err := book.Fence(c.genesis.Key, 7, 4); err != nil {
+		t.Fatal(err)
+	}
+	answer, barred, err := node.Lock(book, s, who)
+	if x, ok := answer.(agenda.LockRefused); err != nil || barred || !ok || !strings.Contains(x.Fenced, "up to 4 on chain 7") {
+		t.Errorf("the machine is told %#v, barred %v, %v", answer, barred, err)
+	}
+}
+
+// founding is the journal of a member whose node does not run, and where it stands: under
+// the first roster, with a key.
+func (c *cabinet) founding(m council.MemberID) (*journal.Journal, node.Standing) {
+	c.t.Helper()
+	r := c.open(m)
+	c.t.Cleanup(func() {
+		if err := errors.Join(r.book.Close(), r.keys.Close()); err != nil {
+			c.t.Error(err)
+		}
+	})
+	if err := node.SaveGenesis(r.book, *c.genesis); err != nil {
+		c.t.Fatal(err)
+	}
+	s, err := node.Stand(r.book, c.first, c.profile)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r.book, s
 }
 
 // A node whose keystore was lost goes along with a step that moves no share: there is

@@ -157,6 +157,7 @@ type peer struct {
 	roster   *common.Hash
 	detail   string
 	passed   time.Time // when it was last given certificates of rotations
+	told     bool      // it has said all that it has of rotations, to this process
 	evidence caughtUp  // what it was given on this connection
 	// What its words may cost this node.
 	talk, compare allowance

@@ -100,6 +100,9 @@ func (n *Node) load() error {
 	if err := n.loadFreeze(); err != nil {
 		return err
 	}
+	if err := n.beginQuarantine(made != nil); err != nil { // before the machine is made, which has to know
+		return err
+	}
 	if err := n.openRotation(); err != nil {
 		return err
 	}
@@ -112,22 +115,6 @@ func (n *Node) load() error {
 	}
 	if n.spare.sealed, err = n.keystore.HasSpare(); err != nil {
 		return err
-	}
-	size, err := n.journal.Len()
-	if err != nil {
-		return err
-	}
-	why, _, err := n.book().Meta(metaRestoring)
-	if err != nil {
-		return err
-	}
-	switch {
-	case (n.share != nil || n.ahead > 0) && size == 0:
-		n.beginRestore("this node has a share and an empty journal")
-	case len(why) > 0:
-		n.beginRestore(string(why)) // it was started anew before it had caught up
-	case made != nil:
-		n.beginStart()
 	}
 	return nil
 }

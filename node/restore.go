@@ -8,14 +8,16 @@ import (
 )
 
 // quarantine is the state of a node that may not know what it has said and
-// signed: it only watches until it has the feeds of others. A node that has just
+// signed: it only watches until it has the feeds of others, and their words of
+// rotations. A node that has just
 // started asks one of them, since its disk may be an old copy and only others
 // can tell; one whose disk is new or was restored needs as many as sign
-// together, and then refuses every nonce that any of them has heard of.
+// together, and then refuses every nonce that any of them has heard of. It waits
+// longer while others lock for a try for which it may have locked itself.
 type quarantine struct {
 	why    string
 	need   int
-	caught map[council.MemberID]bool // others whose feeds are in here
+	caught map[council.MemberID]bool // others whose feeds are in here, and who have said all of rotations
 	turns  []func()                  // what the chain told meanwhile; it tells nothing twice
 }
 
@@ -23,6 +25,27 @@ const noShare = "this node holds no share of the council's key"
 
 // restoring reports whether this node may not write to its own feed yet.
 func (n *Node) restoring() bool { return n.restore != nil }
+
+// beginQuarantine holds a node that starts, as long as its disk asks for.
+func (n *Node) beginQuarantine(born bool) error {
+	size, err := n.journal.Len()
+	if err != nil {
+		return err
+	}
+	why, _, err := n.book().Meta(metaRestoring)
+	if err != nil {
+		return err
+	}
+	switch {
+	case (n.share != nil || n.ahead > 0) && size == 0:
+		n.beginRestore("this node has a share and an empty journal")
+	case len(why) > 0:
+		n.beginRestore(string(why)) // it was started anew before it had caught up
+	case born:
+		n.beginStart()
+	}
+	return nil
+}
 
 // beginStart holds a node that has just started.
 func (n *Node) beginStart() { n.hold("this node has just started", 1) }
@@ -53,15 +76,27 @@ func (n *Node) hold(why string, need int) {
 // disk is an old copy.
 func (n *Node) forgot(seq uint64) {
 	n.beginRestore(fmt.Sprintf("others hold entry %d of this node's own feed, which its journal lacked", seq))
+	n.weigh()
 }
 
-// compared counts the peers whose feeds are all here.
+// told takes up that a peer has said all that it has of rotations: a Lock of this node's,
+// if it holds one, has come before that.
+func (n *Node) told(by council.MemberID) {
+	if p := n.peer(by); !p.told {
+		p.told = true
+		if n.restoring() {
+			n.sendHeads(by, false)
+		}
+	}
+}
+
+// compared counts the peers whose feeds are all here, and their words of rotations.
 func (n *Node) compared(from council.MemberID, lacking bool) {
 	q := n.restore
 	if _, member := n.roster.Member(from); q == nil || !member { // a guest may have nothing itself
 		return
 	}
-	if lacking {
+	if lacking || !n.peer(from).told {
 		delete(q.caught, from)
 		return
 	}
@@ -71,6 +106,12 @@ func (n *Node) compared(from council.MemberID, lacking bool) {
 		return
 	}
 	if q.need == n.roster.Threshold {
+		if r := n.shift.rotation; r != nil {
+			if try, unsure := r.Unsure(); unsure {
+				n.agenda.Watch(fmt.Sprintf("%s; others have locked for try %s, for which it may have locked or refused, too: it waits for how that ends", q.why, try.Hex()[:10]))
+				return
+			}
+		}
 		err := n.fence()
 		if err == nil {
 			err = n.book().PutMeta(metaRestoring, nil)
@@ -82,6 +123,7 @@ func (n *Node) compared(from council.MemberID, lacking bool) {
 		}
 	}
 	n.restore = nil
+	n.weigh()
 	n.log.Info("caught up", "with", len(q.caught))
 	n.tell("caught-up", council.ProposalID{}, n.self, "this node has caught up and takes part")
 	if why := n.idle(); why != "" {

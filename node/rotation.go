@@ -81,10 +81,14 @@ func (n *Node) openRotationFrom(h council.Holding) (err error) {
 	past.Charters = s.charters
 	var seed common.Hash
 	rand.Read(seed[:])
+	ledger, err := n.weighed()
+	if err != nil {
+		return err
+	}
 	earlier, since := n.standing.until(h.Roster.Version)
 	s.rotation, err = agenda.NewRotation(agenda.RotationConfig{
 		Self: n.self, Peer: n.peerID, Holding: h, Earlier: earlier, Since: since, Profile: n.profile, Timing: n.timing, Seed: seed, Shareless: n.share == nil,
-		Charter: n.charter.Hash(), Frozen: n.agenda.Stopped(),
+		Charter: n.charter.Hash(), Frozen: n.agenda.Stopped(), Ledger: ledger,
 	}, past)
 	if err != nil {
 		s.rotation = nil
@@ -259,6 +263,15 @@ func (n *Node) idle() string {
 	return ""
 }
 
+// patience is how long a session waits for silent members, as the machine says that has
+// ordered it.
+func (n *Node) patience(id council.SessionID, members []council.MemberID) agenda.Patience {
+	if n.shift.rotation != nil && n.shift.sessions[id] {
+		return n.shift.rotation.Patience()
+	}
+	return n.agenda.Patience(id, members)
+}
+
 // route gives the machine what it has to hear of the events of the agenda.
 func (n *Node) route(ev agenda.Event) {
 	n.adopt()
@@ -273,6 +286,7 @@ func (n *Node) route(ev agenda.Event) {
 		n.rotate(ev)
 	case agenda.Tick:
 		if at := n.shift.rotation.Wake(); !at.IsZero() && !n.now().Before(at) {
+			n.weigh()
 			n.rotate(ev)
 		}
 	case agenda.Said:
@@ -280,6 +294,7 @@ func (n *Node) route(ev agenda.Event) {
 		case agenda.Herald:
 			n.passOn(ev.From, func(sw council.Switch) bool { return sw.After().Roster.Version >= m.Succession.Roster.Version })
 			n.nextRotation(m.Succession)
+			n.weigh()
 			n.rotate(ev)
 			n.seekCharters(ev.From)
 		case agenda.CertificateMessage: // who was away for all of a rotation hears of it by this alone
@@ -296,6 +311,14 @@ func (n *Node) route(ev agenda.Event) {
 			n.rotate(ev)
 		}
 	case agenda.Failed:
+		if n.shift.sessions[ev.Session] {
+			n.rotate(ev)
+		}
+	case agenda.Stalled:
+		if n.shift.sessions[ev.Session] {
+			n.rotate(ev)
+		}
+	case agenda.Waits:
 		if n.shift.sessions[ev.Session] {
 			n.rotate(ev)
 		}

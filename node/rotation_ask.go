@@ -1,7 +1,9 @@
 package node
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/millicent-one/signer/agenda"
@@ -36,6 +38,7 @@ func (n *Node) BeginRotation(ctx context.Context, s council.Succession, t api.Ch
 		if err := r.Check(s, n.now()); err != nil {
 			return api.Fail(api.Invalid, "", err)
 		}
+		n.weigh()
 		n.rotate(agenda.SuccessionAgreed{Succession: s})
 		n.seekCharters("")
 		return nil
@@ -43,16 +46,23 @@ func (n *Node) BeginRotation(ctx context.Context, s council.Succession, t api.Ch
 }
 
 // AbortRotation implements api.Backend.
-func (n *Node) AbortRotation(ctx context.Context, x api.FreezeRequest) (api.Rotation, error) {
+func (n *Node) AbortRotation(ctx context.Context, x api.RefuseRequest) (api.Rotation, error) {
 	if err := x.Check(); err != nil {
 		return api.Rotation{}, err
 	}
 	return n.onRotation(ctx, func(r *agenda.Rotation) error {
-		if err := r.Refusable(); err != nil {
-			return api.Fail(api.Conflict, "", council.WithHint(fmt.Errorf("this node can't refuse: %w", err), "see 'signer term status'"))
+		step, err := r.Refusable(x.Roster)
+		kind := api.Conflict
+		switch {
+		case err == nil:
+			n.rotate(agenda.AbortWanted{Succession: step, Reason: x.Reason})
+			return nil
+		case errors.Is(err, agenda.ErrUnknownStep):
+			kind = api.NotFound
+		case errors.Is(err, agenda.ErrAmbiguousStep):
+			kind = api.Ambiguous
 		}
-		n.rotate(agenda.AbortWanted{Reason: x.Reason})
-		return nil
+		return api.Fail(kind, "", council.WithHint(fmt.Errorf("nothing was refused: %w", err), cmp.Or(council.Hint(err), "see 'signer term status'")))
 	})
 }
 

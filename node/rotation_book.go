@@ -115,6 +115,10 @@ func keepable(r agenda.RotationRecord) (out rotationRecord) {
 		out.Grounds = []agenda.Dossier{*r.Grounds}
 	case r.Abort != nil:
 		out.Aborts = []council.AbortCertificate{*r.Abort}
+	case r.Lock != nil:
+		out.Locks = []council.Lock{*r.Lock}
+	case r.Refusal != nil:
+		out.Refusals = []council.Refusal{*r.Refusal}
 	}
 	return out
 }

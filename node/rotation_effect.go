@@ -21,7 +21,13 @@ import (
 func (n *Node) carryOut(e agenda.Effect) ([]agenda.Event, error) {
 	switch e := e.(type) {
 	case agenda.Keep:
-		return nil, n.keep(keepable(e.Record))
+		if e.Record.Lock != nil {
+			n.standDown()
+		}
+		if err := n.keep(keepable(e.Record)); err != nil {
+			return nil, err
+		}
+		return n.recalled(e.Record), nil
 	case agenda.Send:
 		n.sendMessage(e.To, e.Message)
 	case agenda.Notify:
@@ -44,6 +50,11 @@ func (n *Node) carryOut(e agenda.Effect) ([]agenda.Event, error) {
 			n.file(evidence.LockedTwice(n.court.roster, e.Fork))
 		}
 	case agenda.WriteLock:
+		// A node that is barred already has asked before. Else the bar stays up: no row
+		// can come while the owner is here, so one that may lock now can.
+		if w, err := n.weighed(); err == nil && w.Withholds() && !n.shift.barred {
+			return []agenda.Event{agenda.LockRefused(w)}, nil
+		}
 		l, err := n.writeLock(e.Lock)
 		return []agenda.Event{agenda.LockWritten{Lock: l, Err: err}}, nil
 	case agenda.WriteRefusal:
@@ -200,9 +211,26 @@ func (n *Node) dropShare(id common.Hash) error {
 	return nil
 }
 
-// writeLock ends all that is signed with the old share, destroys the slots, reads
-// the ledger as it then stands, and writes the lock.
-func (n *Node) writeLock(l council.Lock) (council.Lock, error) {
+// recalled is what follows from a word of this node's own that others have brought: its
+// disk is an old copy, or a new one, so it has forgotten what it signed as well.
+func (n *Node) recalled(r agenda.RotationRecord) []agenda.Event {
+	switch {
+	case r.Lock != nil:
+		n.beginRestore("others hold a Lock of this node's, which its journal lacked")
+	case r.Refusal != nil:
+		n.beginRestore("others hold a refusal of this node's, which its journal lacked")
+	default:
+		return nil
+	}
+	w, err := n.weighed()
+	if err != nil {
+		n.log.Error("read ledger", "err", err)
+	}
+	return []agenda.Event{w}
+}
+
+// standDown ends all that is signed with the old share, and destroys the slots.
+func (n *Node) standDown() {
 	n.shift.barred = true
 	n.bar.set(true)
 	n.tell("locked", council.ProposalID{}, n.self, locked)
@@ -214,6 +242,12 @@ func (n *Node) writeLock(l council.Lock) (council.Lock, error) {
 		}
 	}
 	n.shed()
+}
+
+// writeLock reads the ledger as it stands when nothing is signed any more, and writes the
+// lock.
+func (n *Node) writeLock(l council.Lock) (council.Lock, error) {
+	n.standDown()
 	n.between("barred")
 	rows, err := n.openRows()
 	if err != nil {
@@ -262,6 +296,7 @@ func (n *Node) switchShare(e agenda.SwitchShare) error {
 	n.between("certificate written")
 	n.standing.Switches = append(n.standing.Switches, e.Switch)
 	n.standing.Steps = append(n.standing.Steps, e.Certificate.Succession)
+	n.standing.proofs = append(n.standing.proofs, b)
 	return n.followSwitch(e.Switch)
 }
 

@@ -412,10 +412,23 @@ func TestRefusedRotation(t *testing.T) {
 	for _, m := range c.size.IDs() {
 		c.stage(m, agenda.StageGathering)
 	}
-	for _, m := range c.size.IDs()[:2] {
-		if err := c.rooms[m].RefuseRotation(t.Context(), "a test"); err != nil {
-			t.Fatal(err)
+	for roster, kind := range map[string]error{"0x1234567": api.Invalid, "0x0000000000000000": api.NotFound} {
+		if _, err := c.rooms["member-01"].AbortRotation(t.Context(), api.RefuseRequest{Reason: "a test", Roster: roster}); !errors.Is(err, kind) || council.Hint(err) == "" {
+			t.Errorf("of roster %s: %v (%s)", roster, err, council.Hint(err))
 		}
+	}
+	named, err := c.plan.Roster.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.rooms["member-01"].AbortRotation(t.Context(), api.RefuseRequest{Reason: "a test", Roster: named.Hex()[:10]}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.rooms["member-01"].RefuseRotation(t.Context(), "a test"); !errors.Is(err, api.Conflict) || !strings.Contains(err.Error(), "refused it already") {
+		t.Errorf("again: %v", err)
+	}
+	if err := c.rooms["member-02"].RefuseRotation(t.Context(), "a test"); err != nil {
+		t.Fatal(err)
 	}
 	for _, m := range c.size.IDs() {
 		c.stage(m, agenda.StageAborted)
@@ -556,6 +569,95 @@ func TestNothingIsSignedAfterTheLock(t *testing.T) {
 	}
 	if n, err := c.eth.NonceAt(t.Context(), c.genesis.Key, nil); err != nil || n != 2 || !c.paused() {
 		t.Errorf("%d transactions have happened, %v", n, err)
+	}
+}
+
+// A journal that is lost, or restored from before the Lock, in the middle of a rotation:
+// the node hears of its Lock from the others before it does anything with its share, signs
+// nothing, refuses nothing, and writes the Lock down again. With an old journal it goes on
+// from there; without one it has lost its part in the try.
+func TestOldJournalInTheMiddleOfARotation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("real resharings")
+	}
+	const m = council.MemberID("member-03")
+	for _, how := range []string{"old", "lost"} {
+		t.Run(how, func(t *testing.T) {
+			c := newCabinet(t)
+			release := make(chan struct{})
+			letGo := sync.OnceFunc(func() { close(release) })
+			t.Cleanup(letGo)
+			c.hook("member-01", func(at string) { // which is to leave, comes to its lock last
+				if at == "barred" {
+					<-release
+				}
+			})
+			var old []byte
+			c.hook(m, func(at string) {
+				if at == "barred" && old == nil {
+					var err error
+					if old, err = os.ReadFile(c.path(m, "journal.db")); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+			for _, m := range append(c.size.IDs(), joiner) {
+				c.start(m)
+			}
+			for _, m := range c.size.IDs() {
+				c.ready(m)
+			}
+			if err := c.rooms["member-02"].Succeed(t.Context(), c.plan); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range []council.MemberID{"member-02", m} {
+				c.await(m, "the Locks of both who stay", 5*minute, func(r *room) bool {
+					s, err := r.Rotation(t.Context())
+					return err == nil && s.Stage == agenda.StageLocking && strings.Contains(s.Text, "2 of 3 locks")
+				})
+			}
+			c.stop(m)
+			if err := os.Remove(c.path(m, "journal.db")); err != nil {
+				t.Fatal(err)
+			}
+			if how == "old" {
+				if err := os.WriteFile(c.path(m, "journal.db"), old, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 2 { // and it does not forget it once more
+				r := c.start(m)
+				c.await(m, "its Lock", minute, func(r *room) bool {
+					ok, err := r.Locked(t.Context())
+					return err == nil && ok
+				})
+				if s, err := r.Status(t.Context()); err != nil || s.Phase == api.Ready {
+					t.Fatalf("it signs: %s, %s, %v", s.Phase, s.Detail, err)
+				}
+				if err := r.RefuseRotation(t.Context(), "a test"); err == nil || !strings.Contains(err.Error(), "this node has locked") {
+					t.Fatalf("it refuses: %v", err)
+				}
+				if s, err := r.Rotation(t.Context()); err != nil || !strings.Contains(s.Text, "catching up") {
+					t.Errorf("it says %s, %v", s, err)
+				}
+				c.await(m, "the reason", minute, func(*room) bool {
+					return c.told(m, "watching", "a Lock of this node's") || c.told(m, "watching", "empty journal")
+				})
+				c.stop(m)
+			}
+			letGo()
+			c.start(m)
+			if how == "lost" {
+				c.until("the others to go on", func() bool {
+					s, err := c.rooms["member-02"].Rotation(t.Context())
+					return err == nil && s.Stage == agenda.StageErased
+				})
+				return
+			}
+			c.until("the new roster everywhere", c.settled)
+			c.stop("member-02")
+			c.signs("after", joiner, m, joiner)
+		})
 	}
 }
 

@@ -94,7 +94,7 @@ func (h *house) hosts(kind string) map[council.MemberID]*p2p.Host {
 	port := map[string]map[council.MemberID]int{"tcp": {}, "udp": {}}
 	for _, m := range ids {
 		host, err := p2p.NewHost(h.t.Context(), p2p.HostConfig{
-			Self: m, Roster: h.council.Roster, Key: h.council.NodeKeys[m], Listen: []string{fmt.Sprintf(tcp, 0), fmt.Sprintf(quic, 0)},
+			Self: m, Key: h.council.NodeKeys[m], Listen: []string{fmt.Sprintf(tcp, 0), fmt.Sprintf(quic, 0)}, Neighbours: p2p.Neighbours{Roster: h.council.Roster},
 		})
 		if err != nil {
 			h.t.Fatal(err)

@@ -22,6 +22,7 @@ const (
 	recordEntry    = 1
 	recordHello    = 2
 	recordBeats    = 3
+	recordTold     = 4  // all that there is to tell of rotations has been sent before this
 	recordMessage  = 16 // plus the tag of the agenda's message
 	syncHeads      = 1
 	syncEntries    = 2
@@ -176,6 +177,9 @@ func (n *Node) recordFrame(f p2p.Frame) error {
 		return nil
 	case f.Type == recordBeats:
 		return n.takeBeats(f)
+	case f.Type == recordTold:
+		n.told(f.From)
+		return nil
 	case f.Type > recordMessage:
 		m, err := agenda.DecodeMessage(f.Type-recordMessage, f.Payload)
 		if err != nil {
@@ -230,6 +234,7 @@ func (n *Node) peerEvent(ev p2p.Event) {
 		n.tellErasures(ev.Member)
 		n.sendBeats(ev.Member)
 		n.step(agenda.PeerUp{Member: ev.Member, RTT: ev.RTT})
+		n.sendRecord(ev.Member, recordTold, struct{}{})
 		n.resume(ev.Member)
 	case p2p.PeerDown:
 		p := n.peer(ev.Member)

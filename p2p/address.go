@@ -142,6 +142,25 @@ func (b *book) learn(r council.Roster, envelope []byte) (who council.MemberID, n
 	return m.ID, true, nil
 }
 
+// fill takes what a host is told of its neighbours; r is the roster with the guests.
+func (b *book) fill(r council.Roster, with Neighbours) error {
+	for who, addrs := range with.Peers {
+		m, ok := r.Member(who)
+		if !ok {
+			return council.WithHint(fmt.Errorf("addresses of %s: not in roster version %d", who, r.Version), "check the names under 'peers' in signer.yaml")
+		}
+		if err := b.set(m, addrs); err != nil {
+			return err
+		}
+	}
+	for _, x := range with.Records {
+		if _, _, err := b.learn(r, x); err != nil {
+			return err
+		}
+	}
+	return b.learnGuests(r, with.Guests)
+}
+
 // learnGuests takes what guests bring of themselves; r is the roster with them.
 func (b *book) learnGuests(r council.Roster, guests []Guest) error {
 	for _, g := range guests {

@@ -1,10 +1,15 @@
 package p2p
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 
 	"golang.org/x/time/rate"
+
+	"github.com/millicent-one/signer/council"
 )
 
 // BenchmarkRoundTrip sends a frame to another node of this process and back,
@@ -70,6 +75,61 @@ func BenchmarkSeal(b *testing.B) {
 				if _, err := to.open(alice, Session, packed); err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+// BenchmarkSwitch is how long it takes until all seven nodes, which change the roster at
+// once, are connected each with each: on the connections that they have, or on others.
+func BenchmarkSwitch(b *testing.B) {
+	for how, change := range map[string]func(*hosts, council.MemberID, council.Roster) (*Host, error){
+		"next": func(w *hosts, who council.MemberID, r council.Roster) (*Host, error) {
+			return w.running[who].Next(Neighbours{Roster: r, Peers: w.config(who).Peers})
+		},
+		"anew": func(w *hosts, who council.MemberID, r council.Roster) (*Host, error) {
+			w.running[who].Close()
+			cfg := w.config(who)
+			cfg.Roster = r
+			return newHost(context.Background(), cfg, w.tune)
+		},
+	} {
+		b.Run(how, func(b *testing.B) {
+			w := newHosts(b)
+			ids := w.council.Roster.IDs()
+			for _, id := range ids {
+				w.start(b, id)
+			}
+			up := func() {
+				for _, id := range ids {
+					awaitUp(b, w.running[id], slices.DeleteFunc(slices.Clone(ids), func(m council.MemberID) bool { return m == id })...)
+				}
+			}
+			up()
+			for b.Loop() {
+				var all sync.WaitGroup
+				var mu sync.Mutex
+				made := map[council.MemberID]*Host{}
+				for _, id := range ids {
+					all.Go(func() {
+						h, err := change(w, id, w.council.Roster)
+						if err != nil {
+							b.Error(err)
+						}
+						mu.Lock()
+						defer mu.Unlock()
+						made[id] = h
+					})
+				}
+				all.Wait()
+				if b.Failed() {
+					return
+				}
+				w.running = made
+				up()
+			}
+			for _, h := range w.running {
+				h.Close()
 			}
 		})
 	}

@@ -57,9 +57,12 @@ func (h *Host) widen(before *circle, guests []Guest) (*circle, error) {
 
 // keep has a link work until it is dismissed, or the host is closed.
 func (h *Host) keep(l *link) {
-	h.stack.ConnManager().Protect(l.peer, "council")
-	h.begin(func() { l.run(l.life) })
+	h.stack.ConnManager().Protect(l.peer, protected)
+	h.work.begin(func() { l.run(l.life) })
 }
+
+// protected is under which name libp2p is told not to close a connection.
+const protected = "council"
 
 var errNoGuest = errors.New("is no guest any more")
 
@@ -95,8 +98,8 @@ func (h *Host) Admit(guests []Guest) error {
 		}
 		h.log.Info("guest dismissed", "member", id)
 		l.dismiss(errNoGuest)
-		h.stack.ConnManager().Unprotect(l.peer, "council")
-		h.begin(func() { h.stack.Network().ClosePeer(l.peer) })
+		h.stack.ConnManager().Unprotect(l.peer, protected)
+		h.work.begin(func() { h.stack.Network().ClosePeer(l.peer) })
 	}
 	return nil
 }

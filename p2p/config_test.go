@@ -52,7 +52,7 @@ func TestPortInUse(t *testing.T) {
 func TestBadConfig(t *testing.T) {
 	c := testcouncil.New(t)
 	base := func() HostConfig {
-		return HostConfig{Self: alice, Roster: c.Roster, Key: c.NodeKeys[alice], Listen: []string{"/ip4/127.0.0.1/tcp/0"}}
+		return HostConfig{Self: alice, Key: c.NodeKeys[alice], Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Neighbours: Neighbours{Roster: c.Roster}}
 	}
 	record, err := AddressRecord(testcouncil.NodeKey("mallory"), []string{"/ip4/127.0.0.1/tcp/1"}, 1)
 	if err != nil {

@@ -28,6 +28,7 @@ func TestConformance(t *testing.T) {
 		{"slows a sender down and loses nothing", slowsDown},
 		{"knows who is offline", knowsOffline},
 		{"comes back", comesBack},
+		{"goes on under the next roster", goesOn},
 		{"closes", closes},
 	}
 	for kind, build := range worlds {
@@ -219,6 +220,40 @@ func comesBack(t *testing.T, w world) {
 		send(t, b, alice, Frame{Channel: Record, Payload: []byte("here again")})
 		if f := nextFrame(t, a); string(f.Payload) != "here again" {
 			t.Fatalf("got %+v", f)
+		}
+	}
+}
+
+// goesOn has a node end and another one take its place, under another roster: the others
+// see it go and come, and nobody has done anything wrong.
+func goesOn(t *testing.T, w world) {
+	a, b := pair(t, w)
+	for i := range 3 {
+		send(t, b, alice, Frame{Channel: Record, Type: uint8(i)}) // may be lost, and may come late
+		anew := w.next(t, alice)
+		if d := awaitDown(t, b, alice); d.Err == nil {
+			t.Fatal("down without a reason")
+		}
+		awaitUp(t, b, alice)
+		awaitUp(t, anew, bob)
+		if err := a.Send(context.Background(), bob, Frame{Channel: Session}); !errors.Is(err, ErrClosed) {
+			t.Fatalf("send under a roster that is over: %v", err)
+		}
+		for range a.Events() {
+		}
+		for range a.Frames() {
+		}
+		send(t, anew, bob, Frame{Channel: Sync, Type: uint8(i)})
+		if f := nextFrame(t, b); f.From != alice || int(f.Type) != i {
+			t.Fatalf("got %+v", f)
+		}
+		send(t, b, alice, Frame{Channel: Session, Type: uint8(i)})
+		await(t, "what was said to the new one", anew.Frames(), func(f Frame) bool { return f.Channel == Session && int(f.Type) == i })
+		a = anew
+	}
+	for _, tr := range []Transport{a, b} {
+		if s := tr.(interface{ Stats() Stats }).Stats(); s.Misbehaved != 0 {
+			t.Errorf("%s counts %d offences", tr.Self(), s.Misbehaved)
 		}
 	}
 }

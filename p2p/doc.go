@@ -25,6 +25,10 @@
 // sends again after PeerUp. Sending never waits for the network; a full queue is
 // an error at once.
 //
+// When the roster changes, a Host gives its sockets and connections to the Host of the
+// next one (Next), which greets on them anew: to others that is a node that was started
+// anew, only sooner.
+//
 // Events and Frames are separate channels, so a frame may be read before the
 // PeerUp of its sender is; an answer can be sent all the same.
 //
@@ -33,15 +37,16 @@
 // /millicent/pulse/1, greets and then beats: the greeting carries the hash of the
 // council's first roster and a number drawn at start, so that members of different councils
 // learn of it by name and a restarted node is known at once; the beat finds the
-// death that no kernel reports. TCP is dialed first: the kernel of a killed
+// death that no kernel reports. In place of the beat a node can say farewell: it goes on
+// under the next roster, and is to be greeted anew. TCP is dialed first: the kernel of a killed
 // process closes its connections at once, where QUIC has only silence to go by.
 //
 // What a node speaks is told by libp2p's identify; one that lacks any of the four
 // protocols is refused, and the report lists both sides' versions.
 //
 // Read it in this order: frame.go (what is said), transport.go and event.go
-// (the door), host.go, circle.go and link.go (who is let in, and one goroutine per
-// member that keeps it reached),
+// (the door), host.go, line.go (what stays from one roster to the next), circle.go and
+// link.go (who is let in, and one goroutine per member that keeps it reached),
 // greet.go (who is at the other end, and whether it lives), inbound.go (what
 // comes in), network.go (the one in memory). Bounds are in limits.go.
 package p2p

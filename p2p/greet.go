@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -57,12 +58,12 @@ func (l *link) greet(ctx context.Context) (network.Stream, greeting, time.Durati
 		if err = l.misfit(err); errors.As(err, new(*VersionError)) {
 			l.linger(ctx)
 		}
-		h.stack.Network().ClosePeer(l.peer)
+		l.hangUp(func() { h.stack.Network().ClosePeer(l.peer) })
 		return nil, greeting{}, 0, err
 	}
 	fail := func(err error) (network.Stream, greeting, time.Duration, error) {
 		s.Reset()
-		s.Conn().Close()
+		l.hangUp(func() { s.Conn().Close() })
 		return nil, greeting{}, 0, err
 	}
 	if l.missing() {
@@ -89,7 +90,7 @@ func (l *link) greet(ctx context.Context) (network.Stream, greeting, time.Durati
 	return s, g, time.Since(began), nil
 }
 
-func (h *Host) greeting() greeting { return greeting{Instance: h.instance, Roster: h.network()} }
+func (h *Host) greeting() greeting { return greeting{Instance: h.line.instance, Roster: h.network()} }
 
 // network is what greetings name; it is the same in every circle.
 func (h *Host) network() common.Hash { return h.circle.Load().seal.hash }
@@ -187,6 +188,21 @@ func (l *link) met(g greeting, on network.Conn) {
 	}
 }
 
+// hangUp closes connections, unless this link has ended: then they are another's business.
+func (l *link) hangUp(now func()) {
+	if l.life.Err() == nil {
+		now()
+	}
+}
+
+// What is said on a pulse stream after the greetings. The other end of a beat returns it,
+// or says farewell: its node goes on under the next roster, and wants to be greeted anew
+// on the same connection.
+const (
+	pulseBeat     = 1
+	pulseFarewell = 2
+)
+
 // beat sends one byte at a time; listen expects them back.
 func (l *link) beat(ctx context.Context, s network.Stream) error {
 	due := time.Now()
@@ -204,7 +220,7 @@ func (l *link) beat(ctx context.Context, s network.Stream) error {
 			l.mu.Unlock()
 		}
 		s.SetWriteDeadline(time.Now().Add(l.silence(s)))
-		if _, err := s.Write([]byte{1}); err != nil {
+		if _, err := s.Write([]byte{pulseBeat}); err != nil {
 			return l.lost(s, err)
 		}
 		due = time.Now().Add(l.host.tune.pulseEvery)
@@ -220,6 +236,11 @@ func (l *link) listen(ctx context.Context, s network.Stream) error {
 		s.SetReadDeadline(began.Add(wait))
 		_, err := io.ReadFull(s, b[:])
 		switch {
+		case err == nil && b[0] == pulseFarewell:
+			if !l.farewells.Allow() {
+				return fmt.Errorf("connection to %s ended: it says farewell again and again", l.member)
+			}
+			return errNext
 		case err == nil:
 			deaf = 0
 		case deaf < maxDeaf && timedOut(err) && l.late(began, began.Add(wait)):
@@ -265,16 +286,11 @@ func (l *link) lost(s network.Stream, err error) error {
 	return fmt.Errorf("connection to %s ended: %w", l.member, root(err))
 }
 
-// answer is the other end of serve: it greets back and returns the beat.
-func (l *link) answer(s network.Stream) {
-	s.SetDeadline(time.Now().Add(greetTimeout))
-	g, err := readGreeting(s)
-	if err != nil {
-		if r := new(brokenRule); errors.As(err, &r) {
-			l.misbehave(fmt.Errorf("%s: %w", l.member, err))
-		}
-		return
-	}
+// answer is the other end of serve, to a greeting that has come: it greets back and
+// returns the beat. When its node goes on under the next roster, it says farewell in
+// place of the beat, and leaves it to the other end to be done with the stream: a reset
+// would look like a connection that broke.
+func (l *link) answer(s network.Stream, g greeting) {
 	if err := l.host.greeting().write(s); err != nil {
 		return
 	}
@@ -286,16 +302,35 @@ func (l *link) answer(s network.Stream) {
 	}
 	l.met(g, s.Conn())
 	l.poke()
+	var mu sync.Mutex
+	var last bool
+	say := func(b byte) (err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !last {
+			last = b == pulseFarewell
+			_, err = s.Write([]byte{b})
+		}
+		return err
+	}
+	defer context.AfterFunc(l.life, func() {
+		if !errors.Is(context.Cause(l.life), errNext) || say(pulseFarewell) != nil {
+			s.Reset()
+			return
+		}
+		time.AfterFunc(greetTimeout, func() { s.Reset() })
+	})()
 	var b [1]byte
 	for {
 		s.SetDeadline(time.Now().Add(4 * l.host.tune.pulseLostTCP))
 		if _, err := io.ReadFull(s, b[:]); err != nil {
 			return
 		}
-		if l.beats.Wait(l.host.ctx) != nil {
+		if l.beats.Wait(l.life) != nil {
+			io.Copy(io.Discard, s)
 			return
 		}
-		if _, err := s.Write(b[:]); err != nil {
+		if say(pulseBeat) != nil {
 			return
 		}
 	}

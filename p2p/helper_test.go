@@ -25,6 +25,7 @@ const patience = time.Minute
 // world is a kind of transport under test.
 type world struct {
 	start func(t *testing.T, who council.MemberID) Transport // starts or restarts a member's node
+	next  func(t *testing.T, who council.MemberID) Transport // has it go on under the next roster
 	kill  func(t *testing.T, who council.MemberID)           // ends it without a farewell
 }
 
@@ -37,15 +38,21 @@ var worlds = map[string]func(t *testing.T) world{
 		if err != nil {
 			t.Fatal(err)
 		}
+		join := func(t *testing.T, who council.MemberID) Transport {
+			t.Helper()
+			d, err := n.Join(who, c.NodeKeys[who])
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { d.Close() })
+			return d
+		}
 		return world{
-			start: func(t *testing.T, who council.MemberID) Transport {
+			start: join,
+			next: func(t *testing.T, who council.MemberID) Transport {
 				t.Helper()
-				d, err := n.Join(who, c.NodeKeys[who])
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { d.Close() })
-				return d
+				n.nodes[who].Close()
+				return join(t, who)
 			},
 			kill: func(t *testing.T, who council.MemberID) { n.Kill(who) },
 		}
@@ -76,7 +83,7 @@ func (w *hosts) config(who council.MemberID) HostConfig {
 			peers[id] = w.listen[id]
 		}
 	}
-	return HostConfig{Self: who, Roster: w.council.Roster, Key: w.council.NodeKeys[who], Listen: listen, Peers: peers}
+	return HostConfig{Self: who, Key: w.council.NodeKeys[who], Listen: listen, Neighbours: Neighbours{Roster: w.council.Roster, Peers: peers}}
 }
 
 func (w *hosts) start(t testing.TB, who council.MemberID) *Host {
@@ -106,6 +113,16 @@ func hostWorld(t *testing.T) world {
 	w := newHosts(t)
 	return world{
 		start: func(t *testing.T, who council.MemberID) Transport { t.Helper(); return w.start(t, who) },
+		next: func(t *testing.T, who council.MemberID) Transport {
+			t.Helper()
+			r := w.running[who].door.roster
+			var err error
+			if r.Prev, err = r.Hash(); err != nil {
+				t.Fatal(err)
+			}
+			r.Version++
+			return w.next(t, who, r)
+		},
 		kill: func(t *testing.T, who council.MemberID) {
 			t.Helper()
 			w.running[who].Close()

@@ -13,7 +13,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
@@ -23,44 +22,46 @@ import (
 
 // HostConfig is what a Host is made from.
 type HostConfig struct {
-	Self   council.MemberID
-	Roster council.Roster
-	// Guests get a connection as members do: who is to join while a rotation of
-	// shares is under way, and who has left, until it has heard of it. See Admit.
-	Guests []Guest
+	Self council.MemberID
 	// Network is what frames and greetings are bound to: the hash of the council's
 	// first roster. Zero stands for that of Roster.
 	Network common.Hash
 	Key     council.NodePrivate
-	Listen  []string                      // multiaddresses, TCP or QUIC; port 0 takes a free one
-	Peers   map[council.MemberID][]string // local addresses of members; they win over records
-	Records [][]byte                      // signed address records; the highest sequence number of each member wins
-	Log     *slog.Logger                  // nil: silent
+	Listen  []string     // multiaddresses, TCP or QUIC; port 0 takes a free one
+	Log     *slog.Logger // nil: silent
+	Neighbours
 }
 
-// Host is a Transport over libp2p.
+// Neighbours are who a host keeps reached, and where they are.
+type Neighbours struct {
+	Roster council.Roster
+	// Guests get a connection as members do: who is to join while a rotation of
+	// shares is under way, and who has left, until it has heard of it. See Admit.
+	Guests  []Guest
+	Peers   map[council.MemberID][]string // local addresses of members; they win over records
+	Records [][]byte                      // signed address records; the highest sequence number of each member wins
+}
+
+// Host is a Transport over libp2p, under one roster.
 type Host struct {
-	self     council.MemberID
-	door     door // without its guests, who come and go
-	key      council.NodePrivate
-	log      *slog.Logger
-	stack    host.Host
-	book     *book
-	instance [16]byte
-	tune     tuning
-	letting  sync.Mutex // one at a time changes who is let in
-	circle   atomic.Pointer[circle]
-	frames   chan Frame
-	events   *eventQueue
-	strange  *reports
+	self    council.MemberID
+	door    door // without its guests, who come and go
+	key     council.NodePrivate
+	log     *slog.Logger
+	line    *line
+	stack   host.Host // of the line
+	book    *book
+	tune    tuning
+	letting sync.Mutex // one at a time changes who is let in
+	circle  atomic.Pointer[circle]
+	frames  chan Frame
+	events  *eventQueue
+	strange *reports
 
 	ctx  context.Context
-	stop context.CancelFunc
-
-	mu     sync.Mutex // guards closed and additions to work
-	closed bool
-	work   sync.WaitGroup
-	over   chan struct{}
+	stop context.CancelCauseFunc
+	work work
+	over chan struct{}
 
 	framesOut, framesIn, bytesOut, bytesIn, refused, misbehaved atomic.Uint64
 }
@@ -78,52 +79,37 @@ type tuning struct {
 
 var defaults = tuning{version: 1, pulseEvery: pulseEvery, pulseLost: pulseLost, pulseLostTCP: pulseLostTCP, frameRate: frameRate}
 
+func (t tuning) protocol(name string) protocol.ID {
+	return protocol.ID(fmt.Sprintf("/millicent/%s/%d", name, t.version))
+}
+
 // NewHost starts the node's network and from then on keeps every member of the
-// roster reached. It runs until Close, or until ctx ends.
+// roster reached. It runs until Close, or until ctx ends; so does each host that comes
+// of it by Next.
 func NewHost(ctx context.Context, cfg HostConfig) (*Host, error) {
 	return newHost(ctx, cfg, defaults)
 }
 
 func newHost(ctx context.Context, cfg HostConfig, tune tuning) (_ *Host, err error) {
-	h := &Host{
-		self: cfg.Self, door: door{roster: cfg.Roster, network: cfg.Network}, key: cfg.Key,
-		log: cfg.Log, book: newBook(), tune: tune,
-		frames: make(chan Frame, inboxFrames), strange: newReports(10), over: make(chan struct{}),
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
-	if h.log == nil {
-		h.log = slog.New(slog.DiscardHandler)
+	hush(log)
+	w := &line{ctx: ctx, tune: tune}
+	rand.Read(w.instance[:])
+	h, err := w.host(cfg.Self, cfg.Network, cfg.Key, log, cfg.Neighbours)
+	if err != nil {
+		return nil, err
 	}
-	h.ctx, h.stop = context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
-			h.stop()
+			h.stop(err)
+			h.events.close()
 		}
 	}()
-	first, err := h.widen(&circle{}, cfg.Guests)
-	if err != nil {
-		return nil, err
-	}
 	key, id, err := identity(cfg.Key)
 	if err != nil {
-		return nil, err
-	}
-	hush(h.log)
-	rand.Read(h.instance[:])
-	for who, addrs := range cfg.Peers {
-		m, ok := first.seal.roster.Member(who)
-		if !ok {
-			return nil, council.WithHint(fmt.Errorf("addresses of %s: not in roster version %d", who, cfg.Roster.Version), "check the names under 'peers' in signer.yaml")
-		}
-		if err := h.book.set(m, addrs); err != nil {
-			return nil, err
-		}
-	}
-	for _, r := range cfg.Records {
-		if _, _, err := h.book.learn(first.seal.roster, r); err != nil {
-			return nil, err
-		}
-	}
-	if err := h.book.learnGuests(first.seal.roster, cfg.Guests); err != nil {
 		return nil, err
 	}
 	var listen []ma.Multiaddr
@@ -134,35 +120,46 @@ func newHost(ctx context.Context, cfg HostConfig, tune tuning) (_ *Host, err err
 		}
 		listen = append(listen, m)
 	}
-	h.circle.Store(first)
-	h.events = newEventQueue()
-	if h.stack, err = newStack(key, &gater{member: h.isMember, refused: h.refuseStranger}, h.serve); err != nil {
-		h.stop()
-		h.events.close()
+	if err := w.open(key, h); err != nil {
 		return nil, err
 	}
-	h.stack.Network().Notify(&network.NotifyBundle{ConnectedF: h.poke, DisconnectedF: h.poke})
-	if err := listenOn(h.stack, listen); err != nil {
-		h.Close()
-		return nil, err
+	if err := listenOn(w.stack, listen); err != nil {
+		return nil, errors.Join(err, h.Close())
 	}
-	for _, l := range first.links {
-		h.keep(l)
-	}
-	context.AfterFunc(h.ctx, func() { h.Close() })
+	h.begin()
 	return h, nil
 }
 
-func (h *Host) serve(stack host.Host) {
-	for _, c := range channels {
-		stack.SetStreamHandler(h.protocol(c.String()), h.handler(func(l *link, s network.Stream) { l.receive(c, s) }))
+// host makes a host that does not have the line yet.
+func (w *line) host(self council.MemberID, network common.Hash, key council.NodePrivate, log *slog.Logger, with Neighbours) (*Host, error) {
+	h := &Host{
+		self: self, door: door{roster: with.Roster, network: network}, key: key, log: log,
+		line: w, stack: w.stack, book: newBook(), tune: w.tune,
+		frames: make(chan Frame, inboxFrames), strange: newReports(10), over: make(chan struct{}),
 	}
-	stack.SetStreamHandler(h.protocol("pulse"), h.handler((*link).answer))
+	h.ctx, h.stop = context.WithCancelCause(w.ctx)
+	first, err := h.widen(&circle{}, with.Guests)
+	if err == nil {
+		err = h.book.fill(first.seal.roster, with)
+	}
+	if err != nil {
+		h.stop(err)
+		return nil, err
+	}
+	h.circle.Store(first)
+	h.events = newEventQueue()
+	return h, nil
 }
 
-func (h *Host) protocol(name string) protocol.ID {
-	return protocol.ID(fmt.Sprintf("/millicent/%s/%d", name, h.tune.version))
+// begin has all links work.
+func (h *Host) begin() {
+	for _, l := range h.circle.Load().links {
+		h.keep(l)
+	}
+	context.AfterFunc(h.ctx, func() { h.Close() })
 }
+
+func (h *Host) protocol(name string) protocol.ID { return h.tune.protocol(name) }
 
 // protocols are all that another node must speak.
 func (h *Host) protocols() []protocol.ID {
@@ -177,37 +174,6 @@ func (h *Host) refuseStranger(p peer.ID, addr string) {
 		why := &StrangerError{Peer: p.String(), Version: h.door.roster.Version}
 		h.log.Warn("refused a peer that is not in the roster", "peer", p.String(), "addr", addr, "count", n)
 		h.events.tell(Refused{Peer: p.String(), Addr: addr, Reason: why, Count: n})
-	}
-}
-
-func (h *Host) poke(_ network.Network, c network.Conn) {
-	if l := h.at(c.RemotePeer()); l != nil {
-		l.poke()
-	}
-}
-
-// begin runs f as part of the host's work, unless the host is closed.
-func (h *Host) begin(f func()) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		return false
-	}
-	h.work.Go(f)
-	return true
-}
-
-// handler runs a stream of a member as part of the host's work.
-func (h *Host) handler(f func(*link, network.Stream)) network.StreamHandler {
-	return func(s network.Stream) {
-		l := h.at(s.Conn().RemotePeer())
-		if l == nil || !h.begin(func() {
-			defer context.AfterFunc(l.life, func() { s.Reset() })()
-			defer s.Reset()
-			f(l, s)
-		}) {
-			s.Reset()
-		}
 	}
 }
 
@@ -316,24 +282,23 @@ func (h *Host) Stats() Stats {
 	}
 }
 
-// Close implements Transport. Frames still queued are dropped.
+// Close implements Transport. Frames still queued are dropped. The connections end, too,
+// unless another host has them by Next.
 func (h *Host) Close() error {
-	h.mu.Lock()
-	first := !h.closed
-	h.closed = true
-	h.mu.Unlock()
-	if !first {
+	if !h.work.close(func() {}) {
 		<-h.over
 		return nil
 	}
-	h.stop()
-	err := h.stack.Close()
-	h.work.Wait()
+	h.stop(ErrClosed)
+	err := h.line.close()
+	h.end()
+	return err
+}
+
+// end waits for the last of the host's work.
+func (h *Host) end() {
+	h.work.all.Wait()
 	h.events.close()
 	close(h.frames)
 	close(h.over)
-	if err != nil {
-		return fmt.Errorf("close libp2p: %w", err)
-	}
-	return nil
 }

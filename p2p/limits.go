@@ -19,11 +19,14 @@ const (
 	byteRate   = 16 << 20 // bytes a second from one member, sustained
 	byteBurst  = 32 << 20 // bytes; at least the largest frame
 
-	streamRate  = 2  // new streams a second from one member on one channel, sustained: the price of garbage
-	streamBurst = 16 // streams
-	maxGreeting = 1 << 10
-	maxDeaf     = 3  // silences in a row that are put down to this process's own lateness
-	maxTheirs   = 16 // protocols of a member that an error lists
+	streamRate  = 2       // new streams a second from one member on one channel, sustained: the price of garbage
+	streamBurst = 16      // streams
+	maxGreeting = 1 << 10 // bytes
+	maxDeaf     = 3       // silences in a row that are put down to this process's own lateness
+	maxTheirs   = 16      // protocols of a member that an error lists
+
+	farewellRate  = 1 // farewells a second of one member on its way to the next roster, sustained; above it the connection is closed
+	farewellBurst = 8 // farewells
 )
 
 // Times.

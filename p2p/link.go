@@ -35,6 +35,8 @@ type link struct {
 	bad    *reports
 	no     *reports
 
+	farewells *rate.Limiter
+
 	life    context.Context // of the link: the host's, or until it is dismissed
 	dismiss context.CancelCauseFunc
 
@@ -51,13 +53,14 @@ func newLink(h *Host, m council.Member, p peer.ID) *link {
 	l := &link{
 		host: h, member: m.ID, peer: p,
 		wake: make(chan struct{}, 1), haste: make(chan struct{}, 1),
-		beats:   rate.NewLimiter(20, 40),
-		frames:  rate.NewLimiter(rate.Limit(h.tune.frameRate), frameBurst),
-		bytes:   rate.NewLimiter(byteRate, byteBurst),
-		bad:     newReports(5),
-		no:      newReports(1),
-		settled: make(chan struct{}),
-		seen:    Peer{Member: m.ID, Since: time.Now()},
+		beats:     rate.NewLimiter(20, 40),
+		frames:    rate.NewLimiter(rate.Limit(h.tune.frameRate), frameBurst),
+		bytes:     rate.NewLimiter(byteRate, byteBurst),
+		bad:       newReports(5),
+		farewells: rate.NewLimiter(farewellRate, farewellBurst),
+		no:        newReports(1),
+		settled:   make(chan struct{}),
+		seen:      Peer{Member: m.ID, Since: time.Now()},
 	}
 	l.life, l.dismiss = context.WithCancelCause(h.ctx)
 	for i := range l.boxes {
@@ -203,6 +206,9 @@ func (l *link) serve(ctx context.Context) error {
 		return err
 	}
 	defer pulse.Reset()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer context.AfterFunc(ctx, func() { pulse.Reset() })()
@@ -217,8 +223,8 @@ func (l *link) serve(ctx context.Context) error {
 	all.Wait()
 	err = context.Cause(ctx)
 	l.down(err)
-	if ctx := l.host.ctx; ctx.Err() == nil && !errors.Is(err, errRestarted) {
-		pulse.Conn().Close() // whatever broke, broke on it; another one may be there
+	if !errors.Is(err, errRestarted) && !errors.Is(err, errNext) {
+		l.hangUp(func() { pulse.Conn().Close() }) // whatever broke, broke on it; another one may be there
 	}
 	return err
 }

@@ -43,7 +43,7 @@ func TestChild(t *testing.T) {
 	if c.Lost > 0 {
 		tune.pulseEvery, tune.pulseLostTCP = c.Lost/4, c.Lost
 	}
-	h, err := newHost(context.Background(), HostConfig{Self: c.Who, Roster: tc.Roster, Key: tc.NodeKeys[c.Who], Listen: c.Listen, Peers: c.Peers}, tune)
+	h, err := newHost(context.Background(), HostConfig{Self: c.Who, Key: tc.NodeKeys[c.Who], Listen: c.Listen, Neighbours: Neighbours{Roster: tc.Roster, Peers: c.Peers}}, tune)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -143,7 +143,7 @@ func (c *Client) BeginRotation(ctx context.Context, s council.Succession, t api.
 }
 
 // AbortRotation implements api.Backend.
-func (c *Client) AbortRotation(ctx context.Context, r api.FreezeRequest) (api.Rotation, error) {
+func (c *Client) AbortRotation(ctx context.Context, r api.RefuseRequest) (api.Rotation, error) {
 	return ask[api.Rotation](ctx, c, http.MethodPost, "/v1/rotation/refuse", r)
 }
 

@@ -22,6 +22,7 @@ type turnover struct {
 	old, leavers, joiners, stay, next []*member
 	file                              string    // the succession
 	from                              time.Time // when it may take over
+	mark                              int       // on the tape of the one who begins it, before that
 }
 
 // changeTerm is step 9: two leave and two join. The shares of the key move to the new
@@ -152,6 +153,7 @@ func (s *story) arrive(ctx context.Context, t *turnover) error {
 
 // begin gives the succession to the node of one who stays.
 func (s *story) begin(ctx context.Context, t *turnover) error {
+	t.mark = t.stay[0].tape.mark()
 	_, err := t.stay[0].signer(ctx, "term", "begin", t.file)
 	return err
 }
@@ -347,7 +349,7 @@ func (s *story) strangers(ctx context.Context, t *turnover) error {
 		if err != nil {
 			return err
 		}
-		e, err := at.tape.await(ctx, 0, func(e api.Event) bool { return e.Kind == "refused" && strings.Contains(e.Text, card.Member.Peer) })
+		e, err := at.tape.await(ctx, t.mark, func(e api.Event) bool { return e.Kind == "refused" && strings.Contains(e.Text, card.Member.Peer) })
 		if err != nil {
 			return fmt.Errorf("wait for %s to refuse the node of %s: %w", at.id, m.id, err)
 		}

@@ -27,7 +27,7 @@ func TestStranger(t *testing.T) {
 	}
 	m := &member{id: me.ID, port: port}
 	h, err := p2p.NewHost(ctx, p2p.HostConfig{
-		Self: me.ID, Roster: c.Roster, Key: c.NodeKeys[me.ID], Listen: []string{m.address("tcp"), m.address("quic")}, Log: slog.New(slog.DiscardHandler),
+		Self: me.ID, Key: c.NodeKeys[me.ID], Listen: []string{m.address("tcp"), m.address("quic")}, Log: slog.New(slog.DiscardHandler), Neighbours: p2p.Neighbours{Roster: c.Roster},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -76,16 +76,38 @@ func (a *app) policyInForce(ctx context.Context, b api.Backend) []api.Check {
 	if err != nil || s.Policy == (common.Hash{}) {
 		return nil
 	}
+	c, err := a.load()
+	if err != nil {
+		return nil // what is wrong with it is said already
+	}
 	ch, m, err := a.filesInForce(s)
 	if err != nil {
-		return nil // what is wrong with them is said already
+		return nil // so is this
 	}
+	return []api.Check{judgedBy(s, c.Charter, ch, m)}
+}
+
+// judgedBy compares a charter, of a file, and a member's policy with what the daemon says
+// that it judges by.
+func judgedBy(s api.Status, path string, ch *policy.Charter, m *policy.Member) api.Check {
 	c := api.Check{Name: "policy in force", Outcome: api.OK, Detail: short(s.Policy)}
-	if h := policy.New(ch, m).Hash(); h != s.Policy {
+	h := policy.New(ch, m).Hash()
+	switch {
+	case h == s.Policy:
+	case s.Roster != nil && ch.Hash() != s.Roster.Charter: // to start anew would change nothing
+		c.Outcome = api.Warn
+		c.Detail, c.Hint = lacks(s.Roster.Charter, s.Roster.Version, path, ch)
+		if policy.Denying(ch, c.Detail, c.Hint).Hash() == s.Policy {
+			c.Outcome, c.Detail = api.Bad, "the daemon denies everything: "+c.Detail
+		} else { // it has it, and could not write the file for people
+			c.Detail = fmt.Sprintf("the daemon judges by charter %s, which it has kept; %s has %s", short(s.Roster.Charter), path, short(ch.Hash()))
+			c.Hint = "see that its data directory can be written, and start the daemon anew: it says where the charter in force lies"
+		}
+	default:
 		c.Outcome, c.Detail = api.Warn, fmt.Sprintf("the daemon judges by %s; the files say %s", short(s.Policy), short(h))
 		c.Hint = "'signer policy diff' shows what differs; start the daemon anew, and it judges all open proposals by the files"
 	}
-	return []api.Check{c}
+	return c
 }
 
 // filesInForce are the charter and the member's policy that the daemon would judge by
@@ -119,13 +141,17 @@ func looseDir(dir string) error {
 	return nil
 }
 
-// usable reports whether the rosters are sound and the last one is in force.
+// usable reports whether the rosters are sound, and the last one whose day has come is
+// in force: who is to join has the next one in its files, too.
 func (a *app) usable(l council.Lineage) error {
-	now, err := sound(l)
-	if err != nil {
+	if _, err := sound(l); err != nil {
 		return err
 	}
-	return now.InForce(a.unix())
+	n := len(l.Steps)
+	for n > 0 && l.Steps[n-1].Effective > a.unix() {
+		n--
+	}
+	return rostersIn(l)[n].InForce(a.unix())
 }
 
 // walletsIn finds go-ethereum key files of the member's own wallet.

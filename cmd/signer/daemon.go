@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/millicent-one/signer/agenda"
@@ -33,7 +34,7 @@ const (
 // runDaemon runs this member's node until ctx ends. When another roster has taken
 // over, the node is made anew under it, from the same disk, as after a restart: what a
 // crash does in the middle of a rotation and what a rotation does take one path. The
-// keystore stays open, since nobody may be there to unlock it.
+// keystore stays open, since nobody may be there to unlock it, and so do the connections.
 func (a *app) runDaemon(ctx context.Context, c *configs.Loaded, log *slog.Logger) (err error) {
 	unlocked := lockMemory() // before there is a secret in it
 	p, err := a.prepare(c)
@@ -65,16 +66,37 @@ type household struct {
 	unix   func() uint64
 	chains []*chain.Client
 	dialed bool
+	host   *p2p.Host // nil before the first roster
 
-	standing node.Standing // as it was when the last node was made
+	standing node.Standing // as the last node has left it
 	sound    node.Sound
 }
 
 func (d *household) close() error {
+	var err error
+	if d.host != nil {
+		err = d.host.Close()
+	}
 	for _, ch := range d.chains {
 		ch.Close()
 	}
-	return d.store.Close()
+	return errors.Join(err, d.store.Close())
+}
+
+// connect opens the network, or goes on under another roster with what is open: who stays
+// need not be dialed again, and meanwhile nobody can sign.
+func (d *household) connect(ctx context.Context, network common.Hash, with p2p.Neighbours) error {
+	var host *p2p.Host
+	var err error
+	if d.host == nil {
+		host, err = p2p.NewHost(ctx, p2p.HostConfig{Self: d.self(), Network: network, Key: d.key, Listen: d.config.Listen, Log: d.log, Neighbours: with})
+	} else {
+		host, err = d.host.Next(with)
+	}
+	if err == nil {
+		d.host = host
+	}
+	return err
 }
 
 // live puts the rooms together and runs the node under one roster. What is opened
@@ -122,20 +144,16 @@ func (d *household) live(ctx context.Context) (err error) {
 		}
 		d.dialed, d.warnings = true, append(d.warnings, away...)
 	}
-	network := book.Network()
-	host, err := p2p.NewHost(ctx, p2p.HostConfig{
-		Self: d.self(), Roster: at.roster, Guests: at.guests, Network: network, Key: d.key, Listen: c.Listen,
-		Peers: d.overrides(at, standing), Records: d.reachable(at.roster, standing), Log: d.log,
-	})
+	err = d.connect(ctx, book.Network(), p2p.Neighbours{
+		Roster: at.roster, Guests: at.guests, Peers: d.overrides(at, standing), Records: d.reachable(at.roster, standing)})
 	if err != nil {
 		return err
 	}
-	defer closing(host)
 	gas, fee := emergencyCost(by.charter)
 	n, err := node.New(node.Config{
-		Self: d.self(), Roster: at.roster, First: first, Profile: council.Millicent, Peer: d.peer, Guests: at.guests, Admit: host.Admit,
+		Self: d.self(), Roster: at.roster, First: first, Profile: council.Millicent, Peer: d.peer, Guests: at.guests, Admit: d.host.Admit,
 		Charter: by.charter, Policy: by.policy, Texts: []policy.CharterText{by.text, d.text},
-		Transport: host, Journal: book, Keystore: d.store, Chains: d.chains, Key: d.key, Hooks: hooksOf(c.Hooks), Timing: timingOf(c.Waits),
+		Transport: d.host, Journal: book, Keystore: d.store, Chains: d.chains, Key: d.key, Hooks: hooksOf(c.Hooks), Timing: timingOf(c.Waits),
 		Standing: standing, Sound: &d.sound,
 		Spare:    c.Keygen.Spare,
 		Rehearse: c.Rehearse.Every,
@@ -146,7 +164,8 @@ func (d *household) live(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.log.Info("running", "member", c.Member, "roster", at.roster.Version, "listen", host.ListenAddrs(), "socket", c.Socket)
+	d.log.Info("running", "member", c.Member, "roster", at.roster.Version, "listen", d.host.ListenAddrs(), "socket", c.Socket)
+	defer func() { d.standing = n.Standing() }()
 	return n.Run(ctx, func(ctx context.Context) error { return api.NewServer(n, d.log).Serve(ctx, socket) })
 }
 

@@ -345,13 +345,13 @@ func (n *fakeNode) BeginRotation(_ context.Context, s council.Succession, t api.
 	return n.rotation, nil
 }
 
-func (n *fakeNode) AbortRotation(_ context.Context, r api.FreezeRequest) (api.Rotation, error) {
+func (n *fakeNode) AbortRotation(_ context.Context, r api.RefuseRequest) (api.Rotation, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.rotation.Stage == "" {
-		return n.rotation, api.Failf(api.Conflict, "see 'signer term status'", "this node can't refuse: there is nothing to abort")
+		return n.rotation, api.Failf(api.Conflict, "see 'signer term status'", "nothing was refused: there is nothing to abort")
 	}
-	n.rotation.Stage, n.rotation.Text, n.rotation.Missing = "aborted", "enough members refuse: "+r.Reason, nil
+	n.rotation.Stage, n.rotation.Text, n.rotation.Missing = "aborted", "enough members refuse: "+r.Reason+", roster "+r.Roster, nil
 	return n.rotation, nil
 }
 

@@ -56,9 +56,15 @@ func (p *parts) judging(at place, s node.Standing, book *journal.Journal) (judgi
 		return judging{}, council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(want), c.Charter, short(p.charter.Hash())),
 			"get the charter that the members signed for")
 	}
-	why := fmt.Sprintf("this node does not have charter %s, which roster %d names; %s has %s", want.Hex(), at.roster.Version, c.Charter, short(p.charter.Hash()))
-	hint := "it asks the other nodes for it; or get the file from another member, name it under 'charter' in signer.yaml, and start the daemon anew"
+	why, hint := lacks(want, at.roster.Version, c.Charter, p.charter)
 	return judging{charter: p.charter, policy: policy.Denying(p.charter, why, hint), text: p.text, warnings: []string{why + ": it follows and signs nothing; " + hint}}, nil
+}
+
+// lacks says that this node does not have the charter that the roster in force names, and
+// what is to be done.
+func lacks(want common.Hash, roster uint64, path string, own *policy.Charter) (why, hint string) {
+	return fmt.Sprintf("this node does not have charter %s, which roster %d names; %s has %s", want.Hex(), roster, path, short(own.Hash())),
+		"it asks the other nodes for it; or get the file from another member, name it under 'charter' in signer.yaml, and start the daemon anew"
 }
 
 // kept are the rosters behind those of signer.yaml that the daemon has put beside the

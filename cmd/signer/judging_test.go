@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
+	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
@@ -100,6 +101,29 @@ func TestJudging(t *testing.T) {
 	by, err = parts(plain).judging(place{roster: two}, switched, book)
 	if d := verdict(by); err != nil || d.Allow || !strings.Contains(d.Reason, two.Charter.Hex()) || d.Hint == "" || len(by.warnings) != 1 {
 		t.Errorf("without the charter in force: %+v, %v, %v", d, by.warnings, err)
+	}
+	files, err := old.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := policy.LoadMember("policy.yaml", []byte(plain), files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := func(roster council.Roster, h common.Hash) api.Check {
+		return judgedBy(api.Status{Policy: h, Roster: &api.Roster{Version: roster.Version, Charter: roster.Charter}}, config.Charter, files, m)
+	}
+	if c := says(two, by.policy.Hash()); c.Outcome != api.Bad || !strings.Contains(c.Detail, "denies everything: this node does not have charter "+two.Charter.Hex()) || c.Hint != verdict(by).Hint {
+		t.Errorf("the doctor without the charter in force: %+v", c)
+	}
+	if c := says(two, common.Hash{1}); c.Outcome != api.Warn || !strings.Contains(c.Detail, "which it has kept") || c.Hint == "" {
+		t.Errorf("the doctor without the file of the charter in force: %+v", c)
+	}
+	if c := says(first, common.Hash{1}); c.Outcome != api.Warn || !strings.Contains(c.Hint, "start the daemon anew") {
+		t.Errorf("the doctor with other rules in the files: %+v", c)
+	}
+	if c := says(first, policy.New(files, m).Hash()); c.Outcome != api.OK {
+		t.Errorf("the doctor with the rules of the files: %+v", c)
 	}
 	b, err := rlp.EncodeToBytes(next) // as a node keeps it
 	if err == nil {

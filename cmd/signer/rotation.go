@@ -135,19 +135,23 @@ each should do.
 }
 
 func (a *app) termAbort() *cobra.Command {
-	var reason string
+	var x api.RefuseRequest
 	var yes bool
 	cmd := &cobra.Command{
-		Use:   "abort --reason TEXT",
-		Short: "Refuse the succession that this node works for, for good",
-		Long: `Refuse the succession that this node works for. The refusal is signed and can't be
-taken back: this node will never lock for it. As many refusals as sign together end
-it for all, and the council goes on under the old roster. A node that has locked
-can't refuse any more, and neither can anybody once so many have locked that an
-abort can't come about.`,
-		Args: cobra.NoArgs,
+		Use:   "abort --reason TEXT [--roster HASH]",
+		Short: "Refuse a succession that is agreed on, for good",
+		Long: `Refuse a succession that is agreed on. The refusal is signed and can't be taken back:
+this node will never lock for it. As many refusals as sign together end it for all,
+and the council goes on under the old roster. A node that has locked for it can't
+refuse it any more, and neither can anybody once so many have locked that an abort
+can't come about.
+
+Where several are agreed on, --roster says which: the hash of the roster that it leads
+to, as 'signer term show' prints it, or its first digits, eight at least. Without it
+you are told which there are.`,
+		Example: "  signer term abort --reason 'the wrong day'\n  signer term abort --reason 'the other one first' --roster 0x5f3a91c2",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			x := api.FreezeRequest{Reason: reason}
 			if err := x.Check(); err != nil {
 				return err
 			}
@@ -155,7 +159,11 @@ abort can't come about.`,
 			if err != nil {
 				return err
 			}
-			if err := a.typed(yes, "abort", "This node refuses the succession for good.", "nothing was done"); err != nil {
+			what := "the succession"
+			if x.Roster != "" {
+				what += " to the roster " + x.Roster
+			}
+			if err := a.typed(yes, "abort", fmt.Sprintf("This node refuses %s for good.", what), "nothing was done"); err != nil {
 				return err
 			}
 			r, err := c.AbortRotation(cmd.Context(), x)
@@ -165,7 +173,8 @@ abort can't come about.`,
 			return a.showRotation(r)
 		},
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why; all members read it")
+	cmd.Flags().StringVar(&x.Reason, "reason", "", "why; all members read it")
+	cmd.Flags().StringVar(&x.Roster, "roster", "", "which, by the hash of its roster, if several are agreed on")
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
 	return cmd
 }

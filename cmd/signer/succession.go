@@ -11,6 +11,7 @@ import (
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/rosterfile"
+	"github.com/millicent-one/signer/policy"
 )
 
 // succession reads one that may follow the roster before it in the chain. What this
@@ -91,31 +92,55 @@ func whatChanges(s council.Succession, old council.Roster) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// noteAmendment says what it takes to go from the charter of a roster to another one,
-// where the files of both are on this machine.
-func (a *app) noteAmendment(old council.Roster, f charterFlags) {
-	if f.charter == "" {
-		return
-	}
-	next, err := loadCharter(f.charter, f.actions)
-	if err != nil || next.Hash() == old.Charter {
-		return
+// amendment is what it takes to go from the charter of a roster to that of a succession.
+// It is known where the files of both are on this machine; else the approvals are the most
+// that the charter in force may ask for, as far as that one is here.
+func (a *app) amendment(s council.Succession, old council.Roster, f charterFlags) (takes policy.Amendment, known bool) {
+	takes.Approvals = old.Threshold
+	if s.Roster.Charter == old.Charter {
+		return takes, true
 	}
 	c, err := a.load()
 	if err != nil {
-		return
+		return takes, false
 	}
-	now, err := loadCharter(c.Charter, c.Actions)
-	if err != nil || now.Hash() != old.Charter {
-		if _, now = a.keptCharter(old.Version, old.Charter); now == nil {
-			return
+	named := func(f charterFlags, h common.Hash) *policy.Charter {
+		if ch, err := loadCharter(f.charter, f.actions); err == nil && ch.Hash() == h {
+			return ch
 		}
+		return nil
 	}
-	takes := now.Amend(next)
-	a.note("%-10s %s ('signer policy diff' shows what changes)", "takes", takes.Text())
+	own := charterFlags{c.Charter, c.Actions}
+	now, next := named(own, old.Charter), named(own, s.Roster.Charter)
+	if now == nil {
+		_, now = a.keptCharter(old.Version, old.Charter)
+	}
+	if f.charter != "" && next == nil {
+		next = named(f, s.Roster.Charter)
+	}
+	switch {
+	case now == nil:
+		return takes, false
+	case next == nil:
+		takes.Approvals = max(takes.Approvals, now.AmendApprovals())
+		return takes, false
+	}
+	return now.Amend(next), true
 }
 
-func (a *app) showSuccession(s council.Succession, old council.Roster, path string) error {
+// noteAmendment says what it takes, if another charter comes and the files say it.
+func (a *app) noteAmendment(s council.Succession, old council.Roster, f charterFlags) {
+	if takes, known := a.amendment(s, old, f); known && s.Roster.Charter != old.Charter {
+		a.note("%-10s %s ('signer policy diff' shows what changes)", "takes", takes.Text())
+	}
+}
+
+// agreed reports whether nobody's word is missing, approvals for another charter included.
+func agreed(g council.Agreement, takes policy.Amendment) bool {
+	return g.Complete() == nil && len(g.Approved) >= takes.Approvals
+}
+
+func (a *app) showSuccession(s council.Succession, old council.Roster, path string, f charterFlags) error {
 	g, err := s.Agreement(old)
 	if err != nil {
 		return err
@@ -133,14 +158,20 @@ func (a *app) showSuccession(s council.Succession, old council.Roster, path stri
 		Joiners   []council.Member   `json:"joiners"`
 		Leavers   []council.Member   `json:"leavers"`
 		Approved  []council.MemberID `json:"approved"`
+		Want      int                `json:"want"` // approvals; at most, while the charter that it brings is not here
 		Open      []council.MemberID `json:"open"`
 		Accepted  []council.MemberID `json:"accepted"`
 		Waiting   []council.MemberID `json:"waiting"`
 		Complete  bool               `json:"complete"`
 		Roster    council.Roster     `json:"roster"`
 	}
-	done := g.Complete() == nil
-	return a.print(view{path, h, s.Effective, c.Reshares(), c.Joiners, c.Leavers, g.Approved, g.Open, g.Accepted, g.Waiting, done, s.Roster}, func(w io.Writer) {
+	args := path // of the commands that bring the step on
+	if c.Charter {
+		args += " --charter FILE"
+	}
+	takes, known := a.amendment(s, old, f)
+	done, want := agreed(g, takes), takes.Approvals
+	return a.print(view{path, h, s.Effective, c.Reshares(), c.Joiners, c.Leavers, g.Approved, want, g.Open, g.Accepted, g.Waiting, done, s.Roster}, func(w io.Writer) {
 		shares := "stay as they are"
 		switch {
 		case c.Refreshes():
@@ -149,7 +180,10 @@ func (a *app) showSuccession(s council.Succession, old council.Roster, path stri
 			shares = "are made anew: who leaves or moves has one, who comes in has none"
 		}
 		fmt.Fprintf(w, "Roster %d, from %s on\nhash       %s\nfollows    %s\nshares     %s\n\n%s\n\n", s.Roster.Version, instant(s.Effective), h.Hex(), s.Roster.Prev.Hex(), shares, whatChanges(s, old))
-		fmt.Fprintf(w, "approved   %d of %d: %s\n", len(g.Approved), g.Want, dash(join(g.Approved)))
+		fmt.Fprintf(w, "approved   %d of %d: %s\n", len(g.Approved), want, dash(join(g.Approved)))
+		if !known {
+			fmt.Fprintf(w, "takes      %s; with both charters here (--charter FILE for the new one) it is known\n", takesUnknown(want, old.Threshold))
+		}
 		if len(g.Accepted)+len(g.Waiting) > 0 {
 			fmt.Fprintf(w, "accepted   %d of %d: %s\n", len(g.Accepted), len(g.Accepted)+len(g.Waiting), dash(join(g.Accepted)))
 		}
@@ -159,14 +193,22 @@ func (a *app) showSuccession(s council.Succession, old council.Roster, path stri
 			if len(c.Joiners) > 0 {
 				fmt.Fprintln(w, "Who joins puts it under 'successions' in signer.yaml and starts the daemon.")
 			}
-			fmt.Fprintf(w, "Then one member of the old roster runs 'signer term begin %s'.\n", path)
-		case len(g.Approved) < g.Want:
-			fmt.Fprintf(w, "\n%d more of %s run 'signer term approve %s'.\n", g.Want-len(g.Approved), join(g.Open), path)
+			fmt.Fprintf(w, "Then one member of the old roster runs 'signer term begin %s'.\n", args)
+		case len(g.Approved) < want:
+			fmt.Fprintf(w, "\n%d more of %s run 'signer term approve %s'.\n", want-len(g.Approved), join(g.Open), args)
 		}
 		if len(g.Waiting) > 0 {
-			fmt.Fprintf(w, "\nStill to accept: %s, each with 'signer term accept %s'.\n", join(g.Waiting), path)
+			fmt.Fprintf(w, "\nStill to accept: %s, each with 'signer term accept %s'.\n", join(g.Waiting), args)
 		}
 	})
+}
+
+// takesUnknown says of how many approvals is known only within which bounds they are.
+func takesUnknown(most, least int) string {
+	if most > least {
+		return fmt.Sprintf("%d approvals, or %d if it is shown to tighten only", most, least)
+	}
+	return fmt.Sprintf("%d approvals, or more if the charter in force asks for them", least)
 }
 
 func instant(u uint64) string { return time.Unix(int64(u), 0).UTC().Format(time.RFC3339) }

@@ -15,8 +15,8 @@ func (a *app) termCmd() *cobra.Command {
 		Short: "Change the council: who leaves, who joins; the address stays",
 		Long: `Change the council. A succession is a file that goes from hand to hand, as the first
 roster did: one proposes it, at least four members approve of it with their wallets,
-and everyone who comes in accepts it: joiners, and members with a new wallet or a new
-node. 'roster verify' checks the whole chain.
+and everyone who comes in accepts it: joiners, and members with a new wallet. 'roster
+verify' checks the whole chain.
 
 Then one member gives it to the own daemon ('term begin'), and the nodes carry it out
 by themselves. 'term status' says how far they are. The address stays the same.
@@ -47,13 +47,16 @@ func (a *app) termShow() *cobra.Command {
 		Short: "Check a succession and say whose word is missing",
 		Args:  cobra.ExactArgs(1),
 	}
+	var f charterFlags
+	f.add(cmd, "the charter that it brings, to say how many have to approve (default: this node's, if it is that one)")
 	after := afterFlag(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		s, old, err := a.succession(args[0], *after)
 		if err != nil {
 			return err
 		}
-		return a.showSuccession(s, old, args[0])
+		a.noteAmendment(s, old, f)
+		return a.showSuccession(s, old, args[0], f)
 	}
 	return cmd
 }
@@ -79,8 +82,11 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 		if err != nil {
 			return err
 		}
-		if err := a.sameCharter(own, s.Roster.Charter); err != nil {
-			return err
+		// Where the charter stays, what the daemon has kept of it does.
+		if _, kept := a.keptCharter(old.Version, s.Roster.Charter); kept == nil || charter != "" {
+			if err := a.sameCharter(own, s.Roster.Charter); err != nil {
+				return err
+			}
 		}
 		doc, err := s.Document(old)
 		if err != nil {
@@ -102,7 +108,8 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 			return usagef("name yourself with --member: "+join(ids(from)), "%q has nothing to %s here", member, verb)
 		}
 		a.note("%s", whatChanges(s, old))
-		a.noteAmendment(old, charterFlags{own.charter, own.actions})
+		files := charterFlags{own.charter, own.actions}
+		a.noteAmendment(s, old, files)
 		wal, err := w.wallet(a)
 		if err != nil {
 			return err
@@ -118,10 +125,11 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 		if err := saveSuccession(args[0], s); err != nil {
 			return err
 		}
-		if g, err := s.Agreement(old); start && err == nil && g.Complete() == nil {
+		takes, _ := a.amendment(s, old, files)
+		if g, err := s.Agreement(old); start && err == nil && agreed(g, takes) {
 			return a.begin(cmd, s, charterFlags{charter, own.actions})
 		}
-		return a.showSuccession(s, old, args[0])
+		return a.showSuccession(s, old, args[0], files)
 	}
 	w.add(cmd)
 	cmd.Flags().BoolVar(&start, "begin", false, "if nobody's word is missing any more, give it to this node's daemon, as 'term begin' does")
@@ -164,7 +172,7 @@ func (a *app) termMerge() *cobra.Command {
 		if err := saveSuccession(out, all); err != nil {
 			return err
 		}
-		return a.showSuccession(all, old, out)
+		return a.showSuccession(all, old, out, charterFlags{})
 	}
 	cmd.Flags().StringVar(&out, "out", "", "file to write")
 	if err := cmd.MarkFlagRequired("out"); err != nil {

@@ -59,6 +59,9 @@ func (a *app) termPropose() *cobra.Command {
 		case refresh && !c.Refreshes():
 			return usagef("leave --refresh away, or make it a step of its own", "a refresh changes nothing but the shares; here something else changes, too")
 		}
+		if err := c.Rewires(); err != nil {
+			return err
+		}
 		if s.Effective, err = a.takesOver(effective, c, l); err != nil {
 			return err
 		}
@@ -77,8 +80,8 @@ func (a *app) termPropose() *cobra.Command {
 		if err := saveSuccession(out, s); err != nil {
 			return err
 		}
-		a.noteAmendment(old, charterFlags{charter, actions})
-		return a.showSuccession(s, old, out)
+		a.noteAmendment(s, old, charterFlags{charter, actions})
+		return a.showSuccession(s, old, out, charterFlags{charter, actions})
 	}
 	fs := cmd.Flags()
 	fs.StringSliceVar(&leave, "leave", nil, "a member who leaves")
