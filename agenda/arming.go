@@ -1,12 +1,69 @@
 package agenda
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/millicent-one/signer/council"
 )
+
+// callForSlots calls for what is missing in the sets that this node leads.
+func (a *Agenda) callForSlots() {
+	s := a.standby
+	for _, set := range s.inTurn() {
+		all, failing := s.underway(a.self)
+		if all >= MaxArming {
+			return
+		}
+		if set.fails > 0 && failing >= MaxArming-1 {
+			continue
+		}
+		if set.leader != a.self || set.taken() || len(set.slots) >= s.Depth || !a.allOnline(set.members) || !a.due(set.rest, 0) {
+			continue
+		}
+		set.call = &armCall{random: s.random(), answers: map[council.MemberID]common.Hash{}, at: a.now}
+		set.tried = a.now
+		a.at(a.now.Add(a.timing.Hold))
+		a.toSet(set, ArmCall{Signers: set.members, Call: set.call.random, Have: set.have()})
+	}
+}
+
+// inTurn orders the sets as they are to be tried. A member that makes sets fail has a
+// part in each of them: so those that have not failed go first, and find a place whatever
+// the others do. Among equals that goes first whose members have had the least trouble,
+// then that which was not tried for longest: what one member
+// can hold up by silence is the first tries.
+func (s *standby) inTurn() []*signerSet {
+	return slices.SortedStableFunc(slices.Values(s.sets), func(x, y *signerSet) int {
+		return cmp.Or(cmp.Compare(s.troubles(x), s.troubles(y)), cmp.Compare(x.fails, y.fails), x.tried.Compare(y.tried))
+	})
+}
+
+// troubles is how often sets with the worst member of this one have failed.
+func (s *standby) troubles(set *signerSet) (most int) {
+	for _, m := range set.members {
+		most = max(most, s.trouble[m])
+	}
+	return most
+}
+
+// underway counts the slots that are being made under a leader, and those of sets that
+// failed before. Each leader has its own room: one that calls for more than it should
+// takes none from the others. A pledge takes no room: a leader that was refused by
+// somebody begins nothing, and does not say so.
+func (s *standby) underway(leader council.MemberID) (all, failing int) {
+	for _, set := range s.sets {
+		if set.leader == leader && (set.call != nil || set.arming != (council.SessionID{})) {
+			all++
+			if set.fails > 0 {
+				failing++
+			}
+		}
+	}
+	return all, failing
+}
 
 // armCalled answers the leader of a set. What the leader lacks is of no use to
 // anyone; what this node lacks it says, so that the leader drops it.
@@ -18,8 +75,9 @@ func (a *Agenda) armCalled(from council.MemberID, m ArmCall) {
 	a.keepOnly(set, m.Have)
 	set.pledge = nil // the leader has given that call up
 	answer := ArmAnswer{Signers: set.members, Call: m.Call, Have: set.have()}
+	all, _ := a.standby.underway(from)
 	wanted := a.genesis != nil && a.watching == "" && !a.busy() && len(set.slots) < a.standby.Depth &&
-		!set.taken() && a.standby.underway(from) < MaxArming && a.due(set.rest, 0)
+		!set.taken() && all < MaxArming && a.due(set.rest, 0)
 	if wanted {
 		set.pledge = &armPledge{call: m.Call, random: a.standby.random(), at: a.now}
 		a.at(a.now.Add(a.timing.Hold))
@@ -69,6 +127,9 @@ func (a *Agenda) armBegun(from council.MemberID, m ArmBegin) {
 		return
 	}
 	set.pledge = nil
+	if all, _ := a.standby.underway(from); all >= MaxArming {
+		return // an honest leader counts as this node does
+	}
 	a.arm(set, m.Randoms)
 }
 

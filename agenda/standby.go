@@ -37,6 +37,8 @@ type standby struct {
 	toldAt time.Time
 	quiet  time.Time // the last time that live work was seen
 	shown  int       // sets that people were told are warm
+	// how often sets with a member have failed since one of them was made
+	trouble map[council.MemberID]int
 }
 
 // signerSet is one set of signers with this node among them.
@@ -49,10 +51,11 @@ type signerSet struct {
 	pledge  *armPledge  // this node has answered another's call
 	arming  council.SessionID
 	since   time.Time // of arming
+	tried   time.Time // the last call of this node's
 	silent  Waits     // in it
 	rest    time.Time // not before: the last try failed
-	fails   int
-	lost    int // slots in a row that another member said it had lost
+	fails   int       // in a row
+	lost    int       // slots in a row that another member said it had lost
 }
 
 type readySlot struct {
@@ -72,7 +75,7 @@ type armPledge struct {
 }
 
 func newStandby(self council.MemberID, r council.Roster, c Standby) *standby {
-	s := &standby{Standby: c, byKey: map[string]*signerSet{}, bits: map[council.MemberID][]byte{}}
+	s := &standby{Standby: c, byKey: map[string]*signerSet{}, bits: map[council.MemberID][]byte{}, trouble: map[council.MemberID]int{}}
 	if c.Depth <= 0 || choose(len(r.Members), r.Threshold) > MaxSets {
 		s.Depth = 0
 		return s
@@ -107,6 +110,9 @@ func (a *Agenda) tendStandby() {
 	if s.Depth == 0 {
 		return
 	}
+	if s.quiet.IsZero() {
+		s.quiet = a.now // the others may only just have started, too
+	}
 	if a.busy() {
 		// Nothing of this is urgent, and somebody waits for a signature.
 		s.quiet = a.now
@@ -124,17 +130,7 @@ func (a *Agenda) tendStandby() {
 	if a.genesis == nil || a.watching != "" || !a.due(s.quiet, a.timing.Quiet) {
 		return
 	}
-	for _, set := range s.sets {
-		if s.underway(a.self) >= MaxArming {
-			return
-		}
-		if set.leader != a.self || set.taken() || len(set.slots) >= s.Depth || !a.allOnline(set.members) || !a.due(set.rest, 0) {
-			continue
-		}
-		set.call = &armCall{random: s.random(), answers: map[council.MemberID]common.Hash{}, at: a.now}
-		a.at(a.now.Add(a.timing.Hold))
-		a.toSet(set, ArmCall{Signers: set.members, Call: set.call.random, Have: set.have()})
-	}
+	a.callForSlots()
 }
 
 // busy reports whether something is being signed, or will be at any moment.
@@ -165,18 +161,6 @@ func (a *Agenda) toSet(set *signerSet, m Message) {
 	}
 }
 
-// underway counts the slots that are being made under a leader. Each has its own
-// room: one that calls for more than it should takes none from the others.
-func (s *standby) underway(leader council.MemberID) int {
-	n := 0
-	for _, set := range s.sets {
-		if set.leader == leader && set.taken() {
-			n++
-		}
-	}
-	return n
-}
-
 func (s *signerSet) taken() bool {
 	return s.call != nil || s.pledge != nil || s.arming != (council.SessionID{})
 }
@@ -200,7 +184,7 @@ func (a *Agenda) expireSlots(set *signerSet) {
 	})
 	if c := set.call; c != nil && a.due(c.at, a.timing.Hold) {
 		set.call = nil
-		set.later(a.now)
+		a.standby.later(set, a.now)
 	}
 	if p := set.pledge; p != nil && a.due(p.at, a.timing.Hold) {
 		set.pledge = nil
@@ -212,14 +196,18 @@ func (a *Agenda) expireSlots(set *signerSet) {
 		}
 		a.do(Abort{Session: set.arming}, Notify{What: "arming-failed", Text: text, Waiting: set.silent.Waiting})
 		set.arming = council.SessionID{}
-		set.later(a.now)
+		a.standby.later(set, a.now)
 	}
 }
 
-// later spaces out what keeps failing.
-func (s *signerSet) later(now time.Time) {
-	s.fails = min(s.fails+1, 6)
-	s.rest = now.Add(time.Second << s.fails)
+// later spaces out what keeps failing, up to a quarter of an hour: far longer than a try
+// that fails by silence.
+func (s *standby) later(set *signerSet, now time.Time) {
+	set.fails = min(set.fails+1, 10)
+	set.rest = now.Add(time.Second << set.fails)
+	for _, m := range set.members {
+		s.trouble[m]++
+	}
 }
 
 // signerSetOf finds a set of this node's by its members, sorted.
@@ -292,6 +280,9 @@ func (a *Agenda) slotReady(ev SlotArmed) {
 	}
 	set.arming = council.SessionID{}
 	set.fails = 0
+	for _, m := range set.members {
+		delete(a.standby.trouble, m)
+	}
 	set.slots = append(set.slots, readySlot{ev.Session, a.now})
 }
 
@@ -302,7 +293,7 @@ func (a *Agenda) armFailed(ev Failed) bool {
 		return false
 	}
 	set.arming = council.SessionID{}
-	set.later(a.now)
+	a.standby.later(set, a.now)
 	text := fmt.Sprintf("slot of %s: %v%s", council.Names(set.members), ev.Err, blame(ev))
 	a.do(Notify{What: "arming-failed", Text: clip(text)})
 	return true
@@ -346,6 +337,7 @@ func (a *Agenda) standbyWithout(m council.MemberID, forgotten bool) {
 		set.call, set.pledge = nil, nil
 		if set.arming != (council.SessionID{}) {
 			a.do(Abort{Session: set.arming})
+			a.standby.later(set, a.now) // or who leaves in the middle of each would cost more than who is silent
 			set.arming = council.SessionID{}
 		}
 		if forgotten {

@@ -1,6 +1,7 @@
 package agenda_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -19,6 +20,9 @@ type arming struct {
 // arm joins a session; when all have, the slot is ready everywhere a moment
 // later.
 func (w *world) arm(n *member, e agenda.Arm) {
+	if w.mute[n.id] {
+		return
+	}
 	x := w.armings[e.Session]
 	if x == nil {
 		x = &arming{signers: e.Signers, joined: map[council.MemberID]bool{}}
@@ -179,6 +183,60 @@ func TestSlotsDieWithProcessAndTime(t *testing.T) {
 		if w.nodes["core-3"].slots[id] {
 			t.Fatalf("slot %s is older than it may be", id.Short())
 		}
+	}
+}
+
+// Who pledges itself and then says nothing keeps nobody else's slots from being made:
+// all sets without it are warm soon, and a slot that is spent there is made again at once,
+// however long it has gone on.
+func TestSilentMemberStarvesNobody(t *testing.T) {
+	type row struct {
+		mute []council.MemberID
+		warm int           // sets that are left
+		soon time.Duration // after so many tries by silence as one leader has places for
+	}
+	var rows []row
+	for i, m := range everyone {
+		rows = append(rows, row{[]council.MemberID{m}, 15, 5 * time.Minute}, row{[]council.MemberID{m, everyone[(i+1)%7]}, 5, 9 * time.Minute})
+	}
+	for i, c := range rows {
+		t.Run(council.Names(c.mute), func(t *testing.T) {
+			w := newWarmWorld(t, 240+uint64(i), 1)
+			w.mute = map[council.MemberID]bool{}
+			var honest []council.MemberID
+			for _, m := range everyone {
+				if w.mute[m] = slices.Contains(c.mute, m); !w.mute[m] {
+					honest = append(honest, m)
+				}
+			}
+			warm := func() bool {
+				return !slices.ContainsFunc(honest, func(m council.MemberID) bool { return w.nodes[m].agenda.Warm().Ready != c.warm })
+			}
+			began := w.now
+			if !w.run(c.soon, warm) {
+				t.Fatalf("%d sets are warm; %d could be", w.nodes[honest[0]].agenda.Warm().Ready, c.warm)
+			}
+			t.Logf("warm after %s", w.now.Sub(began))
+			w.run(20*time.Minute, func() bool { return false })
+			if !warm() {
+				t.Fatal("the slots were not kept")
+			}
+			made := w.warm
+			id := w.propose(honest[0], "pause", "protocol")
+			w.run(5*time.Second, w.known(id))
+			for _, m := range honest[:4] {
+				w.approve(m, id)
+			}
+			if !w.run(time.Minute, w.minedBy(id)) {
+				w.fail(id)
+			}
+			if w.warm == made || warm() {
+				t.Fatal("no slot was spent")
+			}
+			if !w.run(10*time.Second, warm) {
+				t.Error("the slot that was spent is not made again")
+			}
+		})
 	}
 }
 

@@ -57,8 +57,9 @@ type world struct {
 
 	depth   int // of standby
 	armings map[council.SessionID]*arming
-	bound   map[string]common.Hash // the digest that a member's part of a slot was fired for
-	warm    int                    // sessions that fired a slot
+	mute    map[council.MemberID]bool // who pledges itself to slots and never joins
+	bound   map[string]common.Hash    // the digest that a member's part of a slot was fired for
+	warm    int                       // sessions that fired a slot
 
 	first *council.Roster               // that the key was made under, if it is another; for the start of nodes, too
 	words map[council.SessionID]*spoken // sessions over a proclamation

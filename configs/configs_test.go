@@ -173,6 +173,12 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"unlock", minimal + "unlock: {identity-file: a, passphrase-file: b}\n", "both identity-file and passphrase-file"},
 		{"rehearsals too often", minimal + "rehearse: {every: 1s}\n", "every 1s: want 10s to 168h0m0s"},
 		{"rehearsals too seldom", minimal + "rehearse: {every: 200h}\n", "signer.yaml:5:19: every 200h0m0s"},
+		{"standby takes nothing", minimal + "standby: {cpu: 0}\n", "signer.yaml:5:16: cpu 0: want 1 to 100"},
+		{"standby takes more than all", minimal + "standby: {cpu: 101}\n", "signer.yaml:5:16: cpu 101: want 1 to 100"},
+		{"standby under an hour", minimal + "standby: {ttl: 59m59s}\n", "signer.yaml:5:16: ttl 59m59s: want 1h0m0s to 720h0m0s"},
+		{"standby over a month", minimal + "standby: {ttl: 721h}\n", "signer.yaml:5:16: ttl 721h0m0s: want 1h0m0s to 720h0m0s"},
+		{"standby too deep", minimal + "standby: {depth: 9}\n", "signer.yaml:5:18: depth 9: want 0 to 8"},
+		{"standby below nothing", minimal + "standby: {depth: -1}\n", "signer.yaml:5:18: depth -1: want 0 to 8"},
 		{"negative", minimal + "gas: {min-emergencies: -1}\n", "not negative"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -182,6 +188,20 @@ func TestMistakesAreNamed(t *testing.T) {
 				t.Fatalf("got %v\nwant %s", err, c.says)
 			}
 		})
+	}
+}
+
+// What standby may take at most and at least, and what it takes where nothing is said.
+func TestStandbyBounds(t *testing.T) {
+	for text, want := range map[string]Standby{
+		"":                                       {Depth: 1, CPU: 25, TTL: 12 * time.Hour},
+		"standby: {depth: 0, cpu: 1, ttl: 1h}\n": {CPU: 1, TTL: time.Hour},
+		"standby: {depth: 8, cpu: 100, ttl: 720h}\n": {Depth: 8, CPU: 100, TTL: 30 * 24 * time.Hour},
+	} {
+		l, err := Load(Options{File: write(t, minimal+text, 0o600)})
+		if err != nil || l.Standby != want {
+			t.Errorf("%q: %+v, %v; want %+v", text, l, err, want)
+		}
 	}
 }
 

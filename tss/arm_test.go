@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -132,6 +133,35 @@ func TestSlotIsSpentOnce(t *testing.T) {
 				t.Errorf("afterwards: %v", err)
 			}
 		})
+	}
+}
+
+// TestCopiedSlotIsSpentWithItsOriginal copies a slot as only code could that go vet has
+// not seen: whichever of the two is fired first, or discarded, the other is spent.
+func TestCopiedSlotIsSpentWithItsOriginal(t *testing.T) {
+	t.Parallel()
+	shares := pair(t)
+	p := permit(two, common.Hash{1})
+	copied := func(a *tss.Armed) *tss.Armed {
+		v := reflect.New(reflect.TypeFor[tss.Armed]())
+		v.Elem().Set(reflect.ValueOf(a).Elem())
+		return v.Interface().(*tss.Armed)
+	}
+	for i, spend := range []func(*tss.Armed) error{
+		func(a *tss.Armed) error { _, err := fired(a, p); return err },
+		func(a *tss.Armed) error { a.Discard(); return nil },
+	} {
+		slots := armed(t, shares, two, council.SessionID{10, byte(i)})
+		a, b := slots[0], copied(slots[0])
+		c, d := slots[1], copied(slots[1])
+		if err := errors.Join(spend(a), spend(d)); err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range []*tss.Armed{a, b, c, d} {
+			if err := second(x, permit(two, common.Hash{2})); !errors.Is(err, tss.ErrSpent) {
+				t.Errorf("fired after its twin was spent: %v", err)
+			}
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ type Armed struct {
 	signers []council.MemberID
 	epoch   uint64
 	expires uint64
-	parked  atomic.Pointer[parked] // nil once it is spent
+	parked  *atomic.Pointer[parked] // to nil once it is spent; a copy would share it, and be spent as well
 }
 
 // parked is what a slot consists of.
@@ -45,7 +45,7 @@ type parked struct {
 }
 
 func newArmed(s *Session, c ArmConfig, m *big.Int, end chan *ecommon.SignatureData) *Armed {
-	a := &Armed{id: c.Session, signers: slices.Clone(c.Signers), epoch: c.Share.epoch, expires: c.Expires}
+	a := &Armed{id: c.Session, signers: slices.Clone(c.Signers), epoch: c.Share.epoch, expires: c.Expires, parked: new(atomic.Pointer[parked])}
 	a.parked.Store(&parked{
 		self: s.self, parties: s.parties, party: s.party, out: s.out, end: end,
 		message: m, round4: s.parked, guard: s.guard, key: c.Share.Address(),

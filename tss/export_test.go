@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/big"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -152,7 +153,7 @@ func (a *Armed) Again(t testing.TB) *Armed {
 	if p == nil {
 		t.Fatal("take it before the slot is fired")
 	}
-	b := &Armed{id: a.id, signers: a.signers, epoch: a.epoch, expires: a.expires}
+	b := &Armed{id: a.id, signers: a.signers, epoch: a.epoch, expires: a.expires, parked: new(atomic.Pointer[parked])}
 	b.parked.Store(p)
 	return b
 }

@@ -131,6 +131,8 @@ func (n *fakeNode) Status(context.Context) (api.Status, error) {
 		Peers:    []api.Peer{{Member: "core-2", Online: true}, {Member: "core-3", RosterHash: &common.Hash{0xab}}},
 		Chains:   []api.Chain{{ID: 1, Detail: "RPC 1 serves chain 5", Balance: api.NewWei(big.NewInt(1_500_000_000_000_000_000))}},
 		Warnings: []string{"the balance pays for no emergency"}, Heartbeats: n.heartbeats(),
+		Standby: &api.Standby{Depth: 1, Sets: 35, Ready: 15, Own: 12, Slots: 13, Arming: 2,
+			Members: map[council.MemberID]int{"core-1": 10, "core-2": 9, "core-3": 0}},
 		Roster: roster}, nil
 }
 
