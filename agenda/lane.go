@@ -196,7 +196,7 @@ func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
 		return 0, err
 	case p.Tx == nil:
 		return n, a.hadItsRun(l, p)
-	case p.Tx.Nonce() < l.nonce: // whatever place this node's ledger has for it, or none
+	case p.Tx.Nonce() < l.nonce, p.done(): // whatever place this node's ledger has for it, or none
 		return 0, fmt.Errorf("proposal %s has already run at nonce %d", p.ID.Short(), p.Tx.Nonce())
 	case p.Tx.Nonce() != n:
 		return 0, fmt.Errorf("proposal %s is signed at nonce %d, and next is %d", p.ID.Short(), p.Tx.Nonce(), n)
