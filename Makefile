@@ -80,7 +80,7 @@ bench: build ## seven processes against the bare engine, and how a council grows
 bench-rooms: need ## the benchmarks of each room
 	CGO_ENABLED=0 go test -p 1 -run '^$$' -bench . -benchtime 3x -timeout 60m ./...
 
-fuzz: need ## every fuzz target for FUZZTIME (10s; FUZZTIME=60s takes about 25 minutes on two cores)
+fuzz: need ## every fuzz target for FUZZTIME (10s; FUZZTIME=60s in CI, about 25 minutes on two cores)
 	@sh tools/fuzz.sh $(FUZZTIME)
 
 peers:

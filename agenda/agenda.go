@@ -181,6 +181,8 @@ func (a *Agenda) Step(ev Event, now time.Time) []Effect {
 		a.accused(ev)
 	case Stalled:
 		a.stalled(ev)
+	case Waits:
+		a.waits(ev)
 	case Convicted:
 		a.convict(ev.Member)
 	case Seen:

@@ -3,6 +3,7 @@ package agenda
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/millicent-one/signer/council"
 )
@@ -91,4 +92,24 @@ func (a *Agenda) unreachable(l *lane) bool {
 	}
 	a.giveUp(l, away, fmt.Sprintf("%s has no connection to %s", a.self, council.Names(away)))
 	return true
+}
+
+// unheard gives up an attempt that this node reads of in the feeds, and whose
+// coordinator it has no connection to: no Begin comes, and the others would wait for
+// this node. What is read long after needs no word. Of each coordinator it says so
+// MaxUnheard times, and of no number that does not count here, or a liar's words could
+// fill its feed and lead its numbers.
+func (a *Agenda) unheard(p *Proposal, e Recorded, b council.Begun) {
+	if a.replaying || a.watching != "" || a.online[b.Coordinator] || !slices.Contains(b.Signers, a.self) || p.unheard[b.Coordinator] >= MaxUnheard {
+		return
+	}
+	l, late := a.laneOf(p), e.At+uint64(a.timing.Deadline/time.Second) < unix(a.now)
+	if at := p.attempt(b.Begin); at == nil || at.Failed != "" || late || b.Attempt <= l.over[b.Nonce] || b.Attempt > l.last[b.Nonce] {
+		return
+	}
+	p.unheard[b.Coordinator]++
+	a.do(Append{council.WordAttemptFailed, council.AttemptFailed{
+		Proposal: b.Proposal, Chain: b.Chain, Nonce: b.Nonce, Attempt: b.Attempt, Suspects: []council.MemberID{b.Coordinator},
+		Reason: fmt.Sprintf("%s has no connection to %s", a.self, b.Coordinator),
+	}})
 }

@@ -74,7 +74,7 @@ func (a *Agenda) armBegun(from council.MemberID, m ArmBegin) {
 
 func (a *Agenda) arm(set *signerSet, randoms []common.Hash) {
 	set.arming = council.ArmSession(a.epoch(), a.hash, set.members, randoms)
-	set.since = a.now
+	set.since, set.silent = a.now, Waits{}
 	a.at(a.now.Add(a.timing.Arming))
 	a.do(Arm{Session: set.arming, Signers: set.members, Expires: unix(a.now.Add(a.standby.TTL))})
 }

@@ -153,14 +153,19 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 		// A signer that has given this attempt up has said so before.
 		a.refuse(l, b, "busy", fmt.Sprintf("attempt %d by %s is under way", rival.begin.Attempt, rival.begin.Coordinator))
 		return
-	case rival == nil && (b.Attempt <= l.over[b.Nonce] || b.Attempt > l.last[b.Nonce]+MaxAttemptsKept):
-		a.refuse(l, b, "attempt", fmt.Sprintf("attempt %d is over, and none above %d has begun", l.over[b.Nonce], l.last[b.Nonce]))
+	case rival == nil && b.Attempt <= l.over[b.Nonce]:
+		a.refuse(l, b, "attempt", fmt.Sprintf("attempt %d is over", l.over[b.Nonce]))
 		return
 	}
+	if at := p.attempt(b.Hash()); at != nil && at.dropped {
+		return // who joins it now would wait in vain, and suspect all the others
+	}
 	leap := lead{b.Nonce, b.Coordinator}
-	leaps := b.Coordinator != a.self && b.Attempt > l.last[b.Nonce]+1
-	if leaps && l.leads[leap] >= MaxLeads { // with this node alone, perhaps, to part it from the others
-		a.refuse(l, b, "attempt", fmt.Sprintf("%s leaps to attempt %d, not for the first time; the last was %d", b.Coordinator, b.Attempt, l.last[b.Nonce]))
+	last := l.last[b.Nonce]
+	leaps := b.Coordinator != a.self && b.Attempt > last+1
+	if leaps && (l.leads[leap] >= MaxLeads || b.Attempt > last+MaxAttemptsKept) { // with this node alone, perhaps, to part it from the others
+		l.leadBy(leap, b.Attempt)
+		a.refuse(l, b, "attempt", fmt.Sprintf("%s leaps to attempt %d; the last was %d", b.Coordinator, b.Attempt, last))
 		return
 	}
 	for _, ap := range b.Approvals {
@@ -192,9 +197,9 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 		a.leave(p, rival, b.Coordinator)
 	}
 	if leaps {
-		l.leads[leap]++
+		l.leadBy(leap, b.Attempt)
 	}
-	l.counted(b.Nonce, b.Attempt)
+	l.last[b.Nonce] = max(l.last[b.Nonce], b.Attempt)
 	l.try = &try{begin: b, session: b.Session(), since: a.now}
 	if a.unreachable(l) {
 		return

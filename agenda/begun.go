@@ -37,14 +37,13 @@ func (p *Proposal) leads(m council.MemberID, nonce uint64) int {
 	return n
 }
 
-// begun takes up that a member has joined an attempt. It reports whether that was
-// the last of its signers.
-func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time) (whole bool) {
+// begun takes up that a member has joined an attempt.
+func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time) {
 	at := p.attempt(b.Begin)
 	if at == nil {
 		if len(p.Attempts) >= MaxAttemptsKept {
 			if p.leads(author, b.Nonce) >= MaxLoneWords {
-				return false // or its new words would keep its old ones from being counted
+				return // or its new words would keep its old ones from being counted
 			}
 			// What one member alone has spoken of goes first.
 			i := slices.IndexFunc(p.Attempts, func(at Attempt) bool { return len(at.Joined) < 2 })
@@ -54,37 +53,69 @@ func (p *Proposal) begun(author council.MemberID, b council.Begun, now time.Time
 		at = &p.Attempts[len(p.Attempts)-1]
 	}
 	if !slices.Contains(at.Signers, author) || slices.Contains(at.Joined, author) {
-		return false
+		return
 	}
 	at.Joined = append(at.Joined, author)
-	return len(at.Joined) == len(at.Signers)
 }
 
-// lead is what a member has told of attempts at a nonce.
+// lead is a member that tells of attempts at a nonce.
 type lead struct {
 	nonce  uint64
 	member council.MemberID
 }
 
+// came takes up that a member has come to an attempt at a nonce: it says in its feed
+// that it has joined it or has given it up. What as many members as sign have come to
+// counts, however far it is from what this node knows: one of them is honest, and
+// everyone reads the same feeds, so nobody falls behind for good. From there on, each
+// may lead anew.
+func (a *Agenda) came(l *lane, m council.MemberID, nonce, attempt uint64) {
+	x := lead{nonce, m}
+	if attempt <= l.came[x] {
+		return
+	}
+	before := a.common(l, nonce)
+	l.came[x] = attempt
+	if now := a.common(l, nonce); now > before {
+		l.last[nonce] = max(l.last[nonce], now)
+		maps.DeleteFunc(l.leads, func(x lead, _ int) bool { return x.nonce == nonce })
+	}
+}
+
+// common is the highest attempt at a nonce that as many members as sign have come to.
+func (a *Agenda) common(l *lane, nonce uint64) uint64 {
+	var all []uint64
+	for _, m := range a.roster.Members {
+		all = append(all, l.came[lead{nonce, m.ID}])
+	}
+	slices.Sort(all)
+	return all[len(all)-a.roster.Threshold]
+}
+
 // numbered counts an attempt that a member says it has joined. The next one has a
 // higher number, at which everyone draws its coordinator anew and waits for that one
 // anew: so whoever raises the number as it likes could choose who is waited for, and
-// that it never ends. What this node has joined counts, and what all its signers
-// have. Of the rest, a member raises it MaxLeads times, and then again when there
-// was an attempt that all its signers have joined. Whose number the others don't
-// follow any more, they learn of when it refuses theirs.
-func (a *Agenda) numbered(p *Proposal, author council.MemberID, b council.Begun, whole bool) {
+// that it never ends. What this node has joined counts, and what as many as sign have
+// come to. Of the rest, a member raises it MaxLeads times, and then again when as many
+// have come further. Whose number the others don't follow any more, they learn of when
+// it refuses theirs.
+func (a *Agenda) numbered(p *Proposal, author council.MemberID, b council.Begun) {
 	l := a.laneOf(p)
-	if whole {
-		maps.DeleteFunc(l.leads, func(x lead, _ int) bool { return x.nonce == b.Nonce })
+	a.came(l, author, b.Nonce, b.Attempt)
+	switch {
+	case author == a.self:
+		l.last[b.Nonce] = max(l.last[b.Nonce], b.Attempt)
+	case b.Attempt > l.last[b.Nonce]:
+		l.leadBy(lead{b.Nonce, author}, b.Attempt)
 	}
-	if x := (lead{b.Nonce, author}); author != a.self && !whole && b.Attempt > l.last[b.Nonce] {
-		if l.leads[x] >= MaxLeads {
-			return
-		}
+}
+
+// leadBy has a member raise the number of the last attempt, if it may lead again.
+func (l *lane) leadBy(x lead, attempt uint64) {
+	if l.leads[x] < MaxLeads {
 		l.leads[x]++
+		l.follow(x.nonce, attempt)
 	}
-	l.counted(b.Nonce, b.Attempt)
 }
 
 // failures counts the attempts at a nonce that all their signers had joined and
@@ -149,18 +180,20 @@ func (p *Proposal) attempt(begin common.Hash) *Attempt {
 func (a *Agenda) attemptFailed(p *Proposal, author council.MemberID, f council.AttemptFailed) {
 	l := a.laneOf(p)
 	a.parted(p, author, f.Suspects)
+	a.came(l, author, f.Nonce, f.Attempt)
+	if author == a.self {
+		l.ended(f.Nonce, f.Attempt)
+	}
 	for i := range p.Attempts {
 		at := &p.Attempts[i]
 		if at.Number != f.Attempt || at.Nonce != f.Nonce || !slices.Contains(at.Signers, author) {
 			continue
 		}
-		switch {
-		case author == a.self:
-			l.ended(f.Nonce, f.Attempt)
-		case len(at.Joined) > 1 && f.Attempt <= l.last[f.Nonce]:
-			// One member's word ends no number, and nobody's word raises one.
+		if len(at.Joined) > 1 && f.Attempt <= l.last[f.Nonce] {
+			// One member's word ends no number, and nobody's word alone raises one.
 			l.over[f.Nonce] = max(l.over[f.Nonce], f.Attempt)
 		}
+		at.dropped = at.dropped || author == at.Leader
 		first := at.Failed == ""
 		if first {
 			at.Failed = f.Reason

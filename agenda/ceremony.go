@@ -2,7 +2,6 @@ package agenda
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +31,7 @@ type ceremony struct {
 	confirms map[council.MemberID]council.NodeSignature
 	early    map[council.MemberID]ConfirmMessage // came before this node was so far
 	away     map[council.MemberID]time.Time
+	silent   map[council.SessionID]Waits
 	proving  bool
 	proofs   map[int][]byte
 	commit   bool
@@ -74,15 +74,35 @@ func (a *Agenda) ceremonyStage() (string, []council.MemberID) {
 	case c.id == (common.Hash{}):
 		return "gathering", missing(func(m council.MemberID) bool { return c.ready[m].Prepared })
 	case !c.drawn:
-		return "generating", slices.Sorted(maps.Keys(c.away))
+		silent := c.silent[c.session].Waiting
+		return "generating", missing(func(m council.MemberID) bool { return c.away[m].IsZero() && !slices.Contains(silent, m) })
 	case !c.staged:
 		return "staging", nil
 	case len(c.confirms) < len(a.roster.Members):
 		return "confirming", missing(func(m council.MemberID) bool { _, ok := c.confirms[m]; return ok })
 	case len(c.proofs) < len(a.roster.TestSubsets()):
-		return "proving", nil
+		unproven := a.unproven()
+		return "proving", missing(func(m council.MemberID) bool { return !unproven[m] })
 	}
 	return "committing", nil
+}
+
+// unproven are those for whose test signature is waited: of one that this node makes, too,
+// who is silent, as far as that is known.
+func (a *Agenda) unproven() map[council.MemberID]bool {
+	c, out := a.ceremony, map[council.MemberID]bool{}
+	for i, set := range a.roster.TestSubsets() {
+		if c.proofs[i] != nil {
+			continue
+		}
+		if silent := c.silent[a.ceremonyTest(set)].Waiting; len(silent) > 0 {
+			set = silent
+		}
+		for _, m := range set {
+			out[m] = m != a.self
+		}
+	}
+	return out
 }
 
 func (a *Agenda) ceremonyEvent(ev Event) {
@@ -152,7 +172,7 @@ func (a *Agenda) ceremonyStart(k KeygenWanted) {
 	}
 	a.ceremony = &ceremony{
 		random: k.Random, ready: map[council.MemberID]Ready{}, confirms: map[council.MemberID]council.NodeSignature{},
-		early: map[council.MemberID]ConfirmMessage{}, proofs: map[int][]byte{}, away: map[council.MemberID]time.Time{}, began: a.now,
+		early: map[council.MemberID]ConfirmMessage{}, proofs: map[int][]byte{}, away: map[council.MemberID]time.Time{}, silent: map[council.SessionID]Waits{}, began: a.now,
 	}
 	a.ceremony.ready[a.self] = Ready{Roster: a.hash, Charter: a.roster.Charter, Random: k.Random}
 	a.do(MakeParams{})
@@ -167,7 +187,12 @@ func (a *Agenda) ceremonyStep() {
 		return
 	}
 	if c.id != (common.Hash{}) && a.due(c.began, a.timing.Ceremony) {
-		a.ceremonyEnd("the ceremony took longer than its time limit")
+		stage, waiting := a.ceremonyStage()
+		why := fmt.Sprintf("the ceremony took longer than its time limit of %s, and came as far as %q", a.timing.Ceremony, stage)
+		if len(waiting) > 0 {
+			why += ", where it waited for " + council.Names(waiting)
+		}
+		a.ceremonyEnd(why, waiting...)
 		return
 	}
 	for _, m := range a.roster.IDs() {
@@ -328,8 +353,7 @@ func (a *Agenda) ceremonySigned(ev Signed) bool {
 		return false
 	}
 	for _, set := range a.roster.TestSubsets() {
-		permit := policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id)
-		if permit.Session() == ev.Session {
+		if a.ceremonyTest(set) == ev.Session {
 			a.proof(Proof{Ceremony: c.id, Signers: set, Signature: ev.Signature})
 			c.said = time.Time{}
 			return true
@@ -338,22 +362,34 @@ func (a *Agenda) ceremonySigned(ev Signed) bool {
 	return false
 }
 
-func (a *Agenda) ceremonyFailed(ev Failed) bool {
+// ceremonyTest is the session of the test signature of a subset.
+func (a *Agenda) ceremonyTest(set []council.MemberID) council.SessionID {
+	return policy.NewCeremonyPermit(FirstEpoch, a.hash, set, a.ceremony.id).Session()
+}
+
+// ceremonySession says what a session of the ceremony makes; ok is false of any other.
+func (a *Agenda) ceremonySession(id council.SessionID) (what string, ok bool) {
 	c := a.ceremony
 	if c == nil || c.id == (common.Hash{}) {
-		return false
+		return "", false
 	}
-	if ev.Session == c.session {
-		a.ceremonyEnd(fmt.Sprintf("key generation: %v%s", ev.Err, blame(ev)))
-		return true
+	if id == c.session {
+		return "key generation", true
 	}
 	for _, set := range a.roster.TestSubsets() {
-		if policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id).Session() == ev.Session {
-			a.ceremonyEnd(fmt.Sprintf("test signature of %s: %v%s", council.Names(set), ev.Err, blame(ev)))
-			return true
+		if a.ceremonyTest(set) == id {
+			return "test signature of " + council.Names(set), true
 		}
 	}
-	return false
+	return "", false
+}
+
+func (a *Agenda) ceremonyFailed(ev Failed) bool {
+	what, ok := a.ceremonySession(ev.Session)
+	if ok {
+		a.ceremonyEnd(fmt.Sprintf("%s: %v%s", what, ev.Err, blame(ev)), ev.Suspects...)
+	}
+	return ok
 }
 
 func blame(ev Failed) string {
@@ -395,7 +431,7 @@ func (a *Agenda) ceremonyRestarted(m council.MemberID) {
 
 // ceremonyEnd gives the ceremony up. What was staged stays staged: another node
 // may have all it needs to make the key, and then brings us the birth record.
-func (a *Agenda) ceremonyEnd(why string) {
+func (a *Agenda) ceremonyEnd(why string, waiting ...council.MemberID) {
 	c := a.ceremony
 	a.ceremony = nil
 	if c.id != (common.Hash{}) {
@@ -404,5 +440,5 @@ func (a *Agenda) ceremonyEnd(why string) {
 			a.do(Abort{Session: policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id).Session()})
 		}
 	}
-	a.do(Notify{What: "ceremony-failed", Text: why})
+	a.do(Notify{What: "ceremony-failed", Text: why, Waiting: waiting})
 }

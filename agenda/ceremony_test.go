@@ -26,6 +26,8 @@ type birthplace struct {
 	mute    map[council.MemberID]func(agenda.Message) bool // what a member's node does not send
 	pending []func()
 	proofs  map[council.SessionID][]council.MemberID
+	hold    func(council.MemberID, agenda.Effect) bool // what does not happen
+	stuck   council.SessionID                          // see standstill
 }
 
 func newBirthplace(t *testing.T) *birthplace {
@@ -112,6 +114,9 @@ func (b *birthplace) give(m council.MemberID, ev agenda.Event) {
 func (b *birthplace) later(f func()) { b.pending = append(b.pending, f) }
 
 func (b *birthplace) perform(m council.MemberID, e agenda.Effect) {
+	if b.hold != nil && b.hold(m, e) {
+		return
+	}
 	switch e := e.(type) {
 	case agenda.Notify:
 		b.notices[m] = append(b.notices[m], e)

@@ -128,6 +128,14 @@ type Stalled struct {
 	For     time.Duration
 }
 
+// Waits reports whose messages a session waits for, long before their silence counts:
+// what people are shown. Nobody's, once it goes on. See Patience.Notice.
+type Waits struct {
+	Session council.SessionID
+	Waiting []council.MemberID
+	Round   string
+}
+
 // Convicted reports that this node holds a record which proves that a member has
 // signed what no honest node signs.
 type Convicted struct{ Member council.MemberID }
@@ -204,6 +212,7 @@ func (Signed) event()        {}
 func (SlotArmed) event()     {}
 func (Failed) event()        {}
 func (Stalled) event()       {}
+func (Waits) event()         {}
 func (Convicted) event()     {}
 func (Seen) event()          {}
 func (Lost) event()          {}

@@ -66,8 +66,9 @@ func (a *Agenda) record(e Recorded) {
 			if e.Author == a.self {
 				p.record.begun = e.At
 			}
-			whole := p.begun(e.Author, b, a.reading())
-			a.numbered(p, e.Author, b, whole)
+			p.begun(e.Author, b, a.reading())
+			a.numbered(p, e.Author, b)
+			a.unheard(p, e, b)
 		}
 	case council.AttemptFailed:
 		if p := a.known(b.Proposal, e); p != nil && p.at(b.Chain, b.Nonce) {
@@ -154,6 +155,7 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 		told:     map[string]bool{},
 		doubt:    map[council.MemberID]int{},
 		excuses:  map[council.MemberID]int{},
+		unheard:  map[council.MemberID]int{},
 		apart:    apart{},
 		Spoken:   map[council.MemberID]time.Time{},
 	}

@@ -25,6 +25,7 @@ type lane struct {
 	byID  map[council.ProposalID]uint64
 	last  map[uint64]uint64 // highest attempt heard of, by nonce
 	over  map[uint64]uint64 // highest attempt known to have ended, by nonce
+	came  map[lead]uint64   // highest attempt that a member has spoken of in its feed; see Agenda.came
 	leads map[lead]int      // see numbered
 	took  map[uint64]bool   // nonces of which it is known what has used them; true where this node follows that
 	gaps  map[uint64]*gap   // the others that are used: the newest
@@ -69,7 +70,7 @@ func (a *Agenda) lane(chain uint64) *lane {
 }
 
 func newLane(chain uint64) *lane {
-	return &lane{chain: chain, rows: map[uint64]row{}, byID: map[council.ProposalID]uint64{}, last: map[uint64]uint64{}, over: map[uint64]uint64{}, leads: map[lead]int{}, took: map[uint64]bool{}, gaps: map[uint64]*gap{}}
+	return &lane{chain: chain, rows: map[uint64]row{}, byID: map[council.ProposalID]uint64{}, last: map[uint64]uint64{}, over: map[uint64]uint64{}, came: map[lead]uint64{}, leads: map[lead]int{}, took: map[uint64]bool{}, gaps: map[uint64]*gap{}}
 }
 
 func (a *Agenda) chains() []uint64 { return slices.Sorted(maps.Keys(a.lanes)) }
@@ -136,19 +137,17 @@ func (a *Agenda) free(l *lane, nonce uint64) {
 	a.do(Free{Chain: l.chain, Nonce: nonce, Proposal: r.proposal})
 }
 
-// counted remembers the highest attempt heard of at a nonce. Numbers that leap
-// are no honest node's, and would use the numbers up.
-func (l *lane) counted(nonce, attempt uint64) {
-	if attempt <= l.last[nonce]+MaxAttemptsKept {
-		l.last[nonce] = max(l.last[nonce], attempt)
-	}
+// follow raises the number of the last attempt at a nonce on one member's word: by
+// steps, if it is far ahead. Numbers that leap would use the numbers up.
+func (l *lane) follow(nonce, attempt uint64) {
+	l.last[nonce] = max(l.last[nonce], min(attempt, l.last[nonce]+MaxAttemptsKept))
 }
 
-// ended remembers that an attempt is over: nobody can be called to it again.
+// ended remembers that this node has given an attempt up: it can't be called to it
+// again.
 func (l *lane) ended(nonce, attempt uint64) {
-	if l.counted(nonce, attempt); attempt <= l.last[nonce] {
-		l.over[nonce] = max(l.over[nonce], attempt)
-	}
+	l.last[nonce] = max(l.last[nonce], attempt)
+	l.over[nonce] = max(l.over[nonce], attempt)
 }
 
 // live finds the lowest nonce, not yet mined, that belongs to a proposal. What is only

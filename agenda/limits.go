@@ -20,9 +20,10 @@ const (
 	MaxMarks         = 64  // times at which a node remembers a chain's next nonce
 	MaxEarlyWords    = 3   // attempts at a proposal that a member may find too early without being suspected
 	MaxLoneWords     = 2   // attempts that one member alone speaks of and that others wait for
-	MaxLeads         = 4   // times that a member's words raise the number of the next attempt, until all signers of one have joined it
+	MaxLeads         = 4   // times that a member's words raise the number of the next attempt, until as many as sign have come further
 	MaxExcuses       = 3   // attempts at a proposal that a member may refuse for no fault of its own without being suspected
 	MaxDossiers      = 4   // tries of a rotation that one member tells of and this node has not joined
+	MaxUnheard       = 4   // attempts at a proposal under one coordinator that a node gives up because it does not hear it
 	MaxHearings      = 96  // sessions that a court remembers, those that are over included
 	MaxProclaimed    = 9   // tries at the proclamation of a roster under one leader, in the life of a process: four honest ones come to each of 35 sets
 	MaxTries         = 64  // at rotations under one share epoch; their shares are all kept. At one step that moves no share, too
@@ -36,6 +37,10 @@ const settling = 3
 // dating is how far, in seconds, the clocks of honest members may be apart where the age
 // of a proposal counts: see Agenda.floor.
 const dating = 3600
+
+// effort is how many times as long as this node's own longest piece of work in a ceremony
+// another's may take: the machines of a council differ.
+const effort = 4
 
 // maxPause is how long a node waits at most before it says again what others may have
 // missed and nobody asks for.
@@ -65,7 +70,8 @@ type Timing struct {
 	Bump        time.Duration // until an unmined transaction gets higher fees
 	Remind      time.Duration // between two reminders of who is waited for
 	Away        time.Duration // how long a key generation waits for a node that can't be reached
-	Ceremony    time.Duration // the rounds of a key generation
+	Ceremony    time.Duration // the rounds of a key generation, or of a try to rotate the shares
+	Round       time.Duration // one of them, at least, before silence in it ends them: own work lengthens it
 	Arming      time.Duration // until a slot must be ready
 	Quiet       time.Duration // without live work before a slot is made; also between two words about the stock
 	Fair        time.Duration // how long what is approved and permissive lets restrictive proposals go first
@@ -77,7 +83,7 @@ func Defaults() Timing {
 	return Timing{
 		Grace: 1500 * time.Millisecond, Deadline: 45 * time.Second, Silence: 3 * time.Second, Hold: 5 * time.Second,
 		Retry: 2 * time.Second, Rejudge: 10 * time.Second, Rebroadcast: 12 * time.Second, Bump: 90 * time.Second,
-		Remind: 10 * time.Second, Away: 45 * time.Second, Ceremony: 10 * time.Minute,
+		Remind: 10 * time.Second, Away: 45 * time.Second, Ceremony: 10 * time.Minute, Round: 3 * time.Minute,
 		Arming: 2 * time.Minute, Quiet: 2 * time.Second, Fair: 10 * time.Minute, MaxSkew: 30 * time.Second,
 	}
 }

@@ -16,7 +16,8 @@ import (
 type Patience struct {
 	// Join is for all to have joined: some look at facts or blocks first.
 	Join time.Duration
-	// Round is for the messages of one round.
+	// Round is for the messages of one round. Zero: silence never counts, and whoever
+	// ordered the session has a time limit of its own.
 	Round time.Duration
 	// More is added for each round before. A member that waits for another
 	// stands still, and those who have all they need then wait for it: this
@@ -26,6 +27,18 @@ type Patience struct {
 	// is late in the end. Also, who hears nothing of anyone waits so long: it may
 	// be itself that is cut off, and then the others know better.
 	Whole time.Duration
+	// Effort makes Round at least so many times as long as the longest piece of this
+	// party's own work: what takes long here takes others as long, or longer.
+	Effort int
+	// Notice is when people are told who is waited for, in a session that takes long
+	// anyway. Zero: when the silence counts.
+	Notice time.Duration
+}
+
+// After is the patience of a party whose longest piece of work took so long.
+func (p Patience) After(work time.Duration) Patience {
+	p.Round = max(p.Round, time.Duration(p.Effort)*work)
+	return p
 }
 
 // Until is when the messages of a step are late: the first is step 0, and since
@@ -115,6 +128,12 @@ func (a *Agenda) deadline(p *Proposal, nonce uint64) time.Duration {
 
 // Patience is how long a session of this node waits for silent members.
 func (a *Agenda) Patience(id council.SessionID, members []council.MemberID) Patience {
+	if _, ok := a.ceremonySession(id); ok {
+		return a.timing.ceremonial()
+	}
+	if a.armingSet(id) != nil {
+		return Patience{Notice: a.timing.Remind}
+	}
 	for _, l := range a.every() {
 		if l.try != nil && l.try.session == id {
 			b := l.try.begin
@@ -137,7 +156,7 @@ func (a *Agenda) paced(p *Proposal, s council.Signed) {
 // stalled gives up an attempt that has waited too long, on account of exactly
 // those whose messages are missing.
 func (a *Agenda) stalled(ev Stalled) {
-	if a.proclaimStalled(ev) {
+	if a.proclaimStalled(ev) || a.ceremonyStalled(ev) {
 		return
 	}
 	for _, l := range a.every() {

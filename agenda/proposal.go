@@ -69,6 +69,7 @@ type Proposal struct {
 	told      map[string]bool
 	doubt     map[council.MemberID]int // attempts in which the member was suspected
 	excuses   map[council.MemberID]int // attempts that the member refused for no fault of its own
+	unheard   map[council.MemberID]int // attempts given up because this node does not hear who coordinates them
 	apart     apart
 }
 
@@ -84,6 +85,8 @@ type Attempt struct {
 	Suspects []council.MemberID
 	Warm     bool      // this node fired a slot for it
 	Heard    time.Time // when this node first heard of it; zero from the journal
+
+	dropped bool // its coordinator has given it up
 }
 
 // quote is what a transaction would cost, as of a block.

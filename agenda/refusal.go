@@ -43,8 +43,7 @@ func (a *Agenda) refusal(from council.MemberID, m Refusal) {
 		return
 	}
 	if m.Nonce == l.try.begin.Nonce {
-		// By steps, if it is far ahead: not to follow it at all would part the two for good.
-		l.counted(m.Nonce, min(m.Attempt, l.last[m.Nonce]+MaxAttemptsKept))
+		l.follow(m.Nonce, m.Attempt) // not to follow it at all would part the two for good
 	}
 	a.refused(l, from, l.try.begin, m)
 }

@@ -210,6 +210,10 @@ func (r *Rotation) Step(ev Event, now time.Time) []Effect {
 		r.tested(ev)
 	case Failed:
 		r.failed(ev)
+	case Stalled:
+		r.failed(ev.failed(r.Self))
+	case Waits:
+		r.waitsFor(ev)
 	case LockWritten:
 		r.lockWritten(ev)
 	case LockRefused:

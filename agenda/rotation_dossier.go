@@ -26,13 +26,18 @@ type dossier struct {
 	parts      []common.Hash // the leader's: it repeats its RotationBegin
 	transcript common.Hash   // as this node heard it
 
+	silent map[council.SessionID]Waits // in the sessions of this node
+
 	began     time.Time
 	running   bool // the engine makes the shares
 	staging   bool
 	proving   bool
 	restarted bool // joined by an earlier process: its sessions are gone
-	failed    string
-	timedOut  bool
+	// What this process has given up is not kept: its share is on disk, and others may yet
+	// commit it. So the next process takes the try for open, as its disk has it, and gives it
+	// up by the same rules, by its own clock.
+	failed   string
+	timedOut bool
 }
 
 // open gives the dossier of a try; nil when the succession is unknown, the try is
@@ -61,7 +66,7 @@ func (r *Rotation) open(t council.Rotation, opener council.MemberID) *dossier {
 	}
 	d := &dossier{
 		id: id, rotation: t, succession: s.Succession, opener: opener, acks: map[common.Hash]map[council.MemberID]council.NodeSignature{},
-		tests: map[int][]byte{}, locks: map[council.MemberID]council.Lock{},
+		tests: map[int][]byte{}, locks: map[council.MemberID]council.Lock{}, silent: map[council.SessionID]Waits{},
 	}
 	r.files[id] = d
 	return d

@@ -53,6 +53,13 @@ func (s RotationStatus) String() string {
 	return strings.Join(lines, "\n")
 }
 
+func (s RotationStatus) waiting() (out []council.MemberID) {
+	for _, n := range s.Missing {
+		out = append(out, n.Member)
+	}
+	return out
+}
+
 // Status says where the rotation stands at this node, who is missing, and what
 // each should do next.
 func (r *Rotation) Status() RotationStatus {
@@ -113,7 +120,7 @@ func (r *Rotation) stands() RotationStatus {
 	case r.now.Before(r.opens(digest)):
 		out.Stage, out.Text = StageProposed, begins(r.opens(digest))
 	case d != nil && d.timedOut:
-		out.Stage, out.Text = StageTimedOut, "the last try took too long; the next one begins when all are there"
+		out.Stage, out.Text = StageTimedOut, "the last try failed: "+d.failed+"; the next one begins when all are there"
 	case r.used() >= MaxTries:
 		out.Text = fmt.Sprintf("%d tries have failed, which is the most; enough refusals make room: '%s' on %d nodes, then agree on a step without who makes them fail", MaxTries, r.toAbort(digest), r.Holding.Roster.AbortQuorum())
 	case len(out.Missing) == 0:
@@ -179,9 +186,15 @@ func (r *Rotation) tryStatus(d *dossier, out RotationStatus) RotationStatus {
 	case acked:
 		out.Stage, out.Text = StageTesting, "subsets of the new members make test signatures"
 		for i, set := range next.TestSubsets() {
-			for _, m := range set {
-				if d.tests[i] == nil && !slices.ContainsFunc(out.Missing, func(n Need) bool { return n.Member == m }) {
-					out.Missing = append(out.Missing, Need{m, "keep the node running; it signs a test with " + council.Names(set)})
+			needs := d.silent[d.permit(set).Session()].needs()
+			if len(needs) == 0 {
+				for _, m := range set {
+					needs = append(needs, Need{m, "keep the node running; it signs a test with " + council.Names(set)})
+				}
+			}
+			for _, n := range needs {
+				if d.tests[i] == nil && !slices.ContainsFunc(out.Missing, func(o Need) bool { return o.Member == n.Member }) {
+					out.Missing = append(out.Missing, n)
 				}
 			}
 		}
@@ -191,6 +204,10 @@ func (r *Rotation) tryStatus(d *dossier, out RotationStatus) RotationStatus {
 		t = mine.Transcript
 	default:
 		out.Stage, out.Text = StageRunning, "new shares are being made"
+		if needs := d.silent[d.rotation.Session()].needs(); d.running && len(needs) > 0 {
+			out.Missing = needs
+			return out
+		}
 	}
 	for _, m := range next.IDs() {
 		if _, ok := d.acks[t][m]; !ok {
@@ -272,11 +289,7 @@ func (r *Rotation) tell() {
 	r.stage = s.Stage
 	r.status, r.reminded = text, r.now
 	r.due(r.reminded, r.Timing.Remind)
-	var waiting []council.MemberID
-	for _, n := range s.Missing {
-		waiting = append(waiting, n.Member)
-	}
-	r.do(Notify{What: "rotation", Text: text, Waiting: waiting})
+	r.do(Notify{What: "rotation", Text: text, Waiting: s.waiting()})
 }
 
 // outlook says of a succession that is agreed on what comes of it, and when.

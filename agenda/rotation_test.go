@@ -30,7 +30,7 @@ func TestRotation(t *testing.T) {
 	if how := w.settle("all well"); how != "committed" {
 		t.Fatal(how)
 	}
-	for _, s := range []agenda.RotationStage{agenda.StageGathering, agenda.StageRunning, agenda.StageStaged, agenda.StageTesting, agenda.StageLocking, agenda.StageCommitted, agenda.StageErased} {
+	for _, s := range []agenda.RotationStage{agenda.StageGathering, agenda.StageReady, agenda.StageRunning, agenda.StageStaged, agenda.StageTesting, agenda.StageLocking, agenda.StageCommitted, agenda.StageErased} {
 		if !stages[s] {
 			t.Errorf("nobody was ever shown %q", s)
 		}
@@ -41,8 +41,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// A leaver's help is not needed, and any four old nodes deal: here the two leavers
-// and one more are away until the new shares are tested.
+// A leaver's help is not needed: here both are away until all is over.
 func TestRotationWithoutLeavers(t *testing.T) {
 	w := newShift(t, 2)
 	away := []string{"community-2", "core-4"}
@@ -60,6 +59,33 @@ func TestRotationWithoutLeavers(t *testing.T) {
 		t.Errorf("says %s", s)
 	}
 	if how := w.settle("leavers come back"); how != "committed" {
+		t.Fatal(how)
+	}
+}
+
+// Any four old nodes deal and test: here the three who leave are away. But five lock.
+func TestRotationOfFourOldNodes(t *testing.T) {
+	three := []council.MemberID{"community-2", "core-3", "core-4"}
+	w := newShift(t, 2, plan(t, newShift(t, 0).holding.Roster, shiftDay, three, []council.MemberID{"community-4", "core-5", "core-6"}, yes))
+	for _, name := range w.names {
+		if !slices.Contains(three, council.MemberID(name)) {
+			w.boot(name)
+		}
+	}
+	w.propose("core-2", w.plans[0])
+	four := func() bool { return strings.HasPrefix(w.desks["core-1"].node.Status().Text, "4 of 5 locks") }
+	if !w.run(time.Minute, four) {
+		t.Fatalf("the four don't lock\n%s", w.where())
+	}
+	w.run(10*time.Minute, never)
+	if s := w.desks["core-1"].node.Status(); !four() || len(s.Missing) != 3 || w.sign() {
+		t.Fatalf("says %s", s)
+	}
+	w.boot("core-3")
+	if !w.run(time.Minute, func() bool { return w.stage("core-1", agenda.StageErased) }) {
+		t.Fatalf("does not end with the fifth lock\n%s", w.where())
+	}
+	if how := w.settle("all come back"); how != "committed" {
 		t.Fatal(how)
 	}
 }

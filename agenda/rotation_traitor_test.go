@@ -71,29 +71,55 @@ func TestTraitorOnBothSides(t *testing.T) {
 // and what it has kept commits nothing that they would not.
 func TestLastSignerKeepsTheTest(t *testing.T) {
 	w := newShift(t, 8)
-	kept, silent := "core-5", true
+	liar, silent := w.desks["core-5"], true
+	var kept agenda.Dossier // of the first try, with both tests
 	w.veto = func(name string, e agenda.Effect) bool {
 		s, ok := e.(agenda.Send)
-		if d, dossier := s.Message.(agenda.Dossier); ok && dossier && silent && name == kept {
-			return len(d.Tests) > 0
+		d, dossier := s.Message.(agenda.Dossier)
+		if !ok || !dossier || !silent || name != liar.name || len(d.Tests) == 0 {
+			return false
 		}
-		return false
+		if len(d.Tests) == 2 && len(kept.Tests) == 0 {
+			kept = d
+		}
+		return true
 	}
 	w.boot(w.names...)
 	w.propose("core-2", w.plans[0])
 	w.lone = func(name string, ev agenda.Event) bool { // only the traitor gets the second test
 		s, ok := ev.(agenda.Signed)
-		return ok && silent && name != kept && slices.Contains(w.signers(s.Session), council.MemberID(kept))
+		return ok && silent && name != liar.name && slices.Contains(w.signers(s.Session), liar.id)
 	}
-	w.run(50*time.Second, never)
+	if !w.run(time.Minute, func() bool { return len(kept.Tests) == 2 }) {
+		t.Fatalf("the traitor never has the second test\n%s", w.where())
+	}
+	w.kill(liar) // its next process knows nothing of the tests, and is there for another try
+	w.boot(liar.name)
+	again := func() bool {
+		return !slices.ContainsFunc(w.names, func(name string) bool { return len(w.desks[name].disk.Tries) < 2 })
+	}
+	if !w.run(3*w.timing.Ceremony, again) {
+		t.Fatalf("they don't try again\n%s", w.where())
+	}
+	w.run(20*time.Second, never) // the second one's test is kept, too
+	first := kept.Rotation.ID()
 	for _, name := range w.names {
-		if name != kept && len(w.desks[name].disk.Locks) > 0 {
+		if len(w.desks[name].disk.Locks) > 0 {
 			t.Fatalf("%s has locked without the second test", name)
+		}
+		if name != liar.name {
+			w.give(w.desks[name], agenda.Said{From: liar.id, Message: kept})
 		}
 	}
 	silent = false
-	if how := w.settle("the test comes out"); how != "committed" {
+	if how := w.settle("the tests come out"); how != "committed" {
 		t.Fatal(how)
+	}
+	for _, name := range w.names {
+		d := w.desks[name]
+		if slices.ContainsFunc(d.disk.Locks, func(l council.Lock) bool { return l.Ceremony == first }) || d.disk.Certificate.Ceremony() == first {
+			t.Errorf("%s has locked for the try that it gave up, or switched to it", name)
+		}
 	}
 }
 

@@ -245,6 +245,10 @@ func (r *Rotation) overdue() {
 	}
 	if r.due(d.began, r.Timing.Ceremony) {
 		d.timedOut = true
-		r.giveUp(d, nil, "it took longer than its time limit")
+		why := fmt.Sprintf("it took longer than its time limit of %s", r.Timing.Ceremony)
+		if s := r.tryStatus(d, RotationStatus{}); len(s.Missing) > 0 {
+			why += fmt.Sprintf(", and was %s; it waited for %s", s.Stage, council.Names(s.waiting()))
+		}
+		r.giveUp(d, d.silentIn(), why)
 	}
 }

@@ -1,7 +1,6 @@
 package agenda_test
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -97,30 +96,42 @@ func (w *shift) enter(d *desk, key string, want []council.MemberID, answer func(
 	if s == nil {
 		s = &run{want: want, joined: map[string]bool{}, answer: answer}
 		w.runs[key] = s
+		w.after(5*time.Second, func() { w.notices(s, session) })
 		w.after(15*time.Second, func() { w.closes(s, session) })
 	}
 	s.joined[d.name] = true
-	if missing := w.missing(s); len(missing) == 0 && !s.began {
+	if w.whole(s) && !s.began {
 		s.began = true
-		w.after(100*time.Millisecond, func() {
-			if len(w.missing(s)) > 0 {
-				return
-			}
-			s.over = true
-			for _, name := range slices.Sorted(maps.Keys(s.joined)) {
-				w.later(w.delay(), w.desks[name], s.answer(w.desks[name]))
-			}
-		})
+		w.after(100*time.Millisecond, func() { w.finishes(s) })
 	}
 }
 
-// missing are the parties of a session that are not in it, or don't hear another.
-func (w *shift) missing(s *run) []council.MemberID {
-	var out []council.MemberID
+// finishes ends a session with a result, if nobody is missing.
+func (w *shift) finishes(s *run) {
+	if !w.whole(s) {
+		return
+	}
+	s.over = true
+	for _, name := range slices.Sorted(maps.Keys(s.joined)) {
+		w.later(w.delay(), w.desks[name], s.answer(w.desks[name]))
+	}
+}
+
+// whole reports whether all parties of a session are in it and hear each other.
+func (w *shift) whole(s *run) bool {
+	for name := range s.joined {
+		if len(w.unheard(s, name)) > 0 {
+			return false
+		}
+	}
+	return len(s.joined) > 0
+}
+
+// unheard are the parties of a session that are not in it, or that a node does not hear.
+func (w *shift) unheard(s *run, name string) (out []council.MemberID) {
 	for _, m := range s.want {
-		here := slices.ContainsFunc(slices.Sorted(maps.Keys(s.joined)), func(name string) bool {
-			d := w.desks[name]
-			return d.id == m && d.node != nil && !slices.ContainsFunc(slices.Sorted(maps.Keys(s.joined)), func(o string) bool { return w.cut(o, name) })
+		here := slices.ContainsFunc(slices.Sorted(maps.Keys(s.joined)), func(o string) bool {
+			return w.desks[o].id == m && w.desks[o].node != nil && !w.cut(o, name)
 		})
 		if !here && !slices.Contains(out, m) {
 			out = append(out, m)
@@ -129,13 +140,40 @@ func (w *shift) missing(s *run) []council.MemberID {
 	return out
 }
 
-// closes ends a session that has come to nothing.
+// awaited are those whose messages are missing at a node: whom it does not hear; and if
+// it hears all, those who wait for another and therefore stand still.
+func (w *shift) awaited(s *run, name string) []council.MemberID {
+	out := w.unheard(s, name)
+	if len(out) > 0 {
+		return out
+	}
+	for _, o := range slices.Sorted(maps.Keys(s.joined)) {
+		if m := w.desks[o].id; len(w.unheard(s, o)) > 0 && !slices.Contains(out, m) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// notices has each party of a session that goes on tell whom it waits for.
+func (w *shift) notices(s *run, session council.SessionID) {
+	for _, name := range slices.Sorted(maps.Keys(s.joined)) {
+		if waiting := w.awaited(s, name); !s.over && len(waiting) > 0 {
+			w.later(0, w.desks[name], agenda.Waits{Session: session, Waiting: waiting, Round: "round 1"})
+		}
+	}
+}
+
+// closes ends a session of which somebody is silent. Who was only cut off for a while has
+// heard by now what it missed.
 func (w *shift) closes(s *run, session council.SessionID) {
 	if s.over {
 		return
 	}
-	missing := w.missing(s)
+	w.finishes(s)
 	for _, name := range slices.Sorted(maps.Keys(s.joined)) {
-		w.later(0, w.desks[name], agenda.Failed{Session: session, Suspects: missing, Err: errors.New("a party is silent")})
+		if waiting := w.awaited(s, name); !s.over && len(waiting) > 0 {
+			w.later(0, w.desks[name], agenda.Stalled{Session: session, Waiting: waiting, Round: "round 1", For: 15 * time.Second})
+		}
 	}
 }

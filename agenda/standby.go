@@ -49,6 +49,7 @@ type signerSet struct {
 	pledge  *armPledge  // this node has answered another's call
 	arming  council.SessionID
 	since   time.Time // of arming
+	silent  Waits     // in it
 	rest    time.Time // not before: the last try failed
 	fails   int
 	lost    int // slots in a row that another member said it had lost
@@ -205,7 +206,11 @@ func (a *Agenda) expireSlots(set *signerSet) {
 		set.pledge = nil
 	}
 	if set.arming != (council.SessionID{}) && a.due(set.since, a.timing.Arming) {
-		a.do(Abort{Session: set.arming})
+		text := fmt.Sprintf("slot of %s: not ready after %s", council.Names(set.members), a.timing.Arming)
+		if who := set.silent.String(); who != "" {
+			text += ": " + who
+		}
+		a.do(Abort{Session: set.arming}, Notify{What: "arming-failed", Text: text, Waiting: set.silent.Waiting})
 		set.arming = council.SessionID{}
 		set.later(a.now)
 	}

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func sample(t *testing.T, m council.MemberID) (Backup, InForce) {
 			}
 		}
 	}
-	return b, InForce{Member: m, Roster: c.Roster, Key: b.Genesis.Key, Epoch: b.Epoch, ID: b.Genesis.ID()}
+	return b, InForce{Member: m, Rosters: []council.Roster{c.Roster}, Key: b.Genesis.Key, Epoch: b.Epoch, ID: b.Genesis.ID()}
 }
 
 func TestBackupSurvives(t *testing.T) {
@@ -142,12 +143,23 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	}{
 		"another member's":   {nil, func(n *InForce) { n.Member = "core-1" }, "backup of core-2; this node is core-1's", "own backup"},
 		"older epoch":        {nil, func(n *InForce) { n.Epoch = 2 }, "share epoch 1; the council is in epoch 2", "destroy"},
+		"before a refresh":   {nil, alone(refreshed), "share epoch 1; by the rosters here the council is in epoch 2", "destroy this one"},
+		"before two of them": {nil, alone(recharted, refreshed, recharted, refreshed), "share epoch 1; by the rosters here the council is in epoch 3", "destroy this one"},
+		"before another one": {nil, alone(recharted, replaced), "share epoch 1; by the rosters here the council is in epoch 2", "destroy this one"},
+		"after a refresh":    {func(b *Backup) { b.Epoch = 2 }, alone(), "share epoch 2; the rosters here lead to epoch 1", "'successions'"},
+		"no roster":          {nil, func(n *InForce) { n.Rosters = nil }, "no roster", ""},
 		"newer epoch":        {func(b *Backup) { b.Epoch = 2 }, nil, "share epoch 2; this node is still in epoch 1", "behind"},
 		"another key":        {nil, func(n *InForce) { n.Key[0] ^= 1 }, "is of the key", "make another"},
 		"another council":    {nil, func(n *InForce) { n.ID[0] ^= 1 }, "is of the key", "make another"},
-		"another roster":     {nil, func(n *InForce) { n.Roster.Version = 2 }, "not of this council", "roster.json"},
+		"another roster":     {nil, func(n *InForce) { n.Rosters[0].Version = 2 }, "not of this council", "roster.json"},
 		"an unsigned record": {func(b *Backup) { b.Genesis.Sigs = b.Genesis.Sigs[:6] }, nil, "signature of core-4 is missing", "roster.json"},
 		"another's share":    {func(b *Backup) { b.Share = other.Share }, nil, "its share is core-3's", "make another"},
+		"another seven's share": {nil, func(n *InForce) {
+			next := n.Rosters[0]
+			next.Version, next.Members = 2, slices.Clone(next.Members)
+			next.Members[0].ID = "community-0"
+			n.Rosters = append(n.Rosters, next)
+		}, "of community-1, community-2, community-3, core-1, core-2, core-3, core-4; roster 2, the last of the files, is 4 of community-0", "'successions'"},
 		"epoch of the share": {func(b *Backup) { b.Epoch = 2 }, func(n *InForce) { n.Epoch = 2 }, "share is of epoch 1, not 2", "make another"},
 		"a broken share":     {func(b *Backup) { b.Share = bytes.Clone(b.Share); b.Share[4000] ^= 1 }, nil, "damaged", "make another"},
 		"no real prime":      {func(b *Backup) { b.Share = weakened(t, b.Share) }, nil, "first Paillier prime is not prime", "make another"},
@@ -157,6 +169,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	} {
 		b, n := good, now
 		b.NodeKey = bytes.Clone(good.NodeKey)
+		n.Rosters = slices.Clone(now.Rosters)
 		if c.backup != nil {
 			c.backup(&b)
 		}
@@ -169,6 +182,33 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+// The shares are those of before where a step has moved none.
+func TestBackupAfterAStillStep(t *testing.T) {
+	b, now := sample(t, "core-2")
+	alone(recharted, recharted)(&now)
+	if err := b.Check(now); err != nil {
+		t.Error(err)
+	}
+}
+
+// alone takes away all but the rosters, and adds the steps that follow.
+func alone(steps ...func(*council.Roster)) func(*InForce) {
+	return func(n *InForce) {
+		n.Key, n.Epoch, n.ID = common.Address{}, 0, common.Hash{}
+		for _, change := range steps {
+			next := n.Rosters[len(n.Rosters)-1]
+			next.Version++
+			next.Members = slices.Clone(next.Members)
+			change(&next)
+			n.Rosters = append(n.Rosters, next)
+		}
+	}
+}
+
+func refreshed(*council.Roster)   {}
+func recharted(r *council.Roster) { r.Charter[0]++ }
+func replaced(r *council.Roster)  { r.Members[0].ID = "community-0" }
 
 // weakened is a share in which everything fits together, and one of the two
 // Paillier primes is none: whoever knows its factors reads along.

@@ -84,6 +84,17 @@ func (c Changes) Reshares() bool {
 	return len(c.Joiners)+len(c.Leavers)+len(c.Rewired) > 0 || c.Refreshes()
 }
 
+// Rewires says why no node carries the step out, or nil: a member has one feed, which its
+// old node signs to the end. Nothing makes two nodes agree on where it ends, so the new one
+// would fork it, and be convicted.
+func (c Changes) Rewires() error {
+	if len(c.Rewired) == 0 {
+		return nil
+	}
+	return WithHint(fmt.Errorf("succession: %s moves to another node and keeps the seat, which no node carries out: two nodes would write to one feed", names(c.Rewired)),
+		"let the member leave, and join under another name with the new node")
+}
+
 // shares says in words what happens to them.
 func (c Changes) shares() string {
 	if c.Reshares() {

@@ -17,6 +17,12 @@ const tmpPrefix = ".tmp-"
 // there.
 var between = func() {}
 
+// What makes a change durable. Tests write down the order in which it happens.
+var (
+	syncFile = (*os.File).Sync
+	rename   = os.Rename
+)
+
 // replace makes name hold data: all of it or, after a crash, what it held
 // before. It returns when the change is durable.
 func replace(dir, name string, data []byte) error {
@@ -30,7 +36,7 @@ func replace(dir, name string, data []byte) error {
 		return explain(dir, err)
 	}
 	between()
-	if err := os.Rename(tmp.Name(), filepath.Join(dir, name)); err != nil {
+	if err := rename(tmp.Name(), filepath.Join(dir, name)); err != nil {
 		_ = os.Remove(tmp.Name())
 		return explain(dir, err)
 	}
@@ -48,7 +54,7 @@ func fill(f *os.File, data []byte) error {
 	}
 	if err == nil {
 		between()
-		err = f.Sync()
+		err = syncFile(f)
 	}
 	return errors.Join(err, f.Close())
 }
@@ -68,7 +74,7 @@ func syncDir(dir string) error {
 	if err != nil {
 		return explain(dir, err)
 	}
-	return explain(dir, errors.Join(d.Sync(), d.Close()))
+	return explain(dir, errors.Join(syncFile(d), d.Close()))
 }
 
 // read reads one of the store's files, refusing what is loose, large or no file.

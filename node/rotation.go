@@ -263,6 +263,15 @@ func (n *Node) idle() string {
 	return ""
 }
 
+// patience is how long a session waits for silent members, as the machine says that has
+// ordered it.
+func (n *Node) patience(id council.SessionID, members []council.MemberID) agenda.Patience {
+	if n.shift.rotation != nil && n.shift.sessions[id] {
+		return n.shift.rotation.Patience()
+	}
+	return n.agenda.Patience(id, members)
+}
+
 // route gives the machine what it has to hear of the events of the agenda.
 func (n *Node) route(ev agenda.Event) {
 	n.adopt()
@@ -302,6 +311,14 @@ func (n *Node) route(ev agenda.Event) {
 			n.rotate(ev)
 		}
 	case agenda.Failed:
+		if n.shift.sessions[ev.Session] {
+			n.rotate(ev)
+		}
+	case agenda.Stalled:
+		if n.shift.sessions[ev.Session] {
+			n.rotate(ev)
+		}
+	case agenda.Waits:
 		if n.shift.sessions[ev.Session] {
 			n.rotate(ev)
 		}

@@ -83,7 +83,7 @@ func (n *Node) begin(id council.SessionID, what string, s *tss.Session, how run)
 	for _, m := range s.Members() {
 		r.owed[m] = new(atomic.Int32)
 	}
-	r.waits = n.agenda.Patience(id, s.Members())
+	r.waits = n.patience(id, s.Members())
 	n.runners[id] = r
 	for _, f := range n.early.take(id) {
 		n.keepFrame(f)
@@ -130,15 +130,15 @@ func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 	if r.paced(ctx, n, func() { ready, err = s.Start() }) != nil {
 		return
 	}
-	watch := newStall(r.waits, s, began, n.now())
+	watch, tells := newStall(r.waits, s, began, n.now()), newNotice(r.waits.Notice, s)
 	defer watch.stop()
-	late := watch.timer.C
-	if r.background { // a slot is made slowly on purpose: its time limit is the agenda's
-		late = nil
-	}
+	defer tells.stop()
 	for {
 		over := false
 		watch.moved(s, n.now())
+		if ev, news := tells.moved(s); news {
+			n.report(ev)
+		}
 		if err == nil {
 			over, err = r.handle(ctx, n, s, ready, began)
 		}
@@ -155,16 +155,23 @@ func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 		case to := <-r.again:
 			r.resend(n, to)
 			ready = tss.Ready{}
-		case <-late:
+		case <-tells.timer.C:
+			if ev, news := tells.late(s, len(r.inbox)); news {
+				n.report(ev)
+			}
+			ready = tss.Ready{}
+		case <-watch.timer.C:
 			if ev, ok := watch.late(s, len(r.inbox), n.now()); ok {
 				n.report(ev)
 			}
 			ready = tss.Ready{}
 		case m := <-r.inbox:
 			r.owed[m.From].Add(-1)
+			heard := n.now()
 			if r.paced(ctx, n, func() { ready, err = s.Step(m) }) != nil {
 				return
 			}
+			watch.worked(n.now().Sub(heard))
 			if err == nil && ready.Dropped != nil {
 				n.counters.dropped.Add(1)
 				n.log.Debug("message dropped", "session", r.id.Short(), "from", m.From, "round", m.Round, "why", ready.Dropped)

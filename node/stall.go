@@ -14,16 +14,17 @@ type stall struct {
 	patience agenda.Patience
 	timer    *time.Timer
 	began    time.Time
-	first    int       // step of the protocol, as stepOf counts
-	step     int       // that is under way; the first is 0
-	since    time.Time // since when the others' messages are waited for
+	first    int           // step of the protocol, as stepOf counts
+	step     int           // that is under way; the first is 0
+	since    time.Time     // since when the others' messages are waited for
+	work     time.Duration // of the longest piece of this party's own
 	due      time.Time
 	alone    bool // nobody had spoken when it was due
 }
 
 // newStall begins when the session's first messages are made.
 func newStall(p agenda.Patience, s *tss.Session, began, now time.Time) *stall {
-	w := &stall{patience: p, timer: time.NewTimer(0), began: began, first: stepOf(s.Round())}
+	w := &stall{patience: p, timer: time.NewTimer(0), began: began, first: stepOf(s.Round()), work: now.Sub(began)}
 	w.wait(now)
 	return w
 }
@@ -33,8 +34,19 @@ func (w *stall) stop() { w.timer.Stop() }
 // wait counts from now: all that this party can do in the step is done.
 func (w *stall) wait(now time.Time) {
 	w.since, w.alone = now, false
-	w.set(w.patience.Until(w.step, w.began, now), now)
+	if w.patience.Round == 0 {
+		w.timer.Stop()
+		return
+	}
+	w.set(w.until(), now)
 }
+
+func (w *stall) until() time.Time {
+	return w.patience.After(w.work).Until(w.step, w.began, w.since)
+}
+
+// worked takes note of a piece of this party's own work.
+func (w *stall) worked(took time.Duration) { w.work = max(w.work, took) }
 
 func (w *stall) set(due, now time.Time) {
 	w.due = due
@@ -56,6 +68,9 @@ func (w *stall) moved(s *tss.Session, now time.Time) {
 func (w *stall) late(s *tss.Session, unread int, now time.Time) (agenda.Stalled, bool) {
 	waiting := s.Waiting()
 	switch end := w.began.Add(w.patience.Whole); {
+	case now.Before(w.until()): // it has worked long meanwhile
+		w.set(w.until(), now)
+		return agenda.Stalled{}, false
 	case now.Sub(w.due) > heldUp || unread > 0:
 		w.set(now.Add(w.patience.More), now)
 		return agenda.Stalled{}, false

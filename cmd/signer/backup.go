@@ -328,10 +328,14 @@ func inKeystore(c *configs.Loaded) (backup.InForce, error) {
 	return now, nil
 }
 
+// fromRoster measures by the rosters that signer.yaml names and those that the daemon has
+// kept beside its journal. They say how often the shares were made anew.
 func fromRoster(c *configs.Loaded) (backup.InForce, error) {
 	l, err := readLineage(rosterFiles(c))
-	all := rostersIn(l)
-	return backup.InForce{Member: council.MemberID(c.Member), Roster: all[len(all)-1], First: all[0]}, err
+	if err == nil {
+		_, err = sound(l)
+	}
+	return backup.InForce{Member: council.MemberID(c.Member), Rosters: rostersIn(l)}, err
 }
 
 // backupView is what both commands show of a backup: nothing of it is secret.

@@ -141,13 +141,17 @@ func looseDir(dir string) error {
 	return nil
 }
 
-// usable reports whether the rosters are sound and the last one is in force.
+// usable reports whether the rosters are sound, and the last one whose day has come is
+// in force: who is to join has the next one in its files, too.
 func (a *app) usable(l council.Lineage) error {
-	now, err := sound(l)
-	if err != nil {
+	if _, err := sound(l); err != nil {
 		return err
 	}
-	return now.InForce(a.unix())
+	n := len(l.Steps)
+	for n > 0 && l.Steps[n-1].Effective > a.unix() {
+		n--
+	}
+	return rostersIn(l)[n].InForce(a.unix())
 }
 
 // walletsIn finds go-ethereum key files of the member's own wallet.

@@ -105,7 +105,8 @@ type drillReport struct {
 // means that nothing came.
 type drillMember struct {
 	Member   council.MemberID `json:"member"`
-	Judged   *int64           `json:"judgedMillis,omitempty"`
+	Verdict  bool             `json:"verdict"`                // its node has judged
+	Judged   *int64           `json:"judgedMillis,omitempty"` // when that was, if it is known
 	Allow    bool             `json:"allow"`
 	Answered *int64           `json:"answeredMillis,omitempty"`
 	Word     council.Choice   `json:"word,omitempty"`
@@ -130,8 +131,8 @@ func reportDrill(p api.Proposal) drillReport {
 		judged[v.Member] = v
 	}
 	row := func(m council.MemberID) drillMember {
-		v := judged[m]
-		return drillMember{Member: m, Judged: after(v.At), Allow: v.Allow}
+		v, ok := judged[m]
+		return drillMember{Member: m, Verdict: ok, Judged: after(v.At), Allow: v.Allow}
 	}
 	for _, w := range p.Approvals {
 		m := row(w.Member)
@@ -158,13 +159,16 @@ func (d drillReport) write(w io.Writer) {
 	var silent, dark []council.MemberID
 	for _, m := range d.Members {
 		judged, answered, word := "-", "-", string(m.Word)
-		if m.Judged != nil {
-			judged = waited(*m.Judged)
-			if !m.Allow {
-				judged += " (its policy denies)"
-			}
-		} else {
+		switch {
+		case !m.Verdict:
 			dark = append(dark, m.Member)
+		case m.Judged == nil:
+			judged = "not known"
+		default:
+			judged = waited(*m.Judged)
+		}
+		if m.Verdict && !m.Allow {
+			judged += " (its policy denies)"
 		}
 		if m.Answered != nil {
 			answered = waited(*m.Answered)

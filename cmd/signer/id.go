@@ -4,12 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/rosterfile"
+	"github.com/millicent-one/signer/keystore"
 )
 
 func (a *app) idCmd() *cobra.Command {
@@ -25,7 +30,8 @@ which node and which wallet are yours, and where the node is; node and wallet
 sign each other. Hand the signed card to whoever assembles the roster.
 
 --renew makes a new card, after 'announce' in signer.yaml, your wallet or your
-term has changed. It needs your wallet's signature again.`,
+term has changed. It needs your wallet's signature again, and works with the
+daemon running or not. Where the old card is lost, it starts from the roster.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load()
@@ -33,7 +39,7 @@ term has changed. It needs your wallet's signature again.`,
 				return err
 			}
 			path := filepath.Join(filepath.Dir(c.File), cardFile)
-			card, err := rosterfile.ReadCard(path)
+			card, err := a.ownCard(c, path, renew)
 			if err != nil {
 				return err
 			}
@@ -96,18 +102,44 @@ func saveCard(path string, c council.Card) error {
 	return rosterfile.Save(path, b, 0o644)
 }
 
-// renewCard signs the card anew with the node's key.
+// ownCard reads this node's card. No backup has it in it: on a new machine it is made
+// again from the last roster of the files that has this member.
+func (a *app) ownCard(c *configs.Loaded, path string, renew bool) (council.Card, error) {
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return rosterfile.ReadCard(path)
+	}
+	if !renew {
+		return council.Card{}, council.WithHint(fmt.Errorf("no member card at %s", path), "'signer id --renew' makes it again, from the roster")
+	}
+	l, err := a.lineage(nil)
+	if err != nil {
+		return council.Card{}, err
+	}
+	for _, r := range slices.Backward(rostersIn(l)) {
+		if m, ok := r.Member(council.MemberID(c.Member)); ok {
+			return council.Card{Member: m}, nil
+		}
+	}
+	return council.Card{}, council.WithHint(fmt.Errorf("no member card at %s, and no roster has %s", path, c.Member), "correct 'member' in signer.yaml; who is to join makes a node with 'signer init'")
+}
+
+// renewCard signs the card anew with the node's key, beside a daemon that may be
+// running on it.
 func (a *app) renewCard(old council.Card, s seat, announce []string) (card council.Card, err error) {
 	m := old.Member
 	if err := s.into(&m); err != nil {
 		return card, err
 	}
 	m.ID = council.MemberID(a.loaded.Member)
-	store, key, err := a.openKeys(a.loaded)
+	r, err := keystore.Look(a.loaded.KeyDir(), a.unlock(a.loaded.Unlock, false))
 	if err != nil {
 		return card, err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer func() { err = errors.Join(err, r.Close()) }()
+	key, err := nodeKey(r)
+	if err != nil {
+		return card, err
+	}
 	return newCard(m, key, announce, a.unix())
 }
 

@@ -26,10 +26,12 @@ func (a *app) backupRestoreCmd() *cobra.Command {
 		Use:   "restore FILE [--identity FILE | --passphrase-file FILE]",
 		Short: "Make this node's keystore from a backup, after the old one is lost",
 		Long: `Make this node's keystore from a backup, after the old one is lost. First put
-signer.yaml, roster.json, charter.yaml and policy.yaml into place: roster and charter
-any other member has. All that 'verify' checks is checked first; a share of an old
-epoch, of another council or another member is refused. A keystore that is there is
-never touched.
+signer.yaml, roster.json, charter.yaml and policy.yaml into place, and the successions
+since, named in order under 'successions' in signer.yaml: but for signer.yaml and
+policy.yaml any other member has them. All that 'verify' checks is checked first; a
+share of another council or another member is refused, and one of an old epoch: the
+successions say how often the shares were made anew. A keystore that is there is never
+touched.
 
 The old machine must be gone for good. Two nodes with one key contradict each
 other, and that convicts their member.

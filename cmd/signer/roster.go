@@ -210,7 +210,7 @@ func (a *app) sameCharter(o own, named common.Hash) error {
 		return err
 	}
 	if h != named {
-		return council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(named), o.charter, short(h)), "compare the charter with the other members' before you sign anything")
+		return council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(named), o.charter, short(h)), "compare the charter with the other members' before you sign anything; if it is in another file, name that with --charter")
 	}
 	return nil
 }

@@ -165,6 +165,10 @@ func (a *app) showSuccession(s council.Succession, old council.Roster, path stri
 		Complete  bool               `json:"complete"`
 		Roster    council.Roster     `json:"roster"`
 	}
+	args := path // of the commands that bring the step on
+	if c.Charter {
+		args += " --charter FILE"
+	}
 	takes, known := a.amendment(s, old, f)
 	done, want := agreed(g, takes), takes.Approvals
 	return a.print(view{path, h, s.Effective, c.Reshares(), c.Joiners, c.Leavers, g.Approved, want, g.Open, g.Accepted, g.Waiting, done, s.Roster}, func(w io.Writer) {
@@ -189,12 +193,12 @@ func (a *app) showSuccession(s council.Succession, old council.Roster, path stri
 			if len(c.Joiners) > 0 {
 				fmt.Fprintln(w, "Who joins puts it under 'successions' in signer.yaml and starts the daemon.")
 			}
-			fmt.Fprintf(w, "Then one member of the old roster runs 'signer term begin %s'.\n", path)
+			fmt.Fprintf(w, "Then one member of the old roster runs 'signer term begin %s'.\n", args)
 		case len(g.Approved) < want:
-			fmt.Fprintf(w, "\n%d more of %s run 'signer term approve %s'.\n", want-len(g.Approved), join(g.Open), path)
+			fmt.Fprintf(w, "\n%d more of %s run 'signer term approve %s'.\n", want-len(g.Approved), join(g.Open), args)
 		}
 		if len(g.Waiting) > 0 {
-			fmt.Fprintf(w, "\nStill to accept: %s, each with 'signer term accept %s'.\n", join(g.Waiting), path)
+			fmt.Fprintf(w, "\nStill to accept: %s, each with 'signer term accept %s'.\n", join(g.Waiting), args)
 		}
 	})
 }

@@ -15,8 +15,8 @@ func (a *app) termCmd() *cobra.Command {
 		Short: "Change the council: who leaves, who joins; the address stays",
 		Long: `Change the council. A succession is a file that goes from hand to hand, as the first
 roster did: one proposes it, at least four members approve of it with their wallets,
-and everyone who comes in accepts it: joiners, and members with a new wallet or a new
-node. 'roster verify' checks the whole chain.
+and everyone who comes in accepts it: joiners, and members with a new wallet. 'roster
+verify' checks the whole chain.
 
 Then one member gives it to the own daemon ('term begin'), and the nodes carry it out
 by themselves. 'term status' says how far they are. The address stays the same.
@@ -82,8 +82,11 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 		if err != nil {
 			return err
 		}
-		if err := a.sameCharter(own, s.Roster.Charter); err != nil {
-			return err
+		// Where the charter stays, what the daemon has kept of it does.
+		if _, kept := a.keptCharter(old.Version, s.Roster.Charter); kept == nil || charter != "" {
+			if err := a.sameCharter(own, s.Roster.Charter); err != nil {
+				return err
+			}
 		}
 		doc, err := s.Document(old)
 		if err != nil {

@@ -59,6 +59,9 @@ func (a *app) termPropose() *cobra.Command {
 		case refresh && !c.Refreshes():
 			return usagef("leave --refresh away, or make it a step of its own", "a refresh changes nothing but the shares; here something else changes, too")
 		}
+		if err := c.Rewires(); err != nil {
+			return err
+		}
 		if s.Effective, err = a.takesOver(effective, c, l); err != nil {
 			return err
 		}

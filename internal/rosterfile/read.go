@@ -18,7 +18,7 @@ import (
 // Read reads a signed roster. It is well formed; its signatures are not
 // checked, and some may be missing.
 func Read(path string) (council.SignedRoster, error) {
-	data, err := load(path, "roster", "make one with 'signer roster new', or name it with --roster")
+	data, err := load(path, "roster", "ask another member for the council's first roster; a new council makes its own with 'signer roster new'")
 	if err != nil {
 		return council.SignedRoster{}, err
 	}
