@@ -271,6 +271,7 @@ func (a *Agenda) reconcile() {
 		a.tend(a.proposals[id])
 	}
 	for _, chain := range a.chains() {
+		a.askGaps(a.lanes[chain])
 		a.drive(a.lanes[chain])
 	}
 	a.drivePool()

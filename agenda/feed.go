@@ -45,6 +45,9 @@ func (a *Agenda) record(e Recorded) {
 	case council.Judged:
 		if p := a.known(b.Proposal, e); p != nil {
 			p.Verdicts[e.Author] = b
+			if e.Author == a.self && (p.record.judged == 0 || e.At < p.record.judged) {
+				p.record.judged = e.At
+			}
 		}
 	case council.Voted:
 		if p := a.known(b.Approval.Proposal, e); p != nil {
@@ -81,6 +84,9 @@ func (a *Agenda) record(e Recorded) {
 	case council.Sighted:
 		if p := a.known(b.Proposal, e); p != nil && e.Author == a.self {
 			a.sighted(p, e.Word, b)
+			if p.done() && p.record.mined == 0 {
+				p.record.mined = e.At
+			}
 			if p.signed() && p.record.learnt == 0 {
 				p.record.learnt = e.At
 			}
@@ -344,6 +350,10 @@ func (a *Agenda) sighted(p *Proposal, w council.Word, s council.Sighted) {
 	case council.WordExpired, council.WordDisplaced:
 		p.Over = w
 	case council.WordReorged:
+		if p.done() {
+			a.laneOf(p).reopened(p.Where.Nonce, a.now)
+		}
+		p.record.mined = 0
 		p.Fate, p.Where, p.Reverted = "", council.Sighted{}, false
 	case council.WordBroadcast:
 		if p.Fate == "" {
@@ -351,6 +361,7 @@ func (a *Agenda) sighted(p *Proposal, w council.Word, s council.Sighted) {
 		}
 	default:
 		p.Fate, p.Where = w, s
+		a.laneOf(p).explained(s.Nonce)
 		if w != council.WordFinal {
 			p.Reverted = w == council.WordReverted
 		}

@@ -29,6 +29,9 @@ func (a *Agenda) seek(p *Proposal) {
 		if open := r.state == RowDisputed || r.proposal == p.ID && r.state == RowRevealed; !open || !a.due(l.moved, a.timing.Hold) {
 			return
 		}
+		if l.gaps[n] != nil { // it is asked for all
+			return
+		}
 	}
 	if a.due(p.sought, a.timing.Remind) {
 		p.sought = a.now
@@ -67,7 +70,7 @@ func (a *Agenda) found(ev Found) {
 	if a.genesis == nil {
 		return
 	}
-	l := a.lane(ev.Chain)
+	l, told := a.lane(ev.Chain), false
 	for _, id := range a.order {
 		p := a.proposals[id]
 		if n, ok := a.usedBy(p); !ok || n != ev.Nonce || p.Intent.ChainID() != ev.Chain || p.settled() || p.Tx != nil && p.lost == 0 {
@@ -82,10 +85,8 @@ func (a *Agenda) found(ev Found) {
 			}
 			continue
 		}
-		deed, ok := p.Intent.(council.Transaction)
-		if ok {
-			_, ok = a.carriedOut(deed, ev.Tx)
-		}
+		ok := a.does(l, p, ev.Tx)
+		told = told || ok
 		switch {
 		case ok && p.Tx == nil:
 			a.keptBack(p, l, ev.Tx)
@@ -94,6 +95,9 @@ func (a *Agenda) found(ev Found) {
 		case p.lost != 0:
 			a.displaced(p)
 		}
+	}
+	if l.answered(ev) && !told {
+		a.findOwner(l, ev)
 	}
 }
 

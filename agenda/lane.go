@@ -27,6 +27,11 @@ type lane struct {
 	over  map[uint64]uint64 // highest attempt known to have ended, by nonce
 	came  map[lead]uint64   // highest attempt that a member has spoken of in its feed; see Agenda.came
 	leads map[lead]int      // see numbered
+	took  map[uint64]bool   // nonces of which it is known what has used them; true where this node follows that
+	gaps  map[uint64]*gap   // the others that are used: the newest
+	dark  uint64            // above those that are not kept; see gap
+	count uint64            // the nonces below are in one of these
+	marks []mark
 	try   *try
 	plan  *Plan
 	turn  turn
@@ -65,7 +70,7 @@ func (a *Agenda) lane(chain uint64) *lane {
 }
 
 func newLane(chain uint64) *lane {
-	return &lane{chain: chain, rows: map[uint64]row{}, byID: map[council.ProposalID]uint64{}, last: map[uint64]uint64{}, over: map[uint64]uint64{}, came: map[lead]uint64{}, leads: map[lead]int{}}
+	return &lane{chain: chain, rows: map[uint64]row{}, byID: map[council.ProposalID]uint64{}, last: map[uint64]uint64{}, over: map[uint64]uint64{}, came: map[lead]uint64{}, leads: map[lead]int{}, took: map[uint64]bool{}, gaps: map[uint64]*gap{}}
 }
 
 func (a *Agenda) chains() []uint64 { return slices.Sorted(maps.Keys(a.lanes)) }
@@ -76,6 +81,9 @@ func (a *Agenda) row(ev Ledger) {
 	p, known := a.proposals[ev.Proposal]
 	if known && (ev.Chain == 0 || !ev.Hearsay) { // a claim stands where it was made
 		l = a.laneOf(p)
+	}
+	if ev.State == RowConsumed && ev.Proposal != (council.ProposalID{}) {
+		l.explained(ev.Nonce)
 	}
 	if ev.State == RowFreed {
 		if r, ok := l.rows[ev.Nonce]; ok && r.proposal == ev.Proposal {
@@ -181,6 +189,22 @@ func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
 	if !l.known {
 		return 0, fmt.Errorf("this node's RPC for chain %d has not answered yet", l.chain)
 	}
+	n, err := a.derive(l, p)
+	switch {
+	case err != nil:
+		return 0, err
+	case p.Tx == nil:
+		return n, a.hadItsRun(l, p)
+	case p.Tx.Nonce() < l.nonce, p.done(): // whatever place this node's ledger has for it, or none
+		return 0, fmt.Errorf("proposal %s has already run at nonce %d", p.ID.Short(), p.Tx.Nonce())
+	case p.Tx.Nonce() != n:
+		return 0, fmt.Errorf("proposal %s is signed at nonce %d, and next is %d", p.ID.Short(), p.Tx.Nonce(), n)
+	}
+	return n, nil
+}
+
+// derive gives a proposal its place in the lane.
+func (a *Agenda) derive(l *lane, p *Proposal) (uint64, error) {
 	old := replaced(p)
 	if q := a.proposals[old]; q != nil && q.done() {
 		return 0, fmt.Errorf("proposal %s replaces %s, which has run at nonce %d: propose it as an action of its own", p.ID.Short(), old.Short(), q.Where.Nonce)
@@ -328,6 +352,9 @@ func (a *Agenda) candidates(l *lane) []*Proposal {
 		}
 		ripe := a.ripen(p)
 		if _, err := a.nonceFor(l, p); err != nil || !ripe {
+			if ripe {
+				a.tellGap(p, err)
+			}
 			continue
 		}
 		out = append(out, p)
@@ -413,6 +440,7 @@ func (a *Agenda) head(ev Head) {
 		l.moved = a.now
 	}
 	l.known, l.block, l.nonce = true, ev.Block, ev.Nonce
+	l.account(a.now)
 }
 
 // Trying lists the proposals that this node takes part in signing just now.

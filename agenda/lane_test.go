@@ -175,6 +175,10 @@ func TestReplacementOfWhatHasRun(t *testing.T) {
 				p.Fate, p.Where = c.fate, council.Sighted{Proposal: old, Chain: chainID}
 			}
 			n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: c.next}, w.now)
+			if c.next > 0 { // by neither of them, if nothing else is known
+				deed.To[0] ^= 1
+				n.Step(agenda.Found{Chain: chainID, Tx: w.otherwise(deed), Block: w.block}, w.now)
+			}
 			if nonce, err := n.NonceFor(by); (err == nil) != c.runs || c.runs && nonce != c.next {
 				t.Errorf("the replacement gets nonce %d, %v; may run: %v", nonce, err, c.runs)
 			}

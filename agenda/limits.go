@@ -16,6 +16,8 @@ const (
 	MaxPool          = 4   // messages that are signed at once, beside one transaction for each chain
 	MaxColds         = 8   // words of one member about Begins that have not come yet
 	MaxSought        = 3   // times that a chain is asked in vain what has used a nonce, before it counts as another's
+	MaxGaps          = 16  // used nonces of a chain, the newest, that a node asks for, not knowing what has used them
+	MaxMarks         = 64  // times at which a node remembers a chain's next nonce
 	MaxEarlyWords    = 3   // attempts at a proposal that a member may find too early without being suspected
 	MaxLoneWords     = 2   // attempts that one member alone speaks of and that others wait for
 	MaxLeads         = 4   // times that a member's words raise the number of the next attempt, until as many as sign have come further
@@ -31,6 +33,10 @@ const (
 // before it joins a try at it: nobody leaves one for another, and two that are agreed on
 // at once should be known to all by then.
 const settling = 3
+
+// dating is how far, in seconds, the clocks of honest members may be apart where the age
+// of a proposal counts: see Agenda.floor.
+const dating = 3600
 
 // effort is how many times as long as this node's own longest piece of work in a ceremony
 // another's may take: the machines of a council differ.

@@ -1,6 +1,7 @@
 package agenda
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -175,12 +176,17 @@ func (a *Agenda) stalled(ev Stalled) {
 
 // behind reports whether a Begin is for a nonce that this node does not know to
 // be free yet, because the coordinator's RPC is a block ahead of its own: then
-// the next block tells, and the coordinator is not refused for it.
+// the next block tells, and the coordinator is not refused for it. So it is where this
+// node is about to know what has used the nonce before.
 func (a *Agenda) behind(l *lane, p *Proposal, b council.Begin) bool {
-	if !l.known || b.Nonce != l.nonce+1 || p.Intent.ChainID() != b.Chain {
+	if !l.known || b.Nonce != l.nonce && b.Nonce != l.nonce+1 || p.Intent.ChainID() != b.Chain {
 		return false
 	}
 	n, err := a.nonceFor(l, p)
+	if b.Nonce == l.nonce {
+		var g *gapError
+		return errors.As(err, &g) && g.soon
+	}
 	return err != nil || n != b.Nonce
 }
 

@@ -39,6 +39,8 @@ type record struct {
 	stamps    map[council.MemberID]uint64           // each member's first entry about it, by its clock
 	begun     uint64                                // when this node last joined an attempt
 	early     map[council.MemberID]int              // attempts that a member found too early
+	judged    uint64                                // when this node first judged it; 0 while it has not
+	mined     uint64                                // when this node first saw it in a block; 0 while it is in none
 }
 
 func newRecord(counts []string) record {

@@ -65,6 +65,8 @@ type world struct {
 	words map[council.SessionID]*spoken // sessions over a proclamation
 	false map[council.MemberID]bool     // who spoils them
 	hears func(from council.MemberID, m agenda.Message)
+	does  func(council.MemberID, agenda.Effect)
+	mute  bool // no RPC says what has used a nonce
 
 	stalled map[council.ProposalID]bool // whose sessions never end
 	most    int                         // messages that any node signed at once
@@ -363,6 +365,9 @@ func (w *world) later(n *member, ev agenda.Event) {
 }
 
 func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
+	if w.does != nil {
+		w.does(n.id, e)
+	}
 	switch e := e.(type) {
 	case agenda.Append:
 		return []agenda.Event{w.append(n, e.Word, e.Body)}
@@ -446,7 +451,7 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 	case agenda.Find:
 		found := agenda.Found{Chain: e.Chain, Nonce: e.Nonce, Err: errors.New("no such transaction")}
 		for _, tx := range w.mined {
-			if tx.Nonce() == e.Nonce {
+			if tx.Nonce() == e.Nonce && !w.mute {
 				found.Tx, found.Err = tx, nil
 			}
 		}
