@@ -209,7 +209,7 @@ func TestSignedElsewhereIsNotSignedAgain(t *testing.T) {
 // been it. The members are told what to do; what is proposed much later goes on.
 func TestUnexplainedNonce(t *testing.T) {
 	w := newWorld(t, 324)
-	w.mute = true
+	w.dumb = true
 	finds, told := 0, map[council.ProposalID]string{}
 	w.does = func(m council.MemberID, e agenda.Effect) {
 		switch e := e.(type) {
@@ -246,7 +246,7 @@ func TestUnexplainedNonce(t *testing.T) {
 		w.fail(later)
 	}
 	// When the RPC can tell, what was held up is shown as what it is, and runs no more.
-	w.mute = false
+	w.dumb = false
 	w.run(20*time.Minute, never)
 	if got := w.began(id); len(got) > 0 {
 		t.Errorf("signed at %v", got)

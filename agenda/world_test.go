@@ -66,7 +66,7 @@ type world struct {
 	false map[council.MemberID]bool     // who spoils them
 	hears func(from council.MemberID, m agenda.Message)
 	does  func(council.MemberID, agenda.Effect)
-	mute  bool // no RPC says what has used a nonce
+	dumb  bool // no RPC says what has used a nonce
 
 	stalled map[council.ProposalID]bool // whose sessions never end
 	most    int                         // messages that any node signed at once
@@ -451,7 +451,7 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 	case agenda.Find:
 		found := agenda.Found{Chain: e.Chain, Nonce: e.Nonce, Err: errors.New("no such transaction")}
 		for _, tx := range w.mined {
-			if tx.Nonce() == e.Nonce && !w.mute {
+			if tx.Nonce() == e.Nonce && !w.dumb {
 				found.Tx, found.Err = tx, nil
 			}
 		}
