@@ -18,10 +18,11 @@ import (
 )
 
 // quick has a ceremony bear a silence for seconds instead of minutes. The nodes' own work
-// lengthens that, so a busy machine is not taken for silence.
-func (c *cabinet) quick() {
+// lengthens that, so a busy machine is not taken for silence; but who only deals has next
+// to none of its own.
+func (c *cabinet) quick(round time.Duration) {
 	for _, m := range slices.Concat(c.size.IDs(), c.heirs) {
-		c.change[m] = func(cfg *node.Config) { cfg.Timing.Round, cfg.Timing.Remind = 5*time.Second, time.Second }
+		c.change[m] = func(cfg *node.Config) { cfg.Timing.Round, cfg.Timing.Remind = round, time.Second }
 	}
 }
 
@@ -71,7 +72,7 @@ func TestSilenceInAKeyGeneration(t *testing.T) {
 			c := smallCabinet(t)
 			c.opens()
 			c.genesis, c.shares = nil, nil
-			c.quick()
+			c.quick(5 * time.Second)
 			ids := c.size.IDs()
 			ended := map[council.MemberID]<-chan drawing{}
 			for _, m := range ids {
@@ -93,7 +94,8 @@ func TestSilenceInAKeyGeneration(t *testing.T) {
 				if d.err == nil || !strings.Contains(d.err.Error(), "silence in "+r.String()) || !strings.Contains(d.err.Error(), "(suspects: "+string(silent)+")") {
 					t.Errorf("%s ends with %v", m, d.err)
 				}
-				if d.stage != stage || !slices.Equal(d.waiting, []council.MemberID{silent}) {
+				// Of the test signature that it has no part in, a node knows only that it lacks.
+				if d.stage != stage || stage == "generating" && !slices.Equal(d.waiting, []council.MemberID{silent}) || !slices.Contains(d.waiting, silent) {
 					t.Errorf("%s was last at %q, waiting for %v", m, d.stage, d.waiting)
 				}
 			}
@@ -144,7 +146,7 @@ func TestSilenceInAResharing(t *testing.T) {
 		}
 		t.Run(lie.r.String(), func(t *testing.T) {
 			c := newCabinet(t)
-			c.quick()
+			c.quick(25 * time.Second)
 			heirs := c.plan.Roster.IDs()
 			for _, m := range slices.Concat(c.size.IDs(), []council.MemberID{joiner}) {
 				c.start(m)
