@@ -45,7 +45,7 @@ func TestTimedOut(t *testing.T) {
 	if !w.run(3*w.timing.Ceremony, func() bool { return w.stage("community-1", agenda.StageTimedOut) }) || w.now.Before(late) {
 		t.Fatalf("the try is not given up by the clock\n%s", w.where())
 	}
-	if s := w.desks["community-1"].node.Status(); !strings.Contains(s.Text, "took too long; the next one begins when all are there") {
+	if s := w.desks["community-1"].node.Status(); !strings.Contains(s.Text, "it took longer than its time limit of 1m0s, and was staged; it waited for core-5; the next one begins when all are there") {
 		t.Errorf("says %s", s)
 	}
 	w.kill(w.desks["community-1"])
