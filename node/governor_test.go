@@ -16,7 +16,7 @@ func TestGovernorKeepsToItsShare(t *testing.T) {
 		const share, each = 0.25, 40
 		g := newGovernor(share)
 		began := time.Now()
-		var busy time.Duration // in steps, of which there is one at a time
+		var busy atomic.Int64 // nanoseconds in steps, of which there is one at a time
 		var working atomic.Int32
 		done := make(chan error)
 		for worker := range 3 {
@@ -29,11 +29,11 @@ func TestGovernorKeepsToItsShare(t *testing.T) {
 							t.Error("two steps at once")
 						}
 						time.Sleep(took)
-						busy += took
+						busy.Add(int64(took))
 						working.Add(-1)
 					}))
-					if all := time.Since(began); float64(busy) > share*float64(all)+float64(took) {
-						t.Errorf("%s of %s were taken", busy, all)
+					if all, sum := time.Since(began), busy.Load(); float64(sum) > share*float64(all)+float64(took) {
+						t.Errorf("%s of %s were taken", time.Duration(sum), all)
 					}
 				}
 				done <- err
@@ -45,7 +45,7 @@ func TestGovernorKeepsToItsShare(t *testing.T) {
 			}
 		}
 		// The rest after the last step is still owed; nothing else was waited for.
-		if got := float64(busy) / float64(time.Since(began)); got < share || got > share*1.02 {
+		if got := float64(busy.Load()) / float64(time.Since(began)); got < share || got > share*1.02 {
 			t.Errorf("%.3f of the time was taken; want %.2f", got, share)
 		}
 	})
