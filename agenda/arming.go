@@ -31,10 +31,10 @@ func (a *Agenda) callForSlots() {
 }
 
 // inTurn orders the sets as they are to be tried. A member that makes sets fail has a
-// part in each of them: so those that have not failed go first, and find a place whatever
-// the others do. Among equals that goes first whose members have had the least trouble,
-// then that which was not tried for longest: what one member
-// can hold up by silence is the first tries.
+// part in each of them: so those go first whose worst member has made the fewest fail,
+// and find a place whatever the others do. Among equals it is the one that has failed
+// least, then the one that was not tried for longest: what one member can hold up by
+// silence is the first tries.
 func (s *standby) inTurn() []*signerSet {
 	return slices.SortedStableFunc(slices.Values(s.sets), func(x, y *signerSet) int {
 		return cmp.Or(cmp.Compare(s.troubles(x), s.troubles(y)), cmp.Compare(x.fails, y.fails), x.tried.Compare(y.tried))

@@ -39,7 +39,7 @@ func (a *Agenda) proof(m Proof) {
 		if who, err := council.Recover(digest, m.Signature); err == nil && who == c.genesis.Key {
 			c.proofs[i] = bytes.Clone(m.Signature)
 			// In words that anyone can check: the digest, and what recovers to the key.
-			a.do(Notify{What: "share-proof", Text: fmt.Sprintf("%s signed %s: 0x%x", names(set), digest.Hex(), m.Signature)})
+			a.do(Notify{What: "share-proof", Text: fmt.Sprintf("%s signed %s: 0x%x", council.Names(set), digest.Hex(), m.Signature)})
 		}
 	}
 }

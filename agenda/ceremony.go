@@ -3,7 +3,6 @@ package agenda
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -339,14 +338,6 @@ func (a *Agenda) once(c *ceremony, what string, who council.MemberID) bool {
 	return true
 }
 
-func names(ids []council.MemberID) string {
-	out := make([]string, len(ids))
-	for i, m := range ids {
-		out[i] = string(m)
-	}
-	return strings.Join(out, ", ")
-}
-
 func (a *Agenda) ceremonySigned(ev Signed) bool {
 	c := a.ceremony
 	if c == nil || !c.proving {
@@ -432,13 +423,12 @@ func (a *Agenda) ceremonyRestarted(m council.MemberID) {
 // ceremonyEnd gives the ceremony up. What was staged stays staged: another node
 // may have all it needs to make the key, and then brings us the birth record.
 func (a *Agenda) ceremonyEnd(why string, waiting ...council.MemberID) {
-	c := a.ceremony
-	a.ceremony = nil
-	if c.id != (common.Hash{}) {
+	if c := a.ceremony; c.id != (common.Hash{}) {
 		a.do(Abort{Session: c.session})
 		for _, set := range a.roster.TestSubsets() {
-			a.do(Abort{Session: policy.NewCeremonyPermit(FirstEpoch, a.hash, set, c.id).Session()})
+			a.do(Abort{Session: a.ceremonyTest(set)})
 		}
 	}
+	a.ceremony = nil
 	a.do(Notify{What: "ceremony-failed", Text: why, Waiting: waiting})
 }

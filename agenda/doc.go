@@ -14,10 +14,11 @@
 //
 // Rooms inside: event.go (what comes in), effect.go (what goes out), message.go
 // (what nodes tell each other besides feeds and engine frames), proposal.go and
-// feed.go (what the feeds say), lane.go and fair.go (one nonce in flight for each
-// chain), terms.go (what its rules have a proposal wait for), pool.go (messages,
-// which have no nonce, side by side), rank.go and apart.go (who signs, computed,
-// not negotiated), attempt.go (one signing attempt), pace.go (how long silence is waited out), standby.go, arming.go and
+// feed.go (what the feeds say), lane.go, nonce.go, choice.go and fair.go (one nonce in
+// flight for each chain), gap.go and kept.go (what has used the nonces before), terms.go
+// (what its rules have a proposal wait for), pool.go (messages, which have no nonce, side
+// by side), rank.go and apart.go (who signs, computed, not negotiated), attempt.go (one
+// signing attempt), pace.go and silence.go (how long silence is waited out), standby.go, arming.go and
 // sets.go (slots, made ahead of time), ceremony.go (key generation), proclaim.go and
 // proclaim_try.go (the council's word that a roster holds its key). And, as a
 // machine of its own that nothing runs yet: rotation.go (from one roster to the

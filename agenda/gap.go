@@ -25,7 +25,7 @@ import (
 // gaps follow from what this node has written down of its own sightings, and what it had
 // asked for it asks again.
 
-// gap is a nonce that is used, this node does not know by what.
+// gap is a nonce that is used; this node does not know by what.
 type gap struct {
 	since  time.Time // when this process saw that it is used
 	asked  time.Time

@@ -165,6 +165,17 @@ func TestKeptBehindAnotherSignature(t *testing.T) {
 	}
 }
 
+// pausesOnce has the council carry one proposal out.
+func (w *world) pausesOnce() council.ProposalID {
+	id := w.propose(keeper, "pause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	w.approvedBy(everyone[:4], id)
+	if !w.run(time.Minute, w.minedBy(id)) {
+		w.fail(id)
+	}
+	return id
+}
+
 // What a restart leaves is enough: nothing of it is known from memory alone.
 func TestNothingRunsTwiceAfterARestart(t *testing.T) {
 	w, id := keptFrom(t, 322, false)
@@ -188,12 +199,7 @@ func TestNothingRunsTwiceAfterARestart(t *testing.T) {
 // fenced. What it has read of a signature keeps it from another one.
 func TestSignedElsewhereIsNotSignedAgain(t *testing.T) {
 	w := newWorld(t, 323)
-	id := w.propose(keeper, "pause", "protocol")
-	w.run(5*time.Second, w.known(id))
-	w.approvedBy(everyone[:4], id)
-	if !w.run(time.Minute, w.minedBy(id)) {
-		w.fail(id)
-	}
+	id := w.pausesOnce()
 	w.run(10*time.Second, never)
 	n := w.nodes[notAsked[0]]
 	w.stop(n.id)
@@ -281,12 +287,7 @@ func TestFirstSightOfAChain(t *testing.T) {
 // Attempts that somebody makes up, at nonces that are used and at others, hold nothing up.
 func TestMadeUpAttemptsAtUsedNonces(t *testing.T) {
 	w := newWorld(t, 326)
-	first := w.propose(keeper, "pause", "protocol")
-	w.run(5*time.Second, w.known(first))
-	w.approvedBy(everyone[:4], first)
-	if !w.run(time.Minute, w.minedBy(first)) {
-		w.fail(first)
-	}
+	w.pausesOnce()
 	w.run(5*time.Second, never)
 	finds := 0
 	w.does = func(_ council.MemberID, e agenda.Effect) {

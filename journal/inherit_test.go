@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -82,6 +83,15 @@ func TestInherit(t *testing.T) {
 	}
 }
 
+// consume has a block give nonce 5 to a proposal, and wants its claims at others dropped.
+func consume(t *testing.T, j *Journal, p council.ProposalID, dropped ...uint64) {
+	t.Helper()
+	got, err := j.Consume(councilKey, 1, 5, p, common.Hash{1}, 100)
+	if err != nil || !slices.Equal(got, dropped) {
+		t.Fatalf("dropped are %v, %v; want %v", got, err, dropped)
+	}
+}
+
 // A member claims a second nonce for a proposal that has one here. The first stays its
 // own; the second is given to nobody while no block has decided, not to a replacement
 // either, which would run beside it. When the proposal has run, the claim is nothing.
@@ -117,7 +127,7 @@ func TestInheritSecondNonce(t *testing.T) {
 			t.Errorf("nonce %d is given to another proposal before a block has decided: %v", nonce, err)
 		}
 	}
-	must(j.Consume(a.Key, 1, 5, a.Proposal, common.Hash{1}, 100))
+	consume(t, j, a.Proposal, 6, 7, 8)
 	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed("a", 6, council.OpenRevealed)}))
 	stays()
 	must(j.Reserve(row(6, "b", 1)))
@@ -148,12 +158,12 @@ func TestInheritClaimsAlone(t *testing.T) {
 	if err := j.Displace(a.Proposal, row(6, "replacement", 1)); !conflicts(err) {
 		t.Errorf("a replacement has the second place while the first is undecided: %v", err)
 	}
-	must(j.Consume(a.Key, 1, 5, proposal("b"), common.Hash{1}, 100))
+	consume(t, j, proposal("b"))
 	must(j.Displace(a.Proposal, row(6, "replacement", 1)))
 
 	j = fresh(t, "core-2")
 	must(j.Inherit(a.Key, council.Inheritance{Rows: claimed("a", 6, council.OpenRevealed)}))
-	must(j.Consume(a.Key, 1, 5, a.Proposal, common.Hash{1}, 100))
+	consume(t, j, a.Proposal, 6)
 	if r, ok, err := j.RowByProposal(a.Proposal); err != nil || !ok || r.Nonce != 5 || r.State != Consumed {
 		t.Errorf("it has run at nonce 5, and the ledger says %+v, %v, %v", r, ok, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -104,14 +105,14 @@ func (j *Journal) Displace(old council.ProposalID, by Row) error {
 // Consume records that the chain mined proposal p with this nonce, in tx at
 // block. The zero proposal stands for a transaction that no proposal explains. A
 // reservation of another proposal for the nonce is freed by it. What others have claimed
-// for p at other nonces is dropped: it runs nowhere else, and such a nonce is nobody's on
-// its account. Calling it again for the same proposal updates tx and block.
+// for p at other nonces is dropped: it runs nowhere else, and such a nonce, of which it
+// tells, is nobody's on its account. Calling it again for the same proposal updates tx and block.
 // *ConflictError if p holds another nonce here: free that row first, if it is only
 // reserved.
-func (j *Journal) Consume(key common.Address, chain, nonce uint64, p council.ProposalID, txHash common.Hash, block uint64) error {
+func (j *Journal) Consume(key common.Address, chain, nonce uint64, p council.ProposalID, txHash common.Hash, block uint64) (dropped []uint64, err error) {
 	r := Row{Key: key, Chain: chain, Nonce: nonce, Proposal: p}
-	return j.update("consume", func(tx *bolt.Tx) error {
-		if err := dropClaims(tx, r); err != nil {
+	err = j.update("consume", func(tx *bolt.Tx) (err error) {
+		if dropped, err = dropClaims(tx, r); err != nil {
 			return err
 		}
 		return changeSlot(tx, r, func(s *slot) error {
@@ -122,6 +123,10 @@ func (j *Journal) Consume(key common.Address, chain, nonce uint64, p council.Pro
 			return forget(tx, freed.Proposal, slotKey(key, chain, nonce), freed.Marks)
 		})
 	})
+	if err != nil {
+		return nil, err
+	}
+	return dropped, nil
 }
 
 // Reopen takes back Consume after a reorganisation: the row is revealed again.
@@ -258,10 +263,10 @@ func loses(tx *bolt.Tx, at *slot, old council.ProposalID, by Row) error {
 }
 
 // dropClaims removes what others alone have claimed for a proposal at nonces that are not
-// r's. One of them may be all that the index knows of.
-func dropClaims(tx *bolt.Tx, r Row) error {
+// r's, and tells which those are. One of them may be all that the index knows of.
+func dropClaims(tx *bolt.Tx, r Row) (nonces []uint64, err error) {
 	if r.Proposal == (council.ProposalID{}) {
-		return nil
+		return nil, nil
 	}
 	own := slotKey(r.Key, r.Chain, r.Nonce)
 	chain := own[:slotKeySize-8]
@@ -270,19 +275,20 @@ func dropClaims(tx *bolt.Tx, r Row) error {
 	for k, v := c.Seek(chain); bytes.HasPrefix(k, chain); k, v = c.Next() {
 		s := new(slot)
 		if err := rlp.DecodeBytes(v, s); err != nil {
-			return fmt.Errorf("read ledger: %w", err)
+			return nil, fmt.Errorf("read ledger: %w", err)
 		}
 		if o := s.find(r.Proposal); o != nil && o.claimed() && len(s.Mined) == 0 && !bytes.Equal(k, own) {
 			s.Occupants = slices.DeleteFunc(s.Occupants, func(o occupant) bool { return o.Proposal == r.Proposal })
 			claims[string(k)] = s
 		}
 	}
-	for k, s := range claims {
-		if err := errors.Join(forget(tx, r.Proposal, []byte(k), nil), putSlot(tx, []byte(k), s)); err != nil {
-			return err
+	for _, k := range slices.Sorted(maps.Keys(claims)) {
+		if err := errors.Join(forget(tx, r.Proposal, []byte(k), nil), putSlot(tx, []byte(k), claims[k])); err != nil {
+			return nil, err
 		}
+		nonces = append(nonces, binary.BigEndian.Uint64([]byte(k[slotKeySize-8:])))
 	}
-	return nil
+	return nonces, nil
 }
 
 // index notes the place that a proposal has. The first stays: another is what a member

@@ -33,7 +33,8 @@ func ops(j *Journal) map[string]func(r Row) error {
 		"reveal":  func(r Row) error { return j.Reveal(r.Key, r.Chain, r.Nonce, r.Proposal, r.Digest) },
 		"free":    func(r Row) error { return j.Free(r.Key, r.Chain, r.Nonce, r.Proposal) },
 		"consume": func(r Row) error {
-			return j.Consume(r.Key, r.Chain, r.Nonce, r.Proposal, common.Hash{1}, 100)
+			_, err := j.Consume(r.Key, r.Chain, r.Nonce, r.Proposal, common.Hash{1}, 100)
+			return err
 		},
 		"reopen":         func(r Row) error { return j.Reopen(r.Key, r.Chain, r.Nonce, r.Proposal) },
 		"displace old":   func(r Row) error { return j.Displace(proposal("old"), r) },
@@ -190,7 +191,7 @@ func TestRowListsEveryDigest(t *testing.T) {
 	if err := j.Reserve(same); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Consume(councilKey, 1, 7, first.Proposal, common.Hash{5}, 99); err != nil {
+	if _, err := j.Consume(councilKey, 1, 7, first.Proposal, common.Hash{5}, 99); err != nil {
 		t.Fatal(err)
 	}
 	_ = j.Close()
@@ -223,7 +224,7 @@ func TestUnexplainedTransactionTakesTheNonce(t *testing.T) {
 	if err := j.Reserve(row(7, "a", 1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Consume(councilKey, 1, 7, none, common.Hash{6}, 12); err != nil {
+	if _, err := j.Consume(councilKey, 1, 7, none, common.Hash{6}, 12); err != nil {
 		t.Fatal(err)
 	}
 	r, ok, err := j.RowByNonce(councilKey, 1, 7)

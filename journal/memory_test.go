@@ -56,7 +56,7 @@ func TestFenceKeepsAForgetfulNodeQuiet(t *testing.T) {
 	if err := j.Reserve(other); err != nil {
 		t.Errorf("another chain: %v", err)
 	}
-	if err := j.Consume(councilKey, 1, 5, proposal("c"), common.Hash{1}, 1); err != nil {
+	if _, err := j.Consume(councilKey, 1, 5, proposal("c"), common.Hash{1}, 1); err != nil {
 		t.Errorf("the chain's word counts below the fence: %v", err)
 	}
 }

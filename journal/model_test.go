@@ -230,7 +230,8 @@ func TestLedgerAgainstModel(t *testing.T) {
 			},
 			"consume": func(t *rapid.T) {
 				n, p, r := pick(t)
-				agree(t, "consume", j.Consume(r.Key, r.Chain, n, r.Proposal, common.Hash{1}, 9), m.consume(n, p))
+				_, err := j.Consume(r.Key, r.Chain, n, r.Proposal, common.Hash{1}, 9)
+				agree(t, "consume", err, m.consume(n, p))
 			},
 			"reopen": func(t *rapid.T) {
 				n, p, r := pick(t)

@@ -149,13 +149,13 @@ func (n *Node) giveBack(e agenda.Free) error {
 func (n *Node) settle(e agenda.Settle) []agenda.Event {
 	key := n.agenda.Genesis().Key
 	var events []agenda.Event
+	var dropped []uint64 // what others have claimed for it elsewhere
 	var err error
 	switch e.State {
 	case agenda.RowConsumed:
-		events = n.dropped(e)
-		err = n.book().Consume(key, e.Chain, e.Nonce, e.Proposal, e.Tx, e.Block)
+		dropped, err = n.book().Consume(key, e.Chain, e.Nonce, e.Proposal, e.Tx, e.Block)
 	case agenda.RowDisplaced:
-		err = n.book().Consume(key, e.Chain, e.Nonce, council.ProposalID{}, common.Hash{}, e.Block)
+		_, err = n.book().Consume(key, e.Chain, e.Nonce, council.ProposalID{}, common.Hash{}, e.Block)
 	case agenda.RowRevealed:
 		if err = n.book().Reopen(key, e.Chain, e.Nonce, e.Proposal); errors.Is(err, journal.ErrNoRow) {
 			err = nil // it was mined but not final: the row has been `revealed` all along
@@ -163,26 +163,11 @@ func (n *Node) settle(e agenda.Settle) []agenda.Event {
 	}
 	if err != nil {
 		n.log.Error("settle nonce", "proposal", e.Proposal.Short(), "nonce", e.Nonce, "err", err)
-		events = nil
+	}
+	for _, nonce := range dropped {
+		events = append(events, agenda.Ledger{Chain: e.Chain, Nonce: nonce, Proposal: e.Proposal, State: agenda.RowFreed, Hearsay: true})
 	}
 	return append(events, n.row(e.Chain, e.Nonce, e.Proposal)...)
-}
-
-// dropped tells of the nonces that others have claimed for a proposal beside the one at
-// which a final block has it: the ledger drops them.
-func (n *Node) dropped(e agenda.Settle) (events []agenda.Event) {
-	rows, err := n.book().Rows()
-	if err != nil {
-		n.log.Error("read ledger", "err", err)
-		return nil
-	}
-	for _, r := range rows {
-		if ev := ledgerEvent(r); r.Proposal == e.Proposal && r.Chain == e.Chain && r.Nonce != e.Nonce && r.Mined == nil && ev.Hearsay {
-			ev.State = agenda.RowFreed
-			events = append(events, ev)
-		}
-	}
-	return events
 }
 
 // fence closes all nonces that anyone has mentioned to a node which may have

@@ -177,7 +177,7 @@ func TestLockTellsWhatIsDisplaced(t *testing.T) {
 			return errors.Join(book.Reserve(row(old, 1)), book.Reveal(key, 7, 4, old, row(old, 1).Digest), book.Displace(old, row(by, 2)))
 		}, []council.OpenRow{next, void}},
 		{"it is given back", func() error { return book.Free(key, 7, 4, by) }, []council.OpenRow{void}},
-		{"a final block has the nonce", func() error { return book.Consume(key, 7, 4, old, common.Hash{1}, 9) }, nil},
+		{"a final block has the nonce", func() error { _, err := book.Consume(key, 7, 4, old, common.Hash{1}, 9); return err }, nil},
 		{"what is displaced was never known here", func() error {
 			x := row(by, 3)
 			x.Nonce = 5

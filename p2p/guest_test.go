@@ -2,7 +2,6 @@ package p2p
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -29,21 +28,9 @@ func TestGuests(t *testing.T) {
 	w := newHosts(t)
 	in := guest(t, dana)
 	w.council.NodeKeys[dana] = testcouncil.NodeKey(dana)
-	start := func(who council.MemberID, change func(*HostConfig)) *Host {
-		c := w.config(who)
-		change(&c)
-		h, err := newHost(context.Background(), c, w.tune)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { h.Close() })
-		w.listen[who], w.running[who] = h.ListenAddrs(), h
-		return h
-	}
-	expects := func(c *HostConfig) { c.Guests = []Guest{{Member: in}} }
-	a := start(alice, expects)
-	b := start(bob, func(*HostConfig) {})
-	d := start(dana, expects)
+	a := w.open(t, alice, letting(Guest{Member: in}))
+	b := w.open(t, bob, letting())
+	d := w.open(t, dana, letting(Guest{Member: in}))
 	await(t, "the guest", a.Events(), func(e Event) bool { up, ok := e.(PeerUp); return ok && up.Member == dana })
 	await(t, "a stranger to be refused", b.Events(), func(e Event) bool {
 		r, ok := e.(Refused)
@@ -70,7 +57,7 @@ func TestGuests(t *testing.T) {
 	next.Members = append(slices.DeleteFunc(slices.Clone(next.Members), func(m council.Member) bool { return m.ID == carol }), in)
 	slices.SortFunc(next.Members, func(x, y council.Member) int { return cmp.Compare(x.ID, y.ID) })
 	out, _ := w.council.Roster.Member(carol)
-	a = start(alice, func(c *HostConfig) { c.Roster, c.Network, c.Guests = next, first, []Guest{{Member: out}} })
+	a = w.open(t, alice, func(c *HostConfig) { c.Roster, c.Network, c.Guests = next, first, []Guest{{Member: out}} })
 	await(t, "a node under the roster before", a.Events(), func(e Event) bool { up, ok := e.(PeerUp); return ok && up.Member == bob })
 	if err := a.Send(t.Context(), bob, Frame{Channel: Record, Type: 1, Payload: []byte("news")}); err != nil {
 		t.Fatal(err)
@@ -98,17 +85,7 @@ func TestAdmit(t *testing.T) {
 	w := newHosts(t)
 	in := guest(t, dana)
 	w.council.NodeKeys[dana] = testcouncil.NodeKey(dana)
-	start := func(who council.MemberID, guests ...Guest) *Host {
-		c := w.config(who)
-		c.Guests = guests
-		h, err := newHost(context.Background(), c, w.tune)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { h.Close() })
-		w.listen[who], w.running[who] = h.ListenAddrs(), h
-		return h
-	}
+	start := func(who council.MemberID, guests ...Guest) *Host { return w.open(t, who, letting(guests...)) }
 	refused := func(e Event) bool {
 		r, ok := e.(Refused)
 		return ok && errors.As(r.Reason, new(*StrangerError)) && r.Peer == in.Peer
@@ -160,17 +137,7 @@ func TestLastFrameOfWhoIsDismissed(t *testing.T) {
 	w := newHosts(t)
 	in := guest(t, dana)
 	w.council.NodeKeys[dana] = testcouncil.NodeKey(dana)
-	start := func(who council.MemberID) *Host {
-		c := w.config(who)
-		c.Guests = []Guest{{Member: in}}
-		h, err := newHost(context.Background(), c, w.tune)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { h.Close() })
-		w.listen[who], w.running[who] = h.ListenAddrs(), h
-		return h
-	}
+	start := func(who council.MemberID) *Host { return w.open(t, who, letting(Guest{Member: in})) }
 	a, d := start(alice), start(dana)
 	up := func(h *Host, m council.MemberID) {
 		await(t, string(m), h.Events(), func(e Event) bool { up, ok := e.(PeerUp); return ok && up.Member == m })

@@ -86,14 +86,28 @@ func (w *hosts) config(who council.MemberID) HostConfig {
 	return HostConfig{Self: who, Key: w.council.NodeKeys[who], Listen: listen, Neighbours: Neighbours{Roster: w.council.Roster, Peers: peers}}
 }
 
-func (w *hosts) start(t testing.TB, who council.MemberID) *Host {
+// open starts a member's host, or a guest's, and tells nobody where it is.
+func (w *hosts) open(t testing.TB, who council.MemberID, change func(*HostConfig)) *Host {
 	t.Helper()
-	h, err := newHost(context.Background(), w.config(who), w.tune)
+	c := w.config(who)
+	change(&c)
+	h, err := newHost(context.Background(), c, w.tune)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Close() })
 	w.listen[who], w.running[who] = h.ListenAddrs(), h
+	return h
+}
+
+// letting has a host let in these guests.
+func letting(guests ...Guest) func(*HostConfig) {
+	return func(c *HostConfig) { c.Guests = guests }
+}
+
+func (w *hosts) start(t testing.TB, who council.MemberID) *Host {
+	t.Helper()
+	h := w.open(t, who, letting())
 	w.seq++
 	rec, err := AddressRecord(w.council.NodeKeys[who], h.ListenAddrs(), w.seq)
 	if err != nil {

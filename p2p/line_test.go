@@ -2,7 +2,6 @@ package p2p
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -57,17 +56,7 @@ func TestNext(t *testing.T) {
 	w := newHosts(t)
 	in := guest(t, dana)
 	w.council.NodeKeys[dana] = testcouncil.NodeKey(dana)
-	start := func(who council.MemberID) *Host {
-		c := w.config(who)
-		c.Guests = []Guest{{Member: in}}
-		h, err := newHost(context.Background(), c, w.tune)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { h.Close() })
-		w.listen[who], w.running[who] = h.ListenAddrs(), h
-		return h
-	}
+	start := func(who council.MemberID) *Host { return w.open(t, who, letting(Guest{Member: in})) }
 	a, b, d := start(alice), start(bob), start(dana)
 	c := rawMember(t, carol, a) // one that ends no connection by itself
 	gone := make(chan struct{}, 64)
