@@ -327,7 +327,7 @@ func (h *house) stop(m council.MemberID) {
 	delete(h.rooms, m)
 	r.tr.Close()
 	r.cancel()
-	if err := <-r.done; err != nil {
+	if err := <-r.done; err != nil && !errors.Is(err, node.ErrSwitched) { // its owner would have made it anew
 		h.t.Errorf("%s: %v", m, err)
 	}
 	if err := errors.Join(r.book.Close(), r.keys.Close()); err != nil {

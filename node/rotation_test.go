@@ -655,6 +655,7 @@ func TestOldJournalInTheMiddleOfARotation(t *testing.T) {
 				return
 			}
 			c.until("the new roster everywhere", c.settled)
+			c.ready(m) // it catches up with two others under the next roster, too
 			c.stop("member-02")
 			c.signs("after", joiner, m, joiner)
 		})
