@@ -34,7 +34,7 @@ func FuzzFeed(f *testing.F) {
 	}{
 		{council.WordProposed, council.Proposed{Council: w.genesis.ID(), Intent: statement}},
 		{council.WordJudged, council.Judged{Proposal: id, Rule: "member/nothing", Reason: "no"}},
-		{council.WordApproved, council.Voted{Approval: council.Approval{Proposal: id, Decision: council.Approve, Sequence: 1, Sig: make([]byte, 65)}}},
+		{council.WordApproved, council.Voted{Approval: council.Approval{Proposal: id, Decision: council.Approve, Sequence: 1, Expires: uint64(w.now.Unix()) + 600, Sig: make([]byte, 65)}}},
 		{council.WordComplete, council.Complete{Proposal: id, Since: 1, Approvals: []council.Standing{{Member: "core-1", Sequence: 1}}}},
 		{council.WordBegun, council.Begun{Proposal: id, Chain: chainID, Attempt: 1, Begin: common.Hash{1}, Coordinator: "core-1", Signers: everyone[3:]}},
 		{council.WordAttemptFailed, council.AttemptFailed{Proposal: id, Chain: chainID, Attempt: 1, Suspects: []council.MemberID{self}, Proven: true, Reason: "false"}},

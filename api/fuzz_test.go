@@ -82,6 +82,7 @@ func FuzzBody(f *testing.F) {
 		f.Add(uint8(i), []byte(b))
 	}
 	f.Add(uint8(0), []byte(`{"raw":{"chain":1,"to":"0x2222222222222222222222222222222222222222","data":"0x8456cb59","value":"1e3"},"reason":"x"}`))
+	f.Add(uint8(0), []byte(`{"raw":{"chain":1,"to":"0x2222222222222222222222222222222222222222","data":"0x8456cb59","value":"10"},"reason":"x"}`))
 	f.Add(uint8(0), []byte(`{"typedData":"{}","expect":["0x2222222222222222222222222222222222222222:0x1=0x2"]}`))
 	r, err := api.NewSuccessionRequest(council.Succession{Roster: testcouncil.New(f).Roster, Effective: 5, Addresses: [][]byte{{1}}}, api.CharterText{Charter: "version: 1\n"})
 	if err != nil {

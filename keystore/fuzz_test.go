@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 
 	"filippo.io/age"
@@ -45,7 +46,12 @@ func FuzzBox(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, b := range [][]byte{toKey, toPhrase, toKey[:len(toKey)-1], toKey[:50], append(bytes.Clone(toKey), 0), bytes.Replace(toKey, []byte("-> X25519"), []byte("-> scrypt"), 1)} {
+	head := bytes.Index(toKey, []byte("\n--- ")) + len("\n--- ")
+	otherSum := slices.Concat(toKey[:head], bytes.Repeat([]byte("A"), 43), toKey[head+43:]) // of the head; 32 bytes in base64
+	for _, b := range [][]byte{
+		toKey, toPhrase, otherSum, toKey[:len(toKey)-1], toKey[:head+50], toKey[:50], append(bytes.Clone(toKey), 0),
+		bytes.Replace(toKey, []byte("-> X25519"), []byte("-> scrypt"), 1),
+	} {
 		f.Add(true, b)
 	}
 	f.Fuzz(func(t *testing.T, portable bool, b []byte) {

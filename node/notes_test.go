@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 func FuzzNotes(f *testing.F) {
 	const self = council.MemberID("core-1")
 	text := policy.CharterText{Charter: configs.Charter, Actions: configs.Actions}
+	another := policy.CharterText{Charter: slices.Concat(configs.Charter, []byte("# another\n")), Actions: configs.Actions}
 	charter, err := text.Load()
 	if err != nil {
 		f.Fatal(err)
@@ -123,7 +125,7 @@ func FuzzNotes(f *testing.F) {
 				t.Fatal("forgotten")
 			}
 		}},
-		{metaCharter(charter.Hash()), func() any { return new(policy.CharterText) }, []any{text, policy.CharterText{Charter: []byte("version: 1\n"), Actions: configs.Actions}}, func(t *testing.T, n *Node, _ []byte, sound bool) {
+		{metaCharter(charter.Hash()), func() any { return new(policy.CharterText) }, []any{text, another, policy.CharterText{Charter: []byte("version: 1\n"), Actions: configs.Actions}}, func(t *testing.T, n *Node, _ []byte, sound bool) {
 			_, have, err := CharterIn(n.book(), charter.Hash())
 			if err == nil && (!sound || have == nil || have.Hash() != charter.Hash()) {
 				t.Fatalf("another charter: %v", have)

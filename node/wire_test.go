@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -37,6 +38,11 @@ func FuzzWire(f *testing.F) {
 		}
 		f.Add(uint8(i), b)
 	}
+	another, err := rlp.EncodeToBytes(charterFrame{Charter: own, Text: policy.CharterText{Charter: slices.Concat(configs.Charter, []byte("# another\n")), Actions: configs.Actions}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(uint8(6), another)
 	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {
 		v := []any{new(hello), new(heads), new(entries), new(docket), new(shownFrames), new(beats), new(charterFrame), new(common.Hash), new([]byte)}[kind%9]
 		if rlp.DecodeBytes(b, v) != nil {
