@@ -15,6 +15,11 @@ import (
 func (a *Agenda) confirm(from council.MemberID, m ConfirmMessage) {
 	c := a.ceremony
 	if m.Genesis.ID() != c.genesis.ID() {
+		// After the last round of the protocol this is the first word in which members
+		// can find out that they have heard different things. So the others get this
+		// node's, too, and what it has heard: who has said two things comes out.
+		a.do(Send{Message: ConfirmMessage{Ceremony: c.id, Genesis: c.genesis, Signature: c.confirms[a.self]}},
+			ShowHeard{Session: c.session, Before: ^uint8(0), To: slices.DeleteFunc(a.roster.IDs(), func(m council.MemberID) bool { return m == a.self })})
 		a.ceremonyEnd(fmt.Sprintf("%s computed another birth record: key %s, transcript %s; here it is key %s, transcript %s",
 			from, m.Genesis.Key.Hex(), m.Genesis.Transcript.Hex(), c.genesis.Key.Hex(), c.genesis.Transcript.Hex()))
 		return

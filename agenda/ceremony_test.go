@@ -28,6 +28,7 @@ type birthplace struct {
 	proofs  map[council.SessionID][]council.MemberID
 	hold    func(council.MemberID, agenda.Effect) bool // what does not happen
 	stuck   council.SessionID                          // see standstill
+	shown   map[council.MemberID]agenda.ShowHeard
 }
 
 func newBirthplace(t *testing.T) *birthplace {
@@ -36,7 +37,7 @@ func newBirthplace(t *testing.T) *birthplace {
 		world: w, agendas: map[council.MemberID]*agenda.Agenda{}, drawn: map[council.MemberID]bool{},
 		staged: map[council.MemberID]*council.Genesis{}, current: map[council.MemberID]*council.Genesis{},
 		notices: map[council.MemberID][]agenda.Notify{}, mute: map[council.MemberID]func(agenda.Message) bool{},
-		proofs: map[council.SessionID][]council.MemberID{},
+		proofs: map[council.SessionID][]council.MemberID{}, shown: map[council.MemberID]agenda.ShowHeard{},
 	}
 	b.key = func(council.MemberID) common.Address { return crypto.PubkeyToAddress(w.world().key.PublicKey) }
 	for _, m := range everyone {
@@ -129,6 +130,8 @@ func (b *birthplace) perform(m council.MemberID, e agenda.Effect) {
 				b.later(func() { b.give(o, agenda.Said{From: m, Message: e.Message}) })
 			}
 		}
+	case agenda.ShowHeard:
+		b.shown[m] = e
 	case agenda.MakeParams:
 		b.later(func() { b.give(m, agenda.ParamsMade{}) })
 	case agenda.DrawKey:
@@ -263,7 +266,8 @@ func TestAnotherRosterOrCharterIsNamed(t *testing.T) {
 }
 
 // A node that computed another key stops the ceremony at everyone, by name; and
-// nobody makes its share current.
+// nobody makes its share current. Each has said what it computed, also who had heard of
+// another record before it had its own, and shows what it has heard.
 func TestAnotherKeyStopsEveryone(t *testing.T) {
 	b := newBirthplace(t)
 	good := b.key
@@ -273,10 +277,22 @@ func TestAnotherKeyStopsEveryone(t *testing.T) {
 		}
 		return good(m)
 	}
+	said := map[council.MemberID]bool{}
+	for _, m := range everyone {
+		b.mute[m] = func(msg agenda.Message) bool {
+			if _, confirm := msg.(agenda.ConfirmMessage); confirm {
+				said[m] = true
+			}
+			return false
+		}
+	}
 	b.want(everyone...)
 	for _, m := range everyone {
 		if b.current[m] != nil {
 			t.Errorf("%s made a share current", m)
+		}
+		if show := b.shown[m]; !said[m] || len(show.To) != len(everyone)-1 || show.Before != ^uint8(0) {
+			t.Errorf("%s said its record: %v; it shows %+v", m, said[m], show)
 		}
 		if m != "core-2" && len(b.heard(m, "ceremony-failed", "core-2 computed another birth record")) == 0 {
 			t.Errorf("%s says %+v", m, b.heard(m, "ceremony-failed", ""))

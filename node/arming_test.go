@@ -1,9 +1,12 @@
 package node_test
 
 import (
+	"encoding/binary"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
@@ -14,7 +17,8 @@ import (
 )
 
 // rehearse takes part in making a slot, as an honest member would, but for what
-// bend makes of its messages. The traitor leads no set.
+// bend makes of its messages. Where others answer a call of the traitor's, it begins
+// what it has called for, and says nothing more of it.
 func (x *traitor) rehearse(from council.MemberID, m agenda.Message) {
 	switch m := m.(type) {
 	case agenda.ArmCall:
@@ -32,16 +36,64 @@ func (x *traitor) rehearse(from council.MemberID, m agenda.Message) {
 				return
 			}
 		}
+	case agenda.ArmAnswer:
+		if m.Random == (common.Hash{}) || !slices.Contains(m.Signers, x.self) {
+			return
+		}
+		of := x.answers[m.Call]
+		if of == nil {
+			of = map[council.MemberID]common.Hash{x.self: m.Call}
+			x.answers[m.Call] = of
+		}
+		if of[from] = m.Random; len(of) < len(m.Signers) {
+			return
+		}
+		b := agenda.ArmBegin{Signers: m.Signers}
+		for _, who := range m.Signers {
+			b.Randoms = append(b.Randoms, of[who])
+		}
+		x.led[x.slot(b)] = true
+		for _, who := range m.Signers {
+			if who != x.self {
+				x.tell(who, b)
+			}
+		}
 	}
 }
 
-func (x *traitor) rehearsal(b agenda.ArmBegin) {
-	roster, err := x.h.council.Roster.Hash()
-	if err != nil {
-		x.t.Error(err)
-		return
+// slot is the id of one that is begun.
+func (x *traitor) slot(b agenda.ArmBegin) council.SessionID {
+	return council.ArmSession(x.h.genesis.ShareEpoch, x.h.genesis.Roster, b.Signers, b.Randoms)
+}
+
+// press calls for a slot in each set that the traitor may lead, once.
+func (x *traitor) press(honest []council.MemberID) {
+	for i := range honest {
+		three := slices.Delete(slices.Clone(honest), i, i+1)
+		call := agenda.ArmCall{Signers: council.Sorted(append(slices.Clone(three), x.self)), Call: noise()}
+		for _, m := range three {
+			x.tell(m, call) // who is not there yet hears the next one
+		}
 	}
-	id := council.ArmSession(x.h.genesis.ShareEpoch, roster, b.Signers, b.Randoms)
+}
+
+// leads counts the sets of a member and three of the others in which it calls for slots.
+func leads(m council.MemberID, five []council.MemberID) (n int) {
+	for i := range five {
+		set := council.Sorted(slices.Delete(slices.Clone(five), i, i+1))
+		key := "millicent/arm-leader/1\x00"
+		for _, who := range set {
+			key += string(who) + "\x00"
+		}
+		if set[binary.BigEndian.Uint64(keccak([]byte(key)))%uint64(len(set))] == m {
+			n++
+		}
+	}
+	return n
+}
+
+func (x *traitor) rehearsal(b agenda.ArmBegin) {
+	id := x.slot(b)
 	s, err := tss.NewArm(tss.ArmConfig{Session: id, Self: x.self, Signers: b.Signers, Share: x.share, Expires: uint64(x.h.now().Add(time.Hour).Unix())})
 	if err != nil {
 		x.t.Error(err)
@@ -107,21 +159,28 @@ func TestTraitorInArming(t *testing.T) {
 			return c.x.arming > before && (!lie.good || c.x.armed > armed)
 		})
 		c.stocked(lie.name)
-		id := c.propose(c.honest[3], []string{"pause", "unpause"}[i%2])
-		c.judged(id, append(slices.Clone(c.honest), c.x.self)...) // or the traitor would be asked before one of them
-		for _, m := range c.honest {
-			c.approve(c.honest[3], m, id)
-		}
-		c.mined(id)
-		p := c.rooms[c.honest[3]].proposal(t, id)
-		if tries(p) != 1 || !p.Attempts[len(p.Attempts)-1].Warm {
-			t.Errorf("%s: signed in %d attempts: %+v", lie.name, tries(p), p.Attempts)
-		}
-		c.nonce++
+		c.fires(lie.name, []string{"pause", "unpause"}[i%2])
 	}
 	if txs := c.sent(); len(txs) != int(c.nonce) {
 		t.Errorf("%d transactions for %d proposals", len(txs), c.nonce)
 	}
+}
+
+// fires has the honest sign a playbook from the stock.
+func (c *cabal) fires(when, playbook string) {
+	c.t.Helper()
+	id := c.propose(c.honest[3], playbook)
+	c.judged(id, append(slices.Clone(c.honest), c.x.self)...) // or the traitor would be asked before one of them
+	for _, m := range c.honest {
+		c.approve(c.honest[3], m, id)
+	}
+	c.mined(id)
+	p := c.rooms[c.honest[3]].proposal(c.t, id)
+	if tries(p) != 1 || !p.Attempts[len(p.Attempts)-1].Warm {
+		c.t.Errorf("%s: signed in %d attempts: %+v", when, tries(p), p.Attempts)
+	}
+	c.nonce++
+	c.ran = append(c.ran, id)
 }
 
 // stocked waits until the honest have their slot, in a house where time passes

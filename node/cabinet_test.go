@@ -137,7 +137,10 @@ func (c *cabinet) opens() {
 		c.seats[id] = c.first
 	}
 	var err error
-	if c.net, err = p2p.NewNetwork(everyone.Roster, 1); err != nil {
+	if c.net, err = p2p.NewNetwork(everyone.Roster, 1); err == nil {
+		err = c.net.Bind(c.first)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	c.bear()

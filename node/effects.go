@@ -46,6 +46,8 @@ func (n *Node) execute(e agenda.Effect) []agenda.Event {
 		n.seek(e)
 	case agenda.Notify:
 		n.notify(e)
+	case agenda.ShowHeard:
+		n.showHeard(e)
 	case agenda.MakeParams:
 		n.makeParams()
 	case agenda.DrawKey:

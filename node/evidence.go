@@ -69,8 +69,6 @@ func (n *Node) judge(decided []agenda.Effect) {
 		switch e := e.(type) {
 		case agenda.Report:
 			n.step(e.Event)
-		case agenda.ShowHeard:
-			n.showHeard(e)
 		default:
 			n.execute(e)
 		}

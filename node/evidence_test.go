@@ -66,11 +66,16 @@ func (h *house) has(at, culprit council.MemberID, kind string) api.Evidence {
 // convicts checks a record as someone would who has nothing but the roster.
 func (h *house) convicts(e api.Evidence, culprit council.MemberID) {
 	h.t.Helper()
+	h.convictsBy(h.council.Roster, e, culprit)
+}
+
+func (h *house) convictsBy(roster council.Roster, e api.Evidence, culprit council.MemberID) {
+	h.t.Helper()
 	r, err := evidence.Decode(e.Record)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	f, err := r.Verify(h.council.Roster)
+	f, err := r.Verify(roster)
 	if err != nil || !f.Proven || r.Culprit != culprit || !e.Proven || e.What != f.What {
 		h.t.Errorf("record %s: %+v, %v; listed as %q", r.Short(), f, err, e.What)
 	}

@@ -69,7 +69,12 @@ func (x *traitor) shout(ctx context.Context, honest []council.MemberID, approved
 		}
 		return p2p.Frame{Channel: p2p.Record, Type: recordMessage + tag, Payload: b}
 	}
-	four := council.Sorted(append(slices.Clone(honest[:3]), x.self))
+	var fours [][]council.MemberID // the sets of the traitor and three others
+	for i := range honest {
+		fours = append(fours, council.Sorted(append(slices.Delete(slices.Clone(honest), i, i+1), x.self)))
+	}
+	turn := 0
+	four := func() []council.MemberID { return fours[turn/len(fours)%len(fours)] }
 	began := x.h.now().Add(-24 * time.Hour)
 	kinds := []func() p2p.Frame{
 		func() p2p.Frame { // a Begin for what nobody has proposed
@@ -106,10 +111,13 @@ func (x *traitor) shout(ctx context.Context, honest []council.MemberID, approved
 			return record(agenda.Refusal{Begin: noise(), Chain: approved.Chain, Attempt: ^uint64(0), Rule: "no", Reason: string(junk[:100])})
 		},
 		func() p2p.Frame { return record(agenda.Cold{Chain: approved.Chain, Begin: noise()}) },
-		func() p2p.Frame { return record(agenda.ArmCall{Signers: four, Call: noise()}) },
-		func() p2p.Frame { return record(agenda.ArmAnswer{Signers: four, Call: noise(), Random: noise()}) },
+		func() p2p.Frame { // the same to all, who may follow it
+			return record(agenda.ArmCall{Signers: four(), Call: common.BytesToHash(keccak(junk[:32], binary.BigEndian.AppendUint64(nil, uint64(turn))))})
+		},
+		func() p2p.Frame { return record(agenda.ArmCall{Signers: four(), Call: noise()}) },
+		func() p2p.Frame { return record(agenda.ArmAnswer{Signers: four(), Call: noise(), Random: noise()}) },
 		func() p2p.Frame {
-			return record(agenda.ArmBegin{Signers: four, Randoms: []common.Hash{noise(), noise(), noise(), noise()}})
+			return record(agenda.ArmBegin{Signers: four(), Randoms: []common.Hash{noise(), noise(), noise(), noise()}})
 		},
 		func() p2p.Frame { return record(agenda.Stock{Ready: junk[:5]}) },
 		func() p2p.Frame { return p2p.Frame{Channel: p2p.Record, Type: recordEntry, Payload: junk[:2000]} },
@@ -151,12 +159,12 @@ func (x *traitor) shout(ctx context.Context, honest []council.MemberID, approved
 			return p2p.Frame{Channel: p2p.Session, Type: uint8(tss.SignRound4)}
 		},
 	}
-	for i := 0; ; i++ {
+	for ; ; turn++ {
 		for _, m := range honest {
 			if ctx.Err() != nil {
 				return sent
 			}
-			switch err := x.tr.Send(ctx, m, kinds[i%len(kinds)]()); {
+			switch err := x.tr.Send(ctx, m, kinds[turn%len(kinds)]()); {
 			case err == nil:
 				sent++
 				x.shouted.Store(int64(sent))
@@ -230,6 +238,9 @@ func (c *cabal) drown() {
 		if burden.Sessions > node.MaxEarly || burden.Bytes > node.MaxEarlyBytes || burden.Dropped == 0 {
 			c.t.Errorf("%s bears %+v", m, burden)
 		}
+		if s, err := c.rooms[m].Status(c.t.Context()); err != nil || c.slots && s.Standby.Slots > s.Standby.Own*s.Standby.Depth {
+			c.t.Errorf("%s has %+v (%v)", m, s.Standby, err)
+		}
 	}
 	for late := time.After(3 * minute); c.x.shouted.Load() < 500; {
 		select {
@@ -246,10 +257,15 @@ func (c *cabal) drown() {
 		c.t.Errorf("Status took %s", mid)
 	}
 	c.t.Logf("%d frames; Status took %s, at most %s", n, took[len(took)/2], took[len(took)-1])
+	if c.slots { // what the traitor has begun ends at its time limit, and what the flood has spent is made again
+		c.pass(agenda.Defaults().Arming + time.Second)
+		c.stocked("after the flood")
+	}
 	for _, m := range c.honest {
 		c.await(m, "no session that is left over", minute, func(r *room) bool { n, err := r.Sessions(c.t.Context()); return err == nil && n == 0 })
 	}
 	c.nonce++
+	c.ran = append(c.ran, first)
 }
 
 // garble sends bytes to a node over a second connection in the traitor's name,

@@ -51,6 +51,7 @@ type house struct {
 	rooms   map[council.MemberID]*room
 	silence time.Duration // that a traitor's house bears; zero: two seconds
 	slots   bool          // a traitor's house makes slots
+	leads   bool          // and the traitor leads some of its sets, not all
 	last    *dam          // for the last round, in a traitor's house
 }
 

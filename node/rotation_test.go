@@ -572,6 +572,19 @@ func TestNothingIsSignedAfterTheLock(t *testing.T) {
 	}
 }
 
+// heldAtTheBar has a member come to its lock after all others.
+func (c *cabinet) heldAtTheBar(m council.MemberID) (letGo func()) {
+	release := make(chan struct{})
+	letGo = sync.OnceFunc(func() { close(release) })
+	c.t.Cleanup(letGo)
+	c.hook(m, func(at string) {
+		if at == "barred" {
+			<-release
+		}
+	})
+	return letGo
+}
+
 // A journal that is lost, or restored from before the Lock, in the middle of a rotation:
 // the node hears of its Lock from the others before it does anything with its share, signs
 // nothing, refuses nothing, and writes the Lock down again. With an old journal it goes on
@@ -584,14 +597,7 @@ func TestOldJournalInTheMiddleOfARotation(t *testing.T) {
 	for _, how := range []string{"old", "lost"} {
 		t.Run(how, func(t *testing.T) {
 			c := newCabinet(t)
-			release := make(chan struct{})
-			letGo := sync.OnceFunc(func() { close(release) })
-			t.Cleanup(letGo)
-			c.hook("member-01", func(at string) { // which is to leave, comes to its lock last
-				if at == "barred" {
-					<-release
-				}
-			})
+			letGo := c.heldAtTheBar("member-01") // which is to leave
 			var old []byte
 			c.hook(m, func(at string) {
 				if at == "barred" && old == nil {

@@ -1,10 +1,12 @@
 package node_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/node"
 )
 
@@ -66,6 +68,43 @@ func TestFourFireFromStandby(t *testing.T) {
 		s, err := h.rooms[m].Status(t.Context())
 		if err != nil || m != four[1] && s.Standby.Fired == 0 {
 			t.Errorf("%s has fired %d slots (%v)", m, s.Standby.Fired, err)
+		}
+	}
+}
+
+// Slots die with the right to sign: who has locked for a rotation has none, also while
+// it waits for the locks of others.
+func TestSlotsDieAtTheLock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real resharing")
+	}
+	c := newCabinet(t)
+	c.heldAtTheBar("member-01")
+	stay := []council.MemberID{"member-02", "member-03"}
+	for _, m := range c.size.IDs() {
+		c.change[m] = warm
+	}
+	for _, m := range append(c.size.IDs(), joiner) {
+		c.start(m)
+	}
+	for _, m := range stay {
+		c.await(m, "its two slots", 2*minute, func(r *room) bool {
+			s, err := r.Status(t.Context())
+			return err == nil && s.Standby != nil && s.Standby.Slots == 2 && s.Standby.Ready == 3
+		})
+	}
+	if err := c.rooms["member-02"].Succeed(t.Context(), c.plan); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range stay {
+		var s api.Status
+		c.await(m, "its lock", 5*minute, func(r *room) (locked bool) {
+			var err error
+			s, err = r.Status(t.Context())
+			return err == nil && strings.Contains(s.Detail, "has locked")
+		})
+		if s.Standby == nil || s.Standby.Slots > 0 || s.Standby.Own > 0 {
+			t.Errorf("%s has locked and holds %+v", m, s.Standby)
 		}
 	}
 }

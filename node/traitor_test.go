@@ -43,11 +43,13 @@ type traitor struct {
 	mu        sync.Mutex
 	news      chan struct{} // closed when anything below has changed
 	bend      bending
-	absent    bool                             // joins no attempt
-	idle      bool                             // answers no call to make a slot
-	pledges   map[common.Hash]agenda.ArmAnswer // by the call
-	armed     int                              // slots that it has made ready with others
-	arming    int                              // slots in which it has had a part
+	absent    bool                                             // joins no attempt
+	idle      bool                                             // answers no call to make a slot
+	pledges   map[common.Hash]agenda.ArmAnswer                 // by the call
+	armed     int                                              // slots that it has made ready with others
+	arming    int                                              // slots in which it has had a part
+	answers   map[common.Hash]map[council.MemberID]common.Hash // to its calls to make a slot
+	led       map[council.SessionID]bool                       // slots that it has begun, and left to the others
 	deeds     map[council.ProposalID]council.Transaction
 	approvals map[council.ProposalID]map[council.MemberID]council.Approval
 	begins    []council.Begin                           // that others have sent
@@ -122,7 +124,7 @@ func (h *house) betray(m council.MemberID) *traitor {
 	x := &traitor{
 		t: h.t, h: h, self: m, news: make(chan struct{}),
 		deeds: map[council.ProposalID]council.Transaction{}, approvals: map[council.ProposalID]map[council.MemberID]council.Approval{},
-		begun: map[common.Hash]map[council.MemberID]bool{}, pledges: map[common.Hash]agenda.ArmAnswer{}, failed: map[council.ProposalID][]council.AttemptFailed{}, signed: map[council.ProposalID]bool{},
+		begun: map[common.Hash]map[council.MemberID]bool{}, pledges: map[common.Hash]agenda.ArmAnswer{}, answers: map[common.Hash]map[council.MemberID]common.Hash{}, led: map[council.SessionID]bool{}, failed: map[council.ProposalID][]council.AttemptFailed{}, signed: map[council.ProposalID]bool{},
 		plays: map[council.SessionID]*play{}, early: map[council.SessionID][]tss.Message{}, passed: map[common.Hash]bool{},
 	}
 	var err error

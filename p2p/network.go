@@ -53,6 +53,13 @@ func NewNetwork(r council.Roster, seed uint64) (*Network, error) {
 	}, nil
 }
 
+// Bind has frames be those of the council that began with a roster, where the network was
+// made for members of later ones, too. It must come before anyone joins.
+func (n *Network) Bind(first council.Roster) (err error) {
+	n.seal.hash, err = first.Hash()
+	return err
+}
+
 // Node is a member of a Network: a Transport in memory.
 type Node struct {
 	net    *Network
@@ -82,7 +89,7 @@ type road struct {
 // Join starts the node of a member. One that was killed or closed may join
 // again.
 func (n *Network) Join(self council.MemberID, key council.NodeSigner) (*Node, error) {
-	s, err := newSeal(self, key, n.seal.roster)
+	s, err := door{roster: n.seal.roster, network: n.seal.hash}.seal(self, key)
 	if err != nil {
 		return nil, err
 	}
