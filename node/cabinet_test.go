@@ -56,6 +56,7 @@ type cabinet struct {
 	hooks   map[council.MemberID][]func(step string) // called between the durable steps
 	ends    chan ending                              // nodes whose owner has ended, for whatever reason
 	errands chan func()                              // what nodes want done by the test, while it waits
+	spent   time.Duration                            // on errands
 }
 
 type ending struct {
@@ -505,7 +506,7 @@ func (c *cabinet) closes(r *room) {
 // until starts nodes again that have ended, until something is so.
 func (c *cabinet) until(what string, done func() bool) {
 	c.t.Helper()
-	late := time.After(5 * minute)
+	began, before := time.Now(), c.spent
 	for !c.asked(done) {
 		select {
 		case e := <-c.ends:
@@ -513,9 +514,10 @@ func (c *cabinet) until(what string, done func() bool) {
 				c.again(e.member)
 			}
 		case do := <-c.errands:
-			do()
+			c.runs(do)
 		case <-time.After(50 * time.Millisecond):
-		case <-late:
+		}
+		if time.Since(began)-(c.spent-before) > 5*minute {
 			for m := range c.rooms {
 				s, err := c.rooms[m].Rotation(c.t.Context())
 				c.t.Logf("%s: %v %v", m, s, err)
@@ -538,7 +540,14 @@ func (c *cabinet) asked(done func() bool) (so bool) {
 		case so = <-answer:
 			return so
 		case do := <-c.errands:
-			do()
+			c.runs(do)
 		}
 	}
+}
+
+// runs runs an errand; the nodes do nothing of their own meanwhile, or not all of it.
+func (c *cabinet) runs(do func()) {
+	began := time.Now()
+	do()
+	c.spent += time.Since(began)
 }
