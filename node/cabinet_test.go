@@ -56,7 +56,7 @@ type cabinet struct {
 	hooks   map[council.MemberID][]func(step string) // called between the durable steps
 	ends    chan ending                              // nodes whose owner has ended, for whatever reason
 	errands chan func()                              // what nodes want done by the test, while it waits
-	spent   time.Duration                            // on errands
+	moved   time.Time                                // when the test began to wait, or has last done one
 }
 
 type ending struct {
@@ -503,10 +503,11 @@ func (c *cabinet) closes(r *room) {
 	}
 }
 
-// until starts nodes again that have ended, until something is so.
+// until starts nodes again that have ended, until something is so. It waits as long as nodes
+// come to steps at which they want something done.
 func (c *cabinet) until(what string, done func() bool) {
 	c.t.Helper()
-	began, before := time.Now(), c.spent
+	c.moved = time.Now()
 	for !c.asked(done) {
 		select {
 		case e := <-c.ends:
@@ -517,7 +518,7 @@ func (c *cabinet) until(what string, done func() bool) {
 			c.runs(do)
 		case <-time.After(50 * time.Millisecond):
 		}
-		if time.Since(began)-(c.spent-before) > 5*minute {
+		if time.Since(c.moved) > 5*minute {
 			for m := range c.rooms {
 				s, err := c.rooms[m].Rotation(c.t.Context())
 				c.t.Logf("%s: %v %v", m, s, err)
@@ -545,9 +546,8 @@ func (c *cabinet) asked(done func() bool) (so bool) {
 	}
 }
 
-// runs runs an errand; the nodes do nothing of their own meanwhile, or not all of it.
+// runs runs an errand.
 func (c *cabinet) runs(do func()) {
-	began := time.Now()
 	do()
-	c.spent += time.Since(began)
+	c.moved = time.Now()
 }
