@@ -54,9 +54,16 @@ type cabinet struct {
 	texts   map[common.Hash]*policy.Charter     // by hash
 	change  map[council.MemberID]func(*node.Config)
 	hooks   map[council.MemberID][]func(step string) // called between the durable steps
+	memory  map[council.MemberID]memory              // of the processes that run
 	ends    chan ending                              // nodes whose owner has ended, for whatever reason
 	errands chan func()                              // what nodes want done by the test, while it waits
 	moved   time.Time                                // when the test began to wait, or has last done one
+}
+
+// memory is what the process of a member keeps from one node to the next.
+type memory struct {
+	standing node.Standing
+	sound    *node.Sound
 }
 
 type ending struct {
@@ -103,7 +110,7 @@ func cabinetOf(t *testing.T, size testcouncil.Size, profile council.Profile, hei
 	t.Helper()
 	c := &cabinet{
 		size: size, profile: profile, heirs: heirs, seats: map[council.MemberID]council.Roster{}, texts: map[common.Hash]*policy.Charter{},
-		change: map[council.MemberID]func(*node.Config){}, hooks: map[council.MemberID][]func(string){}, ends: make(chan ending, 64), errands: make(chan func()),
+		change: map[council.MemberID]func(*node.Config){}, hooks: map[council.MemberID][]func(string){}, memory: map[council.MemberID]memory{}, ends: make(chan ending, 64), errands: make(chan func()),
 	}
 	c.t, c.dir, c.rooms, c.shares = t, t.TempDir(), map[council.MemberID]*room{}, map[council.MemberID][]byte{}
 	return c
@@ -383,13 +390,24 @@ func (c *cabinet) start(m council.MemberID) *room {
 	return r
 }
 
+// stop ends a member's process.
+func (c *cabinet) stop(m council.MemberID) {
+	c.house.stop(m)
+	delete(c.memory, m)
+}
+
 // config is what a member's node is made from, on its disk.
 func (c *cabinet) config(m council.MemberID, r *room) node.Config {
 	c.t.Helper()
-	standing, err := node.Stand(r.book, c.first, c.profile)
+	had := c.memory[m]
+	standing, err := had.standing.Again(r.book, c.first, c.profile)
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	if had.sound == nil {
+		had.sound = new(node.Sound)
+	}
+	c.memory[m] = memory{sound: had.sound} // what it stands on is known when it has ended
 	peer := testcouncil.PeerID(c.t, testcouncil.NodeKey(m)).String()
 	if r.tr, err = c.net.Join(m, testcouncil.NodeKey(m)); err != nil {
 		c.t.Fatal(err)
@@ -402,6 +420,7 @@ func (c *cabinet) config(m council.MemberID, r *room) node.Config {
 		Self: m, Roster: roster, First: c.first, Profile: c.profile, Peer: peer,
 		Charter: charter, Policy: judging, Texts: []policy.CharterText{c.text}, Transport: r.tr, Journal: r.book, Keystore: r.keys, Key: testcouncil.NodeKey(m),
 		Timing: timing, Gas: node.GasMoney{Transactions: 3, Gas: 300_000, MaxFee: gwei(1000)}, Version: "test", Log: c.log(m), Now: c.now,
+		Standing: standing, Sound: had.sound,
 	}
 	if c.chain != nil {
 		client, err := chain.New(chain.Config{Chain: c.chain.ID(), RPCs: []string{c.chain.URL()}, PollInterval: 200 * time.Millisecond})
@@ -486,7 +505,10 @@ func (c *cabinet) again(m council.MemberID) {
 		c.t.Fatalf("%s ended: %v", m, err)
 	}
 	r.cancel()
+	had := c.memory[m]
+	delete(c.memory, m)                   // one that has died remembers nothing
 	if errors.Is(err, node.ErrSwitched) { // by no profile is anything verified again
+		c.memory[m] = memory{r.Standing(), had.sound}
 		if s, err := r.Standing().Again(r.book, c.first, council.Profile{}); err != nil || len(s.Switches) == 0 {
 			c.t.Errorf("%s leaves %d rotations to its owner, %v", m, len(s.Switches), err)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/millicent-one/signer/api"
@@ -70,7 +71,14 @@ func (n *Node) Doctor(ctx context.Context) ([]api.Check, error) {
 		out = append(out, c)
 	}
 	n.chainChecks(ctx, s, add)
+	frozen := n.freezeWarnings(s.Frozen)
+	for _, w := range frozen {
+		add("freeze", api.Warn, w, "call that member; docs/runbook.md, 'Compromise', says what the council does; it ends when its operator says 'signer key thaw'")
+	}
 	for _, w := range s.Warnings {
+		if slices.Contains(frozen, w) {
+			continue
+		}
 		add("warning", api.Warn, w, "mend what it names; it goes away by itself then")
 	}
 	if n.restoring() {

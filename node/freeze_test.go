@@ -40,6 +40,12 @@ func TestFreezeHolds(t *testing.T) {
 	for _, who := range h.council.Roster.IDs() {
 		h.await(who, "the word of it", minute, frozen)
 	}
+	checks, err := h.rooms["core-2"].Doctor(t.Context())
+	if err != nil || !slices.ContainsFunc(checks, func(c api.Check) bool {
+		return c.Name == "freeze" && c.Outcome == api.Warn && strings.Contains(c.Detail, "core-1 signs nothing") && strings.Contains(c.Hint, "call that member")
+	}) {
+		t.Errorf("the doctor says %+v, %v", checks, err)
+	}
 	h.stop(m)
 	h.start(m)
 	// Before it has heard from anyone, and after.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
@@ -22,6 +23,9 @@ type Standing struct {
 	Steps    []council.Succession // that the switches have carried out
 
 	proofs [][]byte // of the switches: the certificates as they are in the journal
+	// The journal as the last node of this process has left it, if that node had caught up
+	// with the others. The next one, which finds it so, lacks nothing that this one had.
+	left tlog.Tree
 }
 
 // Stand reads a journal. First is the roster that the key was made under.
@@ -42,7 +46,7 @@ func (known Standing) Again(j *journal.Journal, first council.Roster, p council.
 			known = Standing{}
 		}
 	}
-	s := Standing{First: first}
+	s := Standing{First: first, left: known.left}
 	b, ok, err := j.Meta(metaGenesis)
 	if err != nil || !ok {
 		return s, err
@@ -82,8 +86,22 @@ func (known Standing) Again(j *journal.Journal, first council.Roster, p council.
 }
 
 // Standing is where the council stood when Run returned, and is to be asked no sooner. The
-// next node need not verify again what this one did.
-func (n *Node) Standing() Standing { return n.standing }
+// next node need not verify again what this one did, nor ask others what it has missed.
+func (n *Node) Standing() Standing {
+	s := n.standing
+	s.left = tlog.Tree{}
+	if t, err := n.journal.Tree(); err == nil && !n.restoring() {
+		s.left = t
+	}
+	return s
+}
+
+// continues reports whether the journal is as a node that had caught up has left it, in this
+// process: not an old copy.
+func (n *Node) continues() (bool, error) {
+	t, err := n.journal.Tree()
+	return err == nil && t.N > 0 && t == n.standing.left, err
+}
 
 // metaSwitch names the certificate of one rotation.
 func metaSwitch(i int) string { return fmt.Sprintf("switch-%d", i) }

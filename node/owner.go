@@ -114,6 +114,9 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 	frames, events := n.transport.Frames(), n.transport.Events()
 	n.letIn()
 	n.tellSwitch()
+	if n.standing.Genesis != nil && !n.restoring() {
+		n.tell("caught-up", council.ProposalID{}, n.self, "this node goes on from what this process has left")
+	}
 	n.tendSpare()
 	n.remind()
 	n.beat()

@@ -184,19 +184,13 @@ func (n *Node) loadShare(g council.Genesis) error {
 	if err != nil {
 		return err
 	}
-	share, err := tss.UnmarshalShare(secret)
+	share, err := n.readShare(secret)
 	if err != nil {
-		return err
+		return fmt.Errorf("share of epoch %d: %w", epoch, err)
 	}
 	if epoch < n.holding.Epoch || share.Epoch() != epoch || share.Address() != g.Key || share.Self() != n.self {
 		return council.WithHint(fmt.Errorf("the share in the keystore is %s's of key %s, epoch %d; the council's key is %s, epoch %d",
 			share.Self(), share.Address().Hex(), epoch, g.Key.Hex(), n.holding.Epoch), "the data directory is mixed from two councils: restore it as a whole")
-	}
-	if !n.sound.has(secret) { // else this process has audited it before
-		if err := share.Audit(); err != nil {
-			return council.WithHint(fmt.Errorf("share of epoch %d: %w", epoch, err), "restore it from the backup of this epoch")
-		}
-		n.sound.audited(secret)
 	}
 	n.address.Store(&g.Key)
 	if epoch > n.holding.Epoch { // it was received in a rotation that this journal has not heard of
@@ -206,4 +200,20 @@ func (n *Node) loadShare(g council.Genesis) error {
 	}
 	n.share = share
 	return nil
+}
+
+// readShare decodes and audits a share, unless this process has done it before.
+func (n *Node) readShare(secret []byte) (*tss.Share, error) {
+	if share := n.sound.share(secret); share != nil {
+		return share, nil
+	}
+	share, err := tss.UnmarshalShare(secret)
+	if err != nil {
+		return nil, err
+	}
+	if err := share.Audit(); err != nil {
+		return nil, council.WithHint(err, "restore it from the backup of this epoch")
+	}
+	n.sound.audited(secret, share)
+	return share, nil
 }

@@ -11,7 +11,7 @@ import (
 // signed: it only watches until it has the feeds of others, and their words of
 // rotations. A node that has just
 // started asks one of them, since its disk may be an old copy and only others
-// can tell; one whose disk is new or was restored needs as many as sign
+// can tell, unless a node of this very process has left the disk as it is; one whose disk is new or was restored needs as many as sign
 // together, and then refuses every nonce that any of them has heard of. It waits
 // longer while others lock for a try for which it may have locked itself.
 type quarantine struct {
@@ -42,7 +42,17 @@ func (n *Node) beginQuarantine(born bool) error {
 	case len(why) > 0:
 		n.beginRestore(string(why)) // it was started anew before it had caught up
 	case born:
-		n.beginStart()
+		same, err := n.continues()
+		if err != nil {
+			return err
+		}
+		if !same {
+			n.beginStart()
+			return nil
+		}
+		if why := n.idle(); why != "" {
+			n.agenda.Watch(why)
+		}
 	}
 	return nil
 }

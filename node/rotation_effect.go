@@ -174,7 +174,7 @@ func (n *Node) stageShare(e agenda.StageShare) (council.NodeSignature, error) {
 		return none, err
 	}
 	defer clear(secret)
-	n.sound.audited(secret) // at the end of the resharing
+	n.sound.audited(secret, made.share) // at the end of the resharing
 	if err := n.keystore.Put(stagedName(id), secret); err != nil {
 		return none, err
 	}
@@ -202,6 +202,7 @@ func (n *Node) dropShare(id common.Hash) error {
 	if err := n.keep(rotationRecord{Dropped: []common.Hash{id}}); err != nil {
 		return err
 	}
+	n.sound.forget(func(s *tss.Share) bool { return s == n.shift.shares[id] })
 	delete(n.shift.shares, id)
 	if err := n.keystore.Delete(stagedName(id)); err != nil && !errors.Is(err, keystore.ErrNotFound) {
 		return err

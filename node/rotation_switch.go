@@ -145,9 +145,11 @@ func (n *Node) makeCurrent(sw council.Switch) error {
 		return fmt.Errorf("staged share: %w", err)
 	}
 	defer clear(secret)
-	share, err := tss.UnmarshalShare(secret)
-	if err != nil {
-		return fmt.Errorf("staged share: %w", err)
+	share := n.sound.share(secret) // of a try of this process; one of another is audited where it is loaded
+	if share == nil {
+		if share, err = tss.UnmarshalShare(secret); err != nil {
+			return fmt.Errorf("staged share: %w", err)
+		}
 	}
 	if share.Address() != after.Key || share.Epoch() != after.Epoch || share.Self() != n.self {
 		return fmt.Errorf("the staged share is %s's of key %s, epoch %d; committed is epoch %d of %s", share.Self(), share.Address().Hex(), share.Epoch(), after.Epoch, after.Key.Hex())
@@ -180,6 +182,7 @@ func (n *Node) eraseShare(sw council.Switch) (council.Erasure, error) {
 	if n.share != nil && n.share.Epoch() == sw.Before().Epoch {
 		n.share = nil
 	}
+	n.sound.forget(func(s *tss.Share) bool { return s.Epoch() <= sw.Before().Epoch })
 	n.between("old share erased")
 	if x, err = x.Sign(n.signer); err != nil {
 		return x, err

@@ -9,22 +9,34 @@ import (
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/keystore"
+	"github.com/millicent-one/signer/tss"
 )
 
-// Only the very bytes that were audited count, and only where they are remembered.
+// Only the very bytes that were audited count, only where they are remembered, and only
+// until their epoch is over.
 func TestSound(t *testing.T) {
+	share := testcouncil.SharesOf(t, testcouncil.Size{Threshold: 2, Members: 3})[0]
 	var nobody *Sound
-	nobody.audited([]byte("share"))
-	if nobody.has([]byte("share")) {
+	nobody.audited([]byte("share"), share)
+	nobody.forget(func(*tss.Share) bool { return true })
+	if nobody.share([]byte("share")) != nil {
 		t.Error("nothing remembers")
 	}
 	s := new(Sound)
-	if s.has(nil) || s.has([]byte("share")) {
+	if s.share(nil) != nil || s.share([]byte("share")) != nil {
 		t.Error("nothing was audited")
 	}
-	s.audited([]byte("share"))
-	if !s.has([]byte("share")) || s.has([]byte("shar")) || s.has(nil) {
+	s.audited([]byte("share"), share)
+	if s.share([]byte("share")) != share || s.share([]byte("shar")) != nil || s.share(nil) != nil {
 		t.Error("not what was audited")
+	}
+	s.forget(func(x *tss.Share) bool { return x.Epoch() < share.Epoch() })
+	if s.share([]byte("share")) != share {
+		t.Error("forgotten before its epoch is over")
+	}
+	s.forget(func(x *tss.Share) bool { return x.Epoch() <= share.Epoch() })
+	if s.share([]byte("share")) != nil {
+		t.Error("remembered after its epoch is over")
 	}
 }
 
@@ -54,7 +66,7 @@ func TestLoadedShareIsSound(t *testing.T) {
 	if err := n.loadShare(council.Genesis{Key: share.Address()}); err != nil || n.share == nil {
 		t.Fatal(err)
 	}
-	if !n.sound.has(secret) {
+	if n.sound.share(secret) != n.share {
 		t.Error("it is not remembered")
 	}
 }

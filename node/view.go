@@ -152,6 +152,8 @@ func (n *Node) viewStatus() api.Status {
 	switch c, running := a.Ceremony(); {
 	case running:
 		s.Phase, s.Detail = api.Keygen, c.Stage
+	case g == nil && !seated(n.roster, n.self, n.peerID):
+		s.Phase, s.Detail = api.Watching, "it is to join: the members let it in when its rotation begins, and tell it of the key"
 	case g == nil:
 		s.Phase, s.Detail = api.AwaitingKeygen, "every member runs 'signer keygen'"
 	case a.Watching() != "":

@@ -102,9 +102,14 @@ func (b measuring) measure(ctx context.Context) error {
 			if err := p.measure(b, ctx, r, &res); err != nil {
 				return fmt.Errorf("measure %s: %w", p.name, err)
 			}
+			done := b // what is measured is kept, however the next part ends
+			done.only = []string{p.name}
+			if err := done.write(r, res); err != nil {
+				return err
+			}
 		}
 	}
-	return b.write(r, res)
+	return nil
 }
 
 func (b measuring) policy(_ context.Context, r *report, res *results) error {
@@ -234,7 +239,7 @@ func (s *story) keyed(ctx context.Context, patience float64) error {
 // one had its share on disk.
 func (s *story) rounds() (time.Duration, error) {
 	var from, to time.Time
-	for _, m := range s.members {
+	for _, m := range s.founders {
 		var began, ended time.Time
 		events, _ := m.tape.since(0)
 		for _, e := range events {

@@ -22,6 +22,7 @@ type story struct {
 	*report
 	deeds    []deed             // what the council has signed, in the order of nonces
 	theft    council.ProposalID // the attempt on the treasury
+	founders []*member          // who have made the key
 	ceremony time.Duration      // all of the key generation
 	strict   *member            // whose node has a policy of its own
 	gist     string             // of the step that runs, for the table

@@ -26,6 +26,7 @@ import (
 
 // makeKey is step 1: seven members, a roster that all have signed, one key.
 func (s *story) makeKey(ctx context.Context) (err error) {
+	s.founders = slices.Clone(s.members)
 	if s.sites, err = deploySites(ctx, s.ground); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/policy"
 )
@@ -30,6 +31,29 @@ type compromised struct {
 	Old    string         `json:"oldAddress,omitempty"`
 	Grants []policy.Grant `json:"grants"`
 	Steps  []string       `json:"steps"`
+	Note   string         `json:"note,omitempty"` // why the grants may be others
+}
+
+// knows fills in what the charter in force knows of the old address: the daemon's, if
+// there is one, and not what signer.yaml happens to name. An emergency waits for no file,
+// so what is wrong with one is a note.
+func (v *compromised) knows(a *app, c *configs.Loaded, s api.Status) {
+	if s.Council != nil {
+		v.Old = s.Council.Address.Hex()
+	}
+	charter, err := loadCharter(c.Charter, c.Actions)
+	if s.Roster != nil && (err != nil || charter.Hash() != s.Charter) {
+		if _, kept := a.keptCharter(s.Roster.Version, s.Charter); kept != nil {
+			charter, err = kept, nil
+		} else if err == nil {
+			v.Note = fmt.Sprintf("the list is by charter %s of %s; in force is %s: ask another member for that one's list", short(charter.Hash()), c.Charter, short(s.Charter))
+		}
+	}
+	if err != nil {
+		v.Note = fmt.Sprintf("there is no list, since the charter can't be read: %v; ask another member for it", err)
+		return
+	}
+	v.Grants = charter.Grants()
 }
 
 func (a *app) keyCompromised() *cobra.Command {
@@ -55,15 +79,13 @@ charter knows of the old address: that has to be given to the new one.`,
 			if err != nil {
 				return err
 			}
-			charter, err := loadCharter(c.Charter, c.Actions)
-			if err != nil {
-				return err
-			}
-			v := compromised{Grants: charter.Grants(), Steps: stepsOut}
+			v := compromised{Grants: []policy.Grant{}, Steps: stepsOut}
 			if dry {
-				if s, err := a.askStatus(cmd); err == nil && s.Council != nil {
-					v.Old = s.Council.Address.Hex()
+				s, err := a.askStatus(cmd)
+				if err != nil { // it need not run
+					s = api.Status{}
 				}
+				v.knows(a, c, s)
 				return a.print(v, func(w io.Writer) { v.write(w) })
 			}
 			r := api.FreezeRequest{Reason: reason}
@@ -81,9 +103,7 @@ charter knows of the old address: that has to be given to the new one.`,
 			if err != nil {
 				return err
 			}
-			if s.Council != nil {
-				v.Old = s.Council.Address.Hex()
-			}
+			v.knows(a, c, s)
 			if err := a.typed(yes, "freeze", fmt.Sprintf("The node of %s will sign nothing until 'signer key thaw'.", s.Member), "nothing was frozen"); err != nil {
 				return err
 			}
@@ -125,6 +145,9 @@ func (v compromised) write(w io.Writer) {
 		old = "the council's address"
 	}
 	fmt.Fprintf(w, "\nWhat the charter knows of %s, and what has to move:\n\n", old)
+	if v.Note != "" {
+		fmt.Fprintf(w, "%s.\n\n", v.Note)
+	}
 	for _, g := range v.Grants {
 		fmt.Fprintf(w, "%s on %s (chain %d), %s\n", g.Contract, g.ChainName, g.Chain, g.Address.Hex())
 		fmt.Fprintf(w, "  may call: %s\n", strings.Join(g.Calls, ", "))
