@@ -71,6 +71,30 @@ func TestFourApprovalsBecomeOneTransaction(t *testing.T) {
 	}
 }
 
+// When each node has judged is known by that node's clock, also to one that was started
+// again since.
+func TestVerdictsTellTheirTime(t *testing.T) {
+	w := newWorld(t, 1)
+	w.skew = map[council.MemberID]time.Duration{"core-2": -time.Minute}
+	began := w.now
+	id := w.propose("core-1", "pause", "protocol")
+	if !w.run(10*time.Second, func() bool {
+		p, ok := w.nodes["core-3"].agenda.Proposal(id)
+		return ok && len(p.Verdicts) == len(everyone)
+	}) {
+		t.Fatal("not all have judged")
+	}
+	w.stop("core-3")
+	w.now = w.now.Add(time.Hour)
+	w.start("core-3")
+	p, _ := w.nodes["core-3"].agenda.Proposal(id)
+	for _, m := range everyone {
+		if given := time.Unix(int64(p.Given[m]), 0).Add(-w.skew[m]); given.Before(began.Truncate(time.Second)) || given.After(began.Add(10*time.Second)) {
+			t.Errorf("%s judged at %s, proposed at %s", m, given, began)
+		}
+	}
+}
+
 func TestAssistantTakesThePlaceOfADeadApprover(t *testing.T) {
 	w := newWorld(t, 2)
 	id := w.propose("core-1", "unpause", "protocol")

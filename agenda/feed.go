@@ -44,7 +44,7 @@ func (a *Agenda) record(e Recorded) {
 		a.proposed(e, b)
 	case council.Judged:
 		if p := a.known(b.Proposal, e); p != nil {
-			p.Verdicts[e.Author] = b
+			p.Verdicts[e.Author], p.Given[e.Author] = b, e.At
 			if e.Author == a.self && (p.record.judged == 0 || e.At < p.record.judged) {
 				p.record.judged = e.At
 			}
@@ -151,6 +151,7 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	p := &Proposal{
 		ID: id, Intent: in, Proposer: e.Author, At: e.At,
 		Verdicts: map[council.MemberID]council.Judged{},
+		Given:    map[council.MemberID]uint64{},
 		Ballots:  map[council.MemberID]council.Approval{},
 		told:     map[string]bool{},
 		doubt:    map[council.MemberID]int{},

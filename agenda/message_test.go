@@ -37,6 +37,8 @@ func messages() []agenda.Message {
 		agenda.CertificateMessage{Certificate: council.Certificate{Transcript: common.Hash{18}}},
 		agenda.AbortMessage{Abort: council.AbortCertificate{Subject: common.Hash{19}, Forks: []council.Fork{{First: council.Lock{Member: "core-1", Epoch: 1}}}}},
 		agenda.ErasureMessage{Erasure: council.Erasure{Member: "core-1", Epoch: 1}},
+		agenda.ProclaimReady{Roster: common.Hash{21}, Random: common.Hash{22}},
+		agenda.ProclaimBegin{Roster: common.Hash{21}, Signers: set, Parts: []common.Hash{{23}}},
 	}
 }
 

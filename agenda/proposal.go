@@ -26,6 +26,7 @@ type Proposal struct {
 
 	Verdict  *policy.Decision // this node's own
 	Verdicts map[council.MemberID]council.Judged
+	Given    map[council.MemberID]uint64 // when each verdict was, unix seconds by that node's clock
 	Ballots  map[council.MemberID]council.Approval
 
 	Attempts []Attempt

@@ -28,7 +28,7 @@ import (
 // effects, one thing after another, in an order that a seed decides; so every
 // failure can be played again.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	rnd     *rand.Rand
 	now     time.Time
 	queue   events
@@ -130,20 +130,20 @@ const incidentRecords = `
     primary_type: IncidentRecord
 `
 
-func newWorld(t *testing.T, seed uint64, strict ...council.MemberID) *world {
+func newWorld(t testing.TB, seed uint64, strict ...council.MemberID) *world {
 	t.Helper()
 	return newWarmWorld(t, seed, 0, strict...)
 }
 
 // newWarmWorld is a world whose nodes keep so many slots for each set of signers.
-func newWarmWorld(t *testing.T, seed uint64, depth int, strict ...council.MemberID) *world {
+func newWarmWorld(t testing.TB, seed uint64, depth int, strict ...council.MemberID) *world {
 	t.Helper()
 	return buildWorld(t, seed, depth, nil, agenda.Timing{}, strict...)
 }
 
 // buildWorld is a world in which some nodes don't hear some others, and in which
 // other waits are usual.
-func buildWorld(t *testing.T, seed uint64, depth int, cut map[[2]council.MemberID]bool, timing agenda.Timing, strict ...council.MemberID) *world {
+func buildWorld(t testing.TB, seed uint64, depth int, cut map[[2]council.MemberID]bool, timing agenda.Timing, strict ...council.MemberID) *world {
 	t.Helper()
 	return buildCharterWorld(t, append(worldCharter(t), incidentRecords...), seed, depth, cut, timing, strict...)
 }
@@ -152,7 +152,7 @@ func buildWorld(t *testing.T, seed uint64, depth int, cut map[[2]council.MemberI
 // test here is about. Ids of proposals, and with them who leads and who is asked first,
 // are drawn from hashes over its text: so a seed shows today what it showed when it was
 // chosen.
-func worldCharter(t *testing.T) []byte {
+func worldCharter(t testing.TB) []byte {
 	t.Helper()
 	before, rest, found := bytes.Cut(configs.Charter, []byte("# What it takes to put another charter"))
 	_, after, ended := bytes.Cut(rest, []byte("chains:\n"))
@@ -166,7 +166,7 @@ func worldCharter(t *testing.T) []byte {
 var lastDay = map[council.MemberID]uint64{}
 
 // buildCharterWorld is a world under another charter.
-func buildCharterWorld(t *testing.T, text []byte, seed uint64, depth int, cut map[[2]council.MemberID]bool, timing agenda.Timing, strict ...council.MemberID) *world {
+func buildCharterWorld(t testing.TB, text []byte, seed uint64, depth int, cut map[[2]council.MemberID]bool, timing agenda.Timing, strict ...council.MemberID) *world {
 	t.Helper()
 	actions, err := policy.LoadActions("actions.yaml", configs.Actions)
 	if err != nil {

@@ -355,9 +355,9 @@ type Argument struct {
 type Verdict struct {
 	Member council.MemberID `json:"member"`
 	Allow  bool             `json:"allow"`
-	Rule   string           `json:"rule"`   // the rule that decided
-	Reason string           `json:"reason"` // why, and what would make it pass
-	At     time.Time        `json:"at"`
+	Rule   string           `json:"rule"`            // the rule that decided
+	Reason string           `json:"reason"`          // why, and what would make it pass
+	At     time.Time        `json:"at"`              // when it came to that, by its own clock, in whole seconds
 	Block  uint64           `json:"block,omitempty"` // of the facts
 }
 

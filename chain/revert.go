@@ -55,10 +55,10 @@ func Reason(data []byte) string {
 		return "no reason given"
 	}
 	if s, err := abi.UnpackRevert(data); err == nil {
-		if s == "" {
-			return "no reason given"
+		if s = plain(s, maxReason); s == "" {
+			return "no reason given" // or none that can be shown
 		}
-		return plain(s, maxReason)
+		return s
 	}
 	if len(data) < 4 {
 		return "reason " + hexutil.Encode(data)

@@ -50,6 +50,21 @@ func (j *Journal) Tree() (tlog.Tree, error) {
 	return t, err
 }
 
+// Stand tells one state of the log from every other; the zero one is of an empty log.
+type Stand struct {
+	size int64
+	root tlog.Hash
+}
+
+// Stand is that of the log as it is now.
+func (j *Journal) Stand() (Stand, error) {
+	t, err := j.Tree()
+	if err != nil || t.N == 0 {
+		return Stand{}, err
+	}
+	return Stand{t.N, t.Hash}, nil
+}
+
 // Prove shows that the entry with an arrival index is in the log of a size.
 func (j *Journal) Prove(index, size int64) (Proof, error) {
 	p := Proof{Index: index, Size: size}

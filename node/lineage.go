@@ -7,7 +7,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
@@ -25,7 +24,7 @@ type Standing struct {
 	proofs [][]byte // of the switches: the certificates as they are in the journal
 	// The journal as the last node of this process has left it, if that node had caught up
 	// with the others. The next one, which finds it so, lacks nothing that this one had.
-	left tlog.Tree
+	left journal.Stand
 }
 
 // Stand reads a journal. First is the roster that the key was made under.
@@ -89,9 +88,9 @@ func (known Standing) Again(j *journal.Journal, first council.Roster, p council.
 // next node need not verify again what this one did, nor ask others what it has missed.
 func (n *Node) Standing() Standing {
 	s := n.standing
-	s.left = tlog.Tree{}
-	if t, err := n.journal.Tree(); err == nil && !n.restoring() {
-		s.left = t
+	s.left = journal.Stand{}
+	if now, err := n.journal.Stand(); err == nil && !n.restoring() {
+		s.left = now
 	}
 	return s
 }
@@ -99,8 +98,8 @@ func (n *Node) Standing() Standing {
 // continues reports whether the journal is as a node that had caught up has left it, in this
 // process: not an old copy.
 func (n *Node) continues() (bool, error) {
-	t, err := n.journal.Tree()
-	return err == nil && t.N > 0 && t == n.standing.left, err
+	now, err := n.journal.Stand()
+	return err == nil && now != journal.Stand{} && now == n.standing.left, err
 }
 
 // metaSwitch names the certificate of one rotation.

@@ -54,7 +54,7 @@ func TestCouncilSpeaks(t *testing.T) {
 	r := h.rooms["core-1"]
 	const text = "The bridge is paused.\nFunds are safe — 安全."
 	preview, err := r.Propose(t.Context(), api.ProposeRequest{Statement: text, Reason: "a test", Preview: true})
-	if err != nil || len(preview.Verdicts) != 1 || !preview.Verdicts[0].Allow || !strings.Contains(preview.Sentence, "The bridge is paused.") {
+	if err != nil || len(preview.Verdicts) != 1 || !preview.Verdicts[0].Allow || !preview.Verdicts[0].At.Equal(preview.Proposed) || !strings.Contains(preview.Sentence, "The bridge is paused.") {
 		t.Fatalf("preview %+v, %v", preview, err)
 	}
 	said, err := r.Propose(t.Context(), api.ProposeRequest{Statement: text, Reason: "a test"})

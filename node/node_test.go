@@ -39,8 +39,14 @@ func TestCouncilPauses(t *testing.T) {
 		h.approve(m, m, id)
 	}
 	h.await("core-4", "seven verdicts", minute, func(r *room) bool { p := r.proposal(t, id); return len(p.Verdicts) == 7 && p.Have == 3 })
-	if p := h.rooms["core-4"].proposal(t, id); p.State != api.Open || p.Nonce != nil || h.paused() {
+	p := h.rooms["core-4"].proposal(t, id)
+	if p.State != api.Open || p.Nonce != nil || h.paused() {
 		t.Fatalf("after three approvals: %+v", p)
+	}
+	for _, v := range p.Verdicts {
+		if v.At.Before(p.Proposed) || v.At.After(h.now()) {
+			t.Errorf("%s judged at %s what was proposed at %s", v.Member, v.At, p.Proposed)
+		}
 	}
 	h.approve("community-2", "community-2", id)
 	for _, m := range h.council.Roster.IDs() {
@@ -52,7 +58,7 @@ func TestCouncilPauses(t *testing.T) {
 			t.Errorf("%s: %d sessions after the signature (%v)", m, open, err)
 		}
 	}
-	p := h.rooms["core-3"].proposal(t, id)
+	p = h.rooms["core-3"].proposal(t, id)
 	if !h.paused() {
 		t.Fatal("the protocol runs on")
 	}

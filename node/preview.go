@@ -29,9 +29,10 @@ func (n *Node) preview(ctx context.Context, in council.Intent) (v api.Proposal, 
 		return v, err
 	}
 	d := n.policy.Evaluate(policy.Input{Intent: in, From: g.Key, Facts: facts, Now: uint64(n.now().Unix()), Head: facts.Block, History: past})
-	p := &agenda.Proposal{Intent: in, Proposer: n.self, At: uint64(n.now().Unix()), Verdict: &d, Verdicts: map[council.MemberID]council.Judged{
+	now := uint64(n.now().Unix())
+	p := &agenda.Proposal{Intent: in, Proposer: n.self, At: now, Verdict: &d, Verdicts: map[council.MemberID]council.Judged{
 		n.self: {Allow: d.Allow, Rule: d.Rule, Reason: d.Reason, Block: facts.Block},
-	}}
+	}, Given: map[council.MemberID]uint64{n.self: now}}
 	if p.ID, err = council.Propose(g.ID(), in); err != nil {
 		return v, api.Fail(api.Invalid, "", err)
 	}

@@ -36,7 +36,7 @@ func (n *Node) viewProposal(p *agenda.Proposal) api.Proposal {
 	}
 	for _, m := range n.roster.IDs() {
 		if j, ok := p.Verdicts[m]; ok {
-			v.Verdicts = append(v.Verdicts, api.Verdict{Member: m, Allow: j.Allow, Rule: j.Rule, Reason: j.Reason, Block: j.Block})
+			v.Verdicts = append(v.Verdicts, api.Verdict{Member: m, Allow: j.Allow, Rule: j.Rule, Reason: j.Reason, At: at(p.Given[m]), Block: j.Block})
 		}
 		b, ok := p.Ballots[m]
 		if !ok {

@@ -33,8 +33,9 @@ if [ $# -eq 3 ]; then # called by itself, for one target
 	bound=$(($(seconds "$time") + 300)) # the committed inputs come first, and may be slow
 	[ "$bound" -le "$left" ] || bound=$left
 	echo "fuzz $pkg $target ($time)"
-	# The test itself and not go test, which would not pass a signal on.
-	(cd "$pkg" && exec "$bin" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$time" -test.parallel 1 \
+	# The test itself and not go test, which would not pass a signal on. To make an input
+	# smaller takes up to a minute each by default, the whole time of a target.
+	(cd "$pkg" && exec "$bin" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$time" -test.fuzzminimizetime 1s -test.parallel 1 \
 		-test.fuzzcachedir "$FUZZCACHE/$pkg") >"$log" 2>&1 &
 	pid=$!
 	(

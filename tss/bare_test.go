@@ -20,6 +20,7 @@ import (
 	ecrypto "github.com/bnb-chain/tss-lib/v2/crypto"
 	"github.com/bnb-chain/tss-lib/v2/crypto/paillier"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
+	"github.com/bnb-chain/tss-lib/v2/ecdsa/resharing"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
 
@@ -54,8 +55,11 @@ type wireEntry struct {
 	Payload []byte
 }
 
-// childFiles writes what the child needs: the two shares, alice's
-// pre-parameters, and the recorded key generation.
+// heirFiles hold the pre-parameters of the recorded resharing, by member.
+var heirFiles = []string{"pre-alice", "pre-mallory"}
+
+// childFiles writes what the child needs: the two shares, the pre-parameters, and
+// the recorded key generation and resharing.
 func childFiles(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -77,12 +81,14 @@ func childFiles(t *testing.T) string {
 		b, err := unused(t)[i].MarshalBinary()
 		write(name, b, err)
 	}
-	var log []wireEntry
-	for _, e := range pairOnce.keygen {
-		log = append(log, wireEntry{e.m.From, uint8(e.m.Round), e.m.Payload})
+	for name, log := range map[string][]entry{"keygen": pairOnce.keygen, "reshare": pairOnce.reshare} {
+		var wire []wireEntry
+		for _, e := range log {
+			wire = append(wire, wireEntry{e.m.From, uint8(e.m.Round), e.m.Payload})
+		}
+		b, err := rlp.EncodeToBytes(wire)
+		write(name, b, err)
 	}
-	b, err := rlp.EncodeToBytes(log)
-	write("keygen", b, err)
 	return dir
 }
 
@@ -114,13 +120,16 @@ func child(protocol, name, dir string) outcome {
 		}
 		return b
 	}
-	var wire []wireEntry
-	if err := rlp.DecodeBytes(read("keygen"), &wire); err != nil {
-		panic(err)
-	}
-	var log []entry
-	for _, w := range wire {
-		log = append(log, entry{m: tss.Message{From: w.From, Round: tss.Round(w.Round), Payload: w.Payload}})
+	recorded := func(name string) []entry {
+		var wire []wireEntry
+		if err := rlp.DecodeBytes(read(name), &wire); err != nil {
+			panic(err)
+		}
+		var log []entry
+		for _, w := range wire {
+			log = append(log, entry{m: tss.Message{From: w.From, Round: tss.Round(w.Round), Payload: w.Payload}})
+		}
+		return log
 	}
 	var shares []*tss.Share
 	for _, m := range two {
@@ -130,17 +139,21 @@ func child(protocol, name, dir string) outcome {
 		}
 		shares = append(shares, s)
 	}
-	if protocol == "reshare" {
-		return bareReshare(find(reshareForgeries(bareDeal), name), shares, read)
+	pre := func(name string) *tss.PreParams {
+		p, err := tss.UnmarshalPreParams(read(name))
+		if err != nil {
+			panic(err)
+		}
+		return p
 	}
-	if protocol == "sign" {
+	switch log := recorded("keygen"); protocol {
+	case "keygen":
+		return bareKeygen(find(append(keygenForgeries(log), forgedKeygen()...), name), shares, *pre("pre").Secrets(), log)
+	case "sign":
 		return bareSign(find(append(signForgeries(), forgedSign()...), name), shares)
 	}
-	pre, err := tss.UnmarshalPreParams(read("pre"))
-	if err != nil {
-		panic(err)
-	}
-	return bareKeygen(find(append(keygenForgeries(log), forgedKeygen()...), name), shares, *pre.Secrets(), log)
+	log := recorded("reshare")
+	return bareReshare(find(reshareForgeries(log), name), shares, []*tss.PreParams{pre(heirFiles[0]), pre(heirFiles[1])}, log)
 }
 
 func find(all []forgery, name string) forgery {
@@ -174,9 +187,12 @@ func bareKeygen(f forgery, shares []*tss.Share, pre keygen.LocalPreParams, log [
 		if err != nil {
 			panic(err)
 		}
+		for len(out) > 0 {
+			w.hear((<-out).(engine.ParsedMessage).Content())
+		}
 		f.does(w, c)
 		if last, ok := c.(*keygen.KGRound3Message); ok {
-			last.PaillierProof = paillierProof(w.key, ids[1].KeyInt(), publicKey(out, log))
+			last.PaillierProof = paillierProof(w.key, ids[1].KeyInt(), publicKey(w, log))
 		}
 		if result := bareUpdate(party, ids[1], ids[0], e.m.Round, c); result != "" {
 			return result
@@ -190,14 +206,10 @@ func bareKeygen(f forgery, shares []*tss.Share, pre keygen.LocalPreParams, log [
 
 // publicKey is the sum of what both have at zero: alice's as she just said it,
 // mallory's from the recording.
-func publicKey(alice chan engine.Message, log []entry) *ecrypto.ECPoint {
+func publicKey(w *world, log []entry) *ecrypto.ECPoint {
 	var sum *ecrypto.ECPoint
-	add := func(c engine.MessageContent) {
-		m, ok := c.(*keygen.KGRound2Message2)
-		if !ok {
-			return
-		}
-		d := m.GetDeCommitment()
+	for _, c := range []engine.MessageContent{w.said[tss.KeygenRound2Decommit], content(log, mallory, tss.KeygenRound2Decommit)} {
+		d := c.(*keygen.KGRound2Message2).GetDeCommitment()
 		p, err := ecrypto.NewECPoint(engine.S256(), new(big.Int).SetBytes(d[1]), new(big.Int).SetBytes(d[2]))
 		if err == nil && sum != nil {
 			p, err = p.Add(sum)
@@ -207,14 +219,6 @@ func publicKey(alice chan engine.Message, log []entry) *ecrypto.ECPoint {
 		}
 		sum = p
 	}
-	for len(alice) > 0 {
-		add((<-alice).(engine.ParsedMessage).Content())
-	}
-	for _, e := range log {
-		if c, err := tss.Decode(e.m.Round, e.m.Payload); err == nil && e.m.From == mallory {
-			add(c)
-		}
-	}
 	return sum
 }
 
@@ -223,7 +227,8 @@ func paillierProof(key *paillier.PrivateKey, k *big.Int, pub *ecrypto.ECPoint) [
 	return ecommon.BigIntsToBytes(proof[:])
 }
 
-// bareSign runs both parties, and forges what mallory says to alice.
+// bareSign runs both parties, and forges what mallory says to alice, whom she
+// hears first.
 func bareSign(f forgery, shares []*tss.Share) outcome {
 	ids, sorted := partyIDs(shares[0].Origin())
 	w := newWorld(shares)
@@ -237,27 +242,97 @@ func bareSign(f forgery, shares []*tss.Share) outcome {
 			panic(err)
 		}
 	}
-	for quiet := false; !quiet; {
-		quiet = true
-		for i, out := range outs {
-			for len(out) > 0 {
-				quiet = false
-				c := (<-out).(engine.ParsedMessage).Content()
-				if th, ok := c.(*signing.SignRound3Message); ok && i == 0 {
-					w.theta = new(big.Int).SetBytes(th.GetTheta())
-				}
-				if i == 1 {
-					c = proto.Clone(c).(engine.MessageContent)
-					f.does(w, c)
-				}
-				result := bareUpdate(parties[1-i], ids[i], ids[1-i], tss.RoundOf(c), c)
-				if result != "" && i == 1 {
-					return result
-				}
-			}
+	for len(outs[0])+len(outs[1]) > 0 {
+		i := 0
+		if len(outs[0]) == 0 {
+			i = 1
+		}
+		c := (<-outs[i]).(engine.ParsedMessage).Content()
+		if i == 0 {
+			w.hear(c)
+		} else {
+			c = proto.Clone(c).(engine.MessageContent)
+			f.does(w, c)
+		}
+		result := bareUpdate(parties[1-i], ids[i], ids[1-i], tss.RoundOf(c), c)
+		if result != "" && i == 1 {
+			return result
 		}
 	}
 	return accepts
+}
+
+// bareReshare runs alice on both sides, and feeds her mallory's recorded messages.
+func bareReshare(f forgery, shares []*tss.Share, pre []*tss.PreParams, log []entry) outcome {
+	dealers, oldIDs := partyIDs(shares[0].Origin())
+	heirs, newIDs := partyIDs(recordedDeal)
+	out := make(chan engine.Message, 100)
+	end := make(chan *keygen.LocalPartySaveData, 2)
+	var sides [2]engine.Party
+	for k, id := range []*engine.PartyID{dealers[0], heirs[0]} {
+		data := *shares[0].Copy().Data()
+		if k == 1 {
+			data = keygen.NewLocalPartySaveData(2)
+			data.LocalPreParams = *pre[0].Secrets()
+		}
+		params := engine.NewReSharingParameters(engine.S256(), engine.NewPeerContext(oldIDs), engine.NewPeerContext(newIDs), id, 2, 1, 2, 1)
+		sides[k] = resharing.NewLocalParty(params, data, out, end)
+		if err := sides[k].Start(); err != nil {
+			panic(err)
+		}
+	}
+	tell := func(from *engine.PartyID, c engine.MessageContent, receivers []*engine.PartyID) outcome {
+		r := tss.RoundOf(c)
+		for k, p := range sides {
+			if p.PartyID() == from || !meant(r, k) || !r.Broadcast() && receivers[0].KeyInt().Cmp(p.PartyID().KeyInt()) != 0 {
+				continue
+			}
+			if result := bareUpdate(p, from, p.PartyID(), r, c); result != "" {
+				return result
+			}
+		}
+		return ""
+	}
+	w := reshareWorld(shares, pre, log)
+	for _, e := range append(slices.Clone(log), entry{}) { // once more for what alice says last
+		for len(out) > 0 {
+			m := (<-out).(engine.ParsedMessage)
+			w.hear(m.Content())
+			if result := tell(m.GetFrom(), m.Content(), m.GetTo()); result != "" {
+				return result
+			}
+		}
+		if e.m.From != mallory {
+			continue
+		}
+		c, err := tss.Decode(e.m.Round, e.m.Payload)
+		if err != nil {
+			panic(err)
+		}
+		f.does(w, c)
+		from := dealers[1]
+		if e.m.Round.ByHeirs() {
+			from = heirs[1]
+		}
+		if result := tell(from, c, []*engine.PartyID{heirs[0]}); result != "" {
+			return result
+		}
+	}
+	if len(end) < 2 {
+		return "waits"
+	}
+	return accepts
+}
+
+// meant reports whether a message is for dealers (0) or heirs (1).
+func meant(r tss.Round, side int) bool {
+	switch r {
+	case tss.ReshareRound2Ready:
+		return side == 0
+	case tss.ReshareRound4Done:
+		return true
+	}
+	return side == 1
 }
 
 func bareUpdate(p engine.Party, from, to *engine.PartyID, r tss.Round, c engine.MessageContent) outcome {

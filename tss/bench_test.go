@@ -120,7 +120,7 @@ func BenchmarkReshare(b *testing.B) {
 		for _, p := range pre[:len(members)] {
 			fresh = append(fresh, tss.PreParamsOf(p.Secrets()))
 		}
-		if _, err := testcouncil.Run(reshare(b, shares, dealers, members, council.SessionID{26, byte(i)}, fresh)); err != nil {
+		if _, err := testcouncil.Run(reshare(b, shares, dealers, members, council.SessionID{26, byte(i)}, fresh, nil)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,6 +3,7 @@ package tss
 import (
 	"context"
 	"io"
+	"maps"
 	"math/big"
 	"slices"
 	"sync/atomic"
@@ -21,25 +22,29 @@ import (
 // package, because testcouncil imports it.
 
 var (
-	Decode       = decode
-	RoundOf      = roundOf
-	PartyKey     = partyKey
-	KeygenSteps  = keygenSteps
-	SignSteps    = signSteps
-	ArmSteps     = armSteps
-	FireSteps    = fireSteps
-	ReshareSteps = reshareSteps
-	CheckModulus = checkModulus
-	ModulusProof = modulusProof
-	Order        = order
-	FarFromAll   = farFromAll
-	PrimesBelow  = primesBelow
+	Decode           = decode
+	RoundOf          = roundOf
+	PartyKey         = partyKey
+	KeygenSteps      = keygenSteps
+	SignSteps        = signSteps
+	ArmSteps         = armSteps
+	FireSteps        = fireSteps
+	ReshareSteps     = reshareSteps
+	CheckModulus     = checkModulus
+	CheckedSignature = checkedSignature
+	ModulusProof     = modulusProof
+	Order            = order
+	FarFromAll       = farFromAll
+	PrimesBelow      = primesBelow
 )
 
 func (r Round) MaxPayload() int { return r.maxPayload() }
 
 // Bare reports whether a message of the type is only a word.
 func (r Round) Bare() bool { return r.bare() }
+
+// ByHeirs reports whether the type is spoken by the members of the next epoch.
+func (r Round) ByHeirs() bool { return r.byHeirs() }
 
 // Data is the engine's view of the share; changes reach the share.
 func (s *Share) Data() *keygen.LocalPartySaveData { return &s.data }
@@ -166,5 +171,23 @@ func (s *Session) Keeps() bool {
 	return s.party != nil || s.heir != nil || s.out != nil || s.held != nil || s.parked != nil || s.begin != nil || s.finish != nil
 }
 
-// Heard reports whether the engine was given anything.
-func (s *Session) Heard() bool { return len(s.given) > 0 }
+// Heard counts what the engine was given.
+func (s *Session) Heard() int { return len(s.given) }
+
+// Fork is the same session once more, for tests in which nothing reaches the
+// engine of either: they share it.
+func (s *Session) Fork() *Session {
+	f, g, t := *s, *s.guard, *s.transcript
+	f.guard, f.transcript = &g, &t
+	f.taken, f.held, f.given = maps.Clone(s.taken), maps.Clone(s.held), maps.Clone(s.given)
+	g.paillier, g.tilde = slices.Clone(g.paillier), slices.Clone(g.tilde)
+	g.bases, g.theta, g.sealed = maps.Clone(g.bases), maps.Clone(g.theta), map[Round]map[int]*big.Int{}
+	for r, all := range s.guard.sealed {
+		g.sealed[r] = maps.Clone(all)
+	}
+	t.heard = map[Round][]common.Hash{}
+	for r, all := range s.transcript.heard {
+		t.heard[r] = slices.Clone(all)
+	}
+	return &f
+}

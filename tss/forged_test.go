@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"slices"
 
+	"google.golang.org/protobuf/proto"
+
 	ecommon "github.com/bnb-chain/tss-lib/v2/common"
 	"github.com/bnb-chain/tss-lib/v2/crypto/dlnproof"
 	"github.com/bnb-chain/tss-lib/v2/crypto/facproof"
@@ -33,9 +35,10 @@ func honestRing(d *keygen.LocalPartySaveData) ring {
 	return ring{d.NTildei, e.Lsh(e, 1), d.H1i}
 }
 
-// publish puts the ring into a message, with proofs that each base is a power of
-// the other. What is added to h1 is a multiple of the modulus, or nothing.
-func (r ring) publish(m *keygen.KGRound1Message, surplus *big.Int) {
+// publish puts the ring into a message of a key generation or of a resharing,
+// with proofs that each base is a power of the other. What is added to h1 is a
+// multiple of the modulus, or nothing.
+func (r ring) publish(c engine.MessageContent, surplus *big.Int) {
 	var alpha, beta *big.Int
 	for beta == nil {
 		alpha = random(r.exponent)
@@ -43,9 +46,14 @@ func (r ring) publish(m *keygen.KGRound1Message, surplus *big.Int) {
 	}
 	h1 := new(big.Int).Add(r.h1, surplus)
 	h2 := new(big.Int).Exp(r.h1, alpha, r.tilde)
-	m.NTilde, m.H1, m.H2 = r.tilde.Bytes(), h1.Bytes(), h2.Bytes()
-	m.Dlnproof_1 = serialized(dlnproof.NewDLNProof(h1, h2, alpha, r.exponent, big1, r.tilde, rand.Reader))
-	m.Dlnproof_2 = serialized(dlnproof.NewDLNProof(h2, h1, beta, r.exponent, big1, r.tilde, rand.Reader))
+	first := serialized(dlnproof.NewDLNProof(h1, h2, alpha, r.exponent, big1, r.tilde, rand.Reader))
+	second := serialized(dlnproof.NewDLNProof(h2, h1, beta, r.exponent, big1, r.tilde, rand.Reader))
+	switch m := c.(type) {
+	case *keygen.KGRound1Message:
+		m.NTilde, m.H1, m.H2, m.Dlnproof_1, m.Dlnproof_2 = r.tilde.Bytes(), h1.Bytes(), h2.Bytes(), first, second
+	case *resharing.DGRound2Message1:
+		m.NTilde, m.H1, m.H2, m.Dlnproof_1, m.Dlnproof_2 = r.tilde.Bytes(), h1.Bytes(), h2.Bytes(), first, second
+	}
 }
 
 func serialized(p *dlnproof.Proof) [][]byte {
@@ -159,21 +167,46 @@ func compoundForgery(bits int) func(*world, engine.MessageContent) {
 	}
 }
 
+// paillierOf replaces mallory's Paillier modulus by one of two primes, with the
+// proofs that belong to it.
+func paillierOf(p, q *big.Int) *paillierForgery {
+	return &paillierForgery{
+		n: new(big.Int).Mul(p, q), phi: totient(p, []*big.Int{q}), p: p, q: q,
+		modProof: func(context []byte) [][]byte { return modProof(context, p, q) },
+	}
+}
+
+// longFactors puts a factor proof with answers of these sizes in bytes into a
+// message of a key generation or of a resharing.
+func longFactors(v, blind int) func(*world, engine.MessageContent) {
+	return func(w *world, c engine.MessageContent) {
+		switch m := c.(type) {
+		case *keygen.KGRound2Message1:
+			m.FacProof = longFactorProof(w, w.context, v, blind)
+		case *resharing.DGRound4Message1:
+			m.FacProof = longFactorProof(w, w.receiver, v, blind)
+		}
+	}
+}
+
 // longFactorProof is a valid proof that mallory's N has no small factor, blinded
-// by far more than is needed: whoever checks it raises to these numbers.
-func longFactorProof(w *world, blind int) [][]byte {
+// by more than is needed: whoever checks it raises to these numbers.
+func longFactorProof(w *world, context []byte, long, blind int) [][]byte {
 	d, sk := w.alice, w.mallory.PaillierSK
 	mod, s, t := d.NTildei, d.H1i, d.H2i
 	pedersen := func(x, y *big.Int) *big.Int { return product(mod, power(s, x, mod), power(t, y, mod)) }
-	wide := func() *big.Int { return random(new(big.Int).Lsh(big1, uint(8*blind))) }
+	wide := func(bytes int) *big.Int { // of just as many
+		n := random(new(big.Int).Lsh(big1, uint(8*bytes-1)))
+		return n.SetBit(n, 8*bytes-1, 1)
+	}
 	small := new(big.Int).Mul(new(big.Int).Exp(q, big.NewInt(2), nil), sk.P)
 
 	alpha, beta, mu, nu, sigma := random(small), random(small), random(mod), random(mod), random(mod)
-	r, x, y := wide(), wide(), wide()
+	r, x, y := wide(long), wide(blind), wide(blind)
 	cp, cq := pedersen(sk.P, mu), pedersen(sk.Q, nu)
 	a, b := pedersen(alpha, x), pedersen(beta, y)
 	top := product(mod, power(cq, alpha, mod), power(t, r, mod))
-	e := ecommon.RejectionSample(q, ecommon.SHA512_256i_TAGGED(w.context, sk.N, mod, s, t, cp, cq, a, b, top, sigma))
+	e := ecommon.RejectionSample(q, ecommon.SHA512_256i_TAGGED(context, sk.N, mod, s, t, cp, cq, a, b, top, sigma))
 	v := new(big.Int).Mul(nu, sk.P)
 	v.Sub(sigma, v)
 	proof := facproof.ProofFac{
@@ -218,62 +251,79 @@ func linear(e, a, b *big.Int) *big.Int {
 	return p.Add(p, b)
 }
 
-// forgedKeygen are forgeries of key generation with valid proofs.
-func forgedKeygen() []forgery {
-	keygen1 := func(f func(*world, *keygen.KGRound1Message)) func(*world, engine.MessageContent) {
-		return func(w *world, c engine.MessageContent) {
-			if m, ok := c.(*keygen.KGRound1Message); ok {
-				f(w, m)
-			}
+// publishes does something to the message that shows mallory's moduli, of a key
+// generation or of a resharing.
+func publishes(f func(*world, engine.MessageContent)) func(*world, engine.MessageContent) {
+	return func(w *world, c engine.MessageContent) {
+		if _, ok := c.(*keygen.KGRound1Message); ok {
+			f(w, c)
+		}
+		if _, ok := c.(*resharing.DGRound2Message1); ok {
+			f(w, c)
 		}
 	}
+}
+
+// forgedNumbers are forgeries of what a member shows of its pre-parameters in
+// this round, with valid proofs.
+func forgedNumbers(round tss.Round) []forgery {
 	zero := new(big.Int)
 	return []forgery{
-		{name: "modulus of many primes of 40 bits", round: tss.KeygenRound2Decommit, does: compoundForgery(40), bare: accepts},
-		{name: "modulus of many primes of 14 bits", round: tss.KeygenRound1, does: compoundForgery(14), bare: accepts},
-		{name: "modulus with a prime of alice's", round: tss.KeygenRound1, bare: accepts, suspicion: true, does: func(w *world, c engine.MessageContent) {
+		{name: "modulus with a prime of alice's", round: round, bare: accepts, suspicion: true, does: func(w *world, c engine.MessageContent) {
 			if w.forged == nil {
-				p, q := w.alice.PaillierSK.P, w.mallory.PaillierSK.Q
-				w.forged = &paillierForgery{
-					n: new(big.Int).Mul(p, q), phi: totient(p, []*big.Int{q}), p: p, q: q,
-					modProof: func(context []byte) [][]byte { return modProof(context, p, q) },
-				}
+				w.forged = paillierOf(w.alice.PaillierSK.P, w.mallory.PaillierSK.Q)
 			}
 			w.forged.apply(w, c)
 		}},
-		{name: "one modulus for both", round: tss.KeygenRound1, bare: accepts, does: keygen1(func(w *world, m *keygen.KGRound1Message) {
-			ring{w.mallory.PaillierSK.N, w.mallory.PaillierSK.LambdaN, big.NewInt(4)}.publish(m, zero)
+		{name: "one modulus for both", round: round, bare: accepts, does: publishes(func(w *world, c engine.MessageContent) {
+			ring{w.mallory.PaillierSK.N, w.mallory.PaillierSK.LambdaN, big.NewInt(4)}.publish(c, zero)
 		})},
-		{name: "alice's NTilde", round: tss.KeygenRound1, bare: accepts, suspicion: true, does: keygen1(func(w *world, m *keygen.KGRound1Message) {
+		{name: "alice's NTilde", round: round, bare: accepts, suspicion: true, does: publishes(func(w *world, c engine.MessageContent) {
 			r := honestRing(w.alice)
 			r.h1 = product(r.tilde, r.h1, r.h1)
-			r.publish(m, zero)
+			r.publish(c, zero)
 		})},
-		{name: "NTilde of many primes", round: tss.KeygenRound1, bare: accepts, does: keygen1(func(w *world, m *keygen.KGRound1Message) {
-			n, large, small := compound(14)
-			ring{n, totient(large, small), big.NewInt(4)}.publish(m, zero)
-		})},
-		{name: "base that is no square", round: tss.KeygenRound1, bare: accepts, does: keygen1(func(w *world, m *keygen.KGRound1Message) {
-			r := honestRing(w.mallory)
-			r.h1 = nonSquare(r.tilde)
-			r.publish(m, zero)
-		})},
-		{name: "alice's base in another form", round: tss.KeygenRound1, bare: accepts, does: keygen1(func(w *world, m *keygen.KGRound1Message) {
+		{name: "alice's base in another form", round: round, bare: accepts, does: publishes(func(w *world, c engine.MessageContent) {
 			r := honestRing(w.mallory)
 			r.h1 = w.alice.H1i
-			r.publish(m, r.tilde)
+			r.publish(c, r.tilde)
 		})},
-		{name: "discrete-logarithm proof with a long answer", round: tss.KeygenRound1, bare: accepts, does: keygen1(func(w *world, m *keygen.KGRound1Message) {
-			e := new(big.Int).Lsh(honestRing(w.mallory).exponent, 4096)
-			m.Dlnproof_1[200] = plus(m.Dlnproof_1[200], e)
+	}
+}
+
+// forgedKeygen are forgeries of key generation with valid proofs.
+func forgedKeygen() []forgery {
+	zero := new(big.Int)
+	return append(forgedNumbers(tss.KeygenRound1), []forgery{
+		{name: "modulus of many primes of 40 bits", round: tss.KeygenRound2Decommit, does: compoundForgery(40), bare: accepts},
+		{name: "modulus of many primes of 14 bits", round: tss.KeygenRound1, does: compoundForgery(14), bare: accepts},
+		{name: "NTilde of many primes", round: tss.KeygenRound1, bare: accepts, does: publishes(func(w *world, c engine.MessageContent) {
+			n, large, small := compound(14)
+			ring{n, totient(large, small), big.NewInt(4)}.publish(c, zero)
 		})},
-		{name: "factor proof with long answers", round: tss.KeygenRound2Share, bare: accepts, does: func(w *world, c engine.MessageContent) {
-			if m, ok := c.(*keygen.KGRound2Message1); ok {
-				m.FacProof = longFactorProof(w, 620)
+		{name: "base that is no square", round: tss.KeygenRound1, bare: accepts, does: publishes(func(w *world, c engine.MessageContent) {
+			r := honestRing(w.mallory)
+			r.h1 = nonSquare(r.tilde)
+			r.publish(c, zero)
+		})},
+		{name: "discrete-logarithm proof with a long answer", round: tss.KeygenRound1, bare: accepts, does: func(w *world, c engine.MessageContent) {
+			if m, ok := c.(*keygen.KGRound1Message); ok {
+				e := new(big.Int).Lsh(honestRing(w.mallory).exponent, 4096)
+				m.Dlnproof_1[200] = plus(m.Dlnproof_1[200], e)
+			}
+		}},
+		{name: "factor proof with a long V", round: tss.KeygenRound2Share, bare: accepts, does: longFactors(620, 300)},
+		{name: "factor proof with long W", round: tss.KeygenRound2Share, bare: accepts, does: longFactors(600, 360)},
+		{name: "alice's commitment to a polynomial", round: tss.KeygenRound1, bare: finds, suspicion: true, does: func(w *world, c engine.MessageContent) {
+			switch m := c.(type) {
+			case *keygen.KGRound1Message:
+				m.Commitment = w.said[tss.KeygenRound1].(*keygen.KGRound1Message).GetCommitment()
+			case *keygen.KGRound2Message2:
+				m.DeCommitment = w.said[tss.KeygenRound2Decommit].(*keygen.KGRound2Message2).GetDeCommitment()
 			}
 		}},
 		{name: "moduli of an aborted attempt", round: tss.KeygenRound1, bare: accepts, suspicion: true, seen: true, does: func(*world, engine.MessageContent) {}},
-	}
+	}...)
 }
 
 // forgedSign are forgeries of signing with valid proofs.
@@ -284,6 +334,18 @@ func forgedSign() []forgery {
 				f(w.mallory.PaillierSK.N).apply(w, m)
 			}
 		}
+	}
+	answers := func(f func(w *world, m *signing.SignRound2Message)) func(*world, engine.MessageContent) {
+		return func(w *world, c engine.MessageContent) {
+			if m, ok := c.(*signing.SignRound2Message); ok {
+				f(w, m)
+			}
+		}
+	}
+	// As if it had been blinded by more than is needed. Alice's own order stands in
+	// for mallory's choice, which is inside her engine.
+	longer := func(w *world, answer []byte) []byte {
+		return plus(answer, new(big.Int).Lsh(honestRing(w.alice).exponent, 1000))
 	}
 	k := func() *big.Int { return random(q) }
 	mask := func() *big.Int { return random(new(big.Int).Exp(q, big.NewInt(2), nil)) }
@@ -307,5 +369,37 @@ func forgedSign() []forgery {
 				m.Theta = plus(m.Theta, q)
 			}
 		}},
+		{name: "answer that is alice's modulus", round: tss.SignRound2, bare: finds, does: answers(func(w *world, m *signing.SignRound2Message) {
+			m.C1 = w.alice.PaillierSK.N.Bytes()
+		})},
+		{name: "checked answer with a prime of alice's", round: tss.SignRound2, bare: finds, does: answers(func(w *world, m *signing.SignRound2Message) {
+			n := w.alice.PaillierSK.N
+			m.C2 = product(new(big.Int).Mul(n, n), new(big.Int).SetBytes(m.C2), w.alice.PaillierSK.P).Bytes()
+		})},
+		{name: "answer proof with a long S2", round: tss.SignRound2, bare: accepts, does: answers(func(w *world, m *signing.SignRound2Message) {
+			m.ProofBob[7] = longer(w, m.ProofBob[7])
+		})},
+		{name: "answer proof with a long T2", round: tss.SignRound2, bare: accepts, does: answers(func(w *world, m *signing.SignRound2Message) {
+			m.ProofBob[9] = longer(w, m.ProofBob[9])
+		})},
+		{name: "checked answer proof with a long S2", round: tss.SignRound2, bare: accepts, does: answers(func(w *world, m *signing.SignRound2Message) {
+			m.ProofBobWc[7] = longer(w, m.ProofBobWc[7])
+		})},
+		{name: "checked answer proof with a long T2", round: tss.SignRound2, bare: accepts, does: answers(func(w *world, m *signing.SignRound2Message) {
+			m.ProofBobWc[9] = longer(w, m.ProofBobWc[9])
+		})},
+		{name: "alice's commitment to gamma", round: tss.SignRound1, bare: finds, suspicion: true, does: copies(tss.SignRound1, tss.SignRound4)},
+		{name: "alice's commitment to V and A", round: tss.SignRound5, bare: finds, suspicion: true, does: copies(tss.SignRound5, tss.SignRound6)},
+		{name: "alice's commitment to U and T", round: tss.SignRound7, bare: blamesItself, suspicion: true, does: copies(tss.SignRound7, tss.SignRound8)},
+	}
+}
+
+// copies says in some rounds what alice has said in them, if she has.
+func copies(rounds ...tss.Round) func(*world, engine.MessageContent) {
+	return func(w *world, c engine.MessageContent) {
+		if r := tss.RoundOf(c); slices.Contains(rounds, r) && w.said[r] != nil {
+			proto.Reset(c)
+			proto.Merge(c, w.said[r])
+		}
 	}
 }

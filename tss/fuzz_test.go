@@ -82,7 +82,7 @@ func fuzzSealed(f *testing.F, kind string, version uint64, good []byte, err erro
 // recording is what the fuzz targets need of a pair's sessions. Each worker
 // starts anew, so that it comes from the cache.
 type recording struct {
-	Shares                           [][]byte
+	Shares, Heirs                    [][]byte
 	Session                          council.SessionID
 	Keygen, Sign, Arm, Fire, Reshare []tss.Message
 }
@@ -90,15 +90,9 @@ type recording struct {
 // recorded fills in what pair makes, from the cache if it is there.
 func recorded(f *testing.F) []*tss.Share {
 	f.Helper()
-	b, err := testcouncil.Cached("pair-3", func() ([]byte, error) {
+	b, err := testcouncil.Cached("pair-4", func() ([]byte, error) {
 		var r recording
-		for _, s := range pair(f) {
-			b, err := s.MarshalBinary()
-			if err != nil {
-				return nil, err
-			}
-			r.Shares = append(r.Shares, b)
-		}
+		r.Shares, r.Heirs = stored(f, pair(f)), stored(f, nextPair(f))
 		r.Session = pairOnce.session
 		r.Keygen, r.Sign = messages(pairOnce.keygen), messages(pairOnce.sign)
 		r.Arm, r.Fire, r.Reshare = messages(pairOnce.arm), messages(pairOnce.fire), messages(pairOnce.reshare)
@@ -113,17 +107,23 @@ func recorded(f *testing.F) []*tss.Share {
 	}
 	pairOnce.Do(func() {
 		pairOnce.session = r.Session
-		for _, b := range r.Shares {
-			s, err := tss.UnmarshalShare(b)
-			if err != nil {
-				f.Fatal(err)
-			}
-			pairOnce.shares = append(pairOnce.shares, s)
-		}
+		pairOnce.shares, pairOnce.heirs = sharesOf(f, r.Shares), sharesOf(f, r.Heirs)
 		pairOnce.keygen, pairOnce.sign = entries(r.Keygen), entries(r.Sign)
 		pairOnce.arm, pairOnce.fire, pairOnce.reshare = entries(r.Arm), entries(r.Fire), entries(r.Reshare)
 	})
 	return pair(f)
+}
+
+func sharesOf(f *testing.F, all [][]byte) []*tss.Share {
+	var out []*tss.Share
+	for _, b := range all {
+		s, err := tss.UnmarshalShare(b)
+		if err != nil {
+			f.Fatal(err)
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 func messages(log []entry) []tss.Message {
@@ -146,32 +146,23 @@ func entries(log []tss.Message) []entry {
 // they know what they would know in a real session.
 func FuzzGuard(f *testing.F) {
 	shares := recorded(f)
-	logs := slices.Concat(pairOnce.keygen, pairOnce.sign)
-	for _, e := range logs {
-		if e.m.From == mallory {
-			f.Add(uint8(e.m.Round), e.m.Payload)
+	type informed struct {
+		tss.Guard
+		log []entry
+	}
+	keygen := informed{tss.GuardOf(generators(f, pairOnce.session, two)[0]), pairOnce.keygen}
+	sign := informed{tss.GuardOf(signers(f, shares[:1], two, recordedSign)[0]), pairOnce.sign}
+	fire := informed{tss.GuardOf(armers(f, shares[:1], two, recordedSlot)[0]), slices.Concat(pairOnce.arm, pairOnce.fire)}
+	reshare := informed{tss.GuardOf(resharers(f, shares, two, two, recordedDeal)[0]), pairOnce.reshare}
+	for _, g := range []informed{keygen, sign, fire, reshare} {
+		listen(f, g.Guard, g.log, ^tss.Round(0))
+		for _, e := range g.log {
+			if e.m.From == mallory {
+				f.Add(uint8(e.m.Round), e.m.Payload)
+			}
 		}
 	}
 	f.Add(uint8(0), []byte{})
-	keygen := tss.GuardOf(pairKeygen(f, pairOnce.session, nil)[0])
-	sign := tss.GuardOf(signers(f, shares[:1], two, ceremonyOf(9))[0])
-	for _, e := range logs {
-		g := keygen
-		if e.m.Round >= tss.SignRound1Direct {
-			g = sign
-		}
-		c, err := tss.Decode(e.m.Round, slices.Clone(e.m.Payload))
-		switch {
-		case err != nil:
-		case e.m.From == mallory:
-			err = g.Check(1, e.m.Round, c)
-		case e.m.To == "":
-			err = g.Own(e.m.Round, c)
-		}
-		if err != nil {
-			f.Fatal(err)
-		}
-	}
 	f.Fuzz(func(t *testing.T, round uint8, payload []byte) {
 		r := tss.Round(round)
 		c, err := tss.Decode(r, payload)
@@ -181,11 +172,16 @@ func FuzzGuard(f *testing.F) {
 		if len(payload) > r.MaxPayload() {
 			t.Fatal("oversized payload is decoded")
 		}
-		g := keygen
-		if r >= tss.SignRound1Direct {
-			g = sign
+		guards := []informed{keygen}
+		switch {
+		case r >= tss.ReshareRound1:
+			guards = []informed{reshare}
+		case r >= tss.SignRound1Direct:
+			guards = []informed{sign, fire}
 		}
-		_ = g.Check(1, r, c) // must not panic
+		for _, g := range guards {
+			_ = g.Check(1, r, c) // must not panic
+		}
 	})
 }
 
@@ -193,7 +189,7 @@ func FuzzGuard(f *testing.F) {
 // its limit, and means the same when it is encoded again.
 func FuzzDecode(f *testing.F) {
 	recorded(f)
-	for _, e := range slices.Concat(pairOnce.keygen, pairOnce.sign, pairOnce.arm) {
+	for _, e := range slices.Concat(pairOnce.keygen, pairOnce.sign, pairOnce.arm, pairOnce.reshare) {
 		if n := len(e.m.Payload); n > 0 && n < 8<<10 { // larger ones take minutes to minimize
 			f.Add(uint8(e.m.Round), e.m.Payload)
 			f.Add(uint8(e.m.Round), reworded(e.m.Payload))
@@ -226,9 +222,9 @@ func FuzzDecode(f *testing.F) {
 }
 
 // FuzzStep gives a session any message: a key generation, a cold signature, one
-// that arms, one that fires; not started, or started and at its beginning. It
-// must answer with a dropped message, a dead session, or nothing; never with a
-// result, and never may it give away a part of a signature.
+// that arms, one that fires, a resharing; not started, or started and at its
+// beginning. It must answer with a dropped message, a dead session, or nothing;
+// never with a result, and never may it give away a part of a signature.
 func FuzzStep(f *testing.F) {
 	shares := recorded(f)
 	protocols := []string{"keygen", "sign", "arm", "fire", "reshare"}
@@ -242,12 +238,13 @@ func FuzzStep(f *testing.F) {
 		}
 		f.Add(uint8(kind), false, []byte{}, "", "", uint8(0), []byte{}, []byte{})
 	}
-	// One of each that lives on, and one that has not started.
+	// One of each that has started, and one that has not: each message meets them as
+	// they were, so they are made anew only when something has reached the engine.
 	var alive, fresh [5]*tss.Session
 	f.Fuzz(func(t *testing.T, kind uint8, started bool, session []byte, from, to string, round uint8, transcript, payload []byte) {
 		kind %= 5
 		at := &fresh[kind]
-		if started && (protocols[kind] == "sign" || protocols[kind] == "arm") { // the others take long to start
+		if started {
 			at = &alive[kind]
 		}
 		if *at == nil {
@@ -264,14 +261,19 @@ func FuzzStep(f *testing.F) {
 		if bytes.Equal(session, []byte{1}) { // the fuzzer's word for the right one
 			m.Session = (*at).ID()
 		}
-		r, err := (*at).Step(m)
+		s := (*at).Fork()
+		r, err := s.Step(m)
 		if r.Signature != nil || r.Share != nil || r.Armed != nil || r.Reveals {
 			t.Fatal("a result out of nothing")
 		}
 		if at == &fresh[kind] && len(r.Messages) > 0 {
 			t.Fatal("a session that has not started speaks")
 		}
-		if err != nil {
+		var b *tss.BlameError
+		if err != nil && (!errors.As(err, &b) || !slices.Equal(b.Suspects, []council.MemberID{mallory})) {
+			t.Fatalf("%v", err)
+		}
+		if s.Heard() > (*at).Heard() {
 			*at = nil
 		}
 	})
@@ -307,7 +309,7 @@ func FuzzFire(f *testing.F) {
 		if err != nil && (!errors.As(err, &b) || !b.Proven || !slices.Equal(b.Suspects, []council.MemberID{mallory})) {
 			t.Fatalf("%v", err)
 		}
-		if s.Heard() {
+		if s.Heard() > 0 {
 			slot = nil
 		}
 	})

@@ -13,17 +13,19 @@ import (
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
 
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/tss"
 )
 
 // keygenGuard is the guard of a session that alice has not started yet.
 func keygenGuard(t *testing.T) tss.Guard {
 	t.Helper()
-	return tss.GuardOf(pairKeygen(t, pairOnce.session, nil)[0])
+	return tss.GuardOf(generators(t, pairOnce.session, two)[0])
 }
 
-// seenGuard is the same where mallory's moduli have served before.
-func seenGuard(t *testing.T) tss.Guard {
+// wary is alice's part in the recorded key generation if mallory's moduli have
+// served before.
+func wary(t *testing.T) *tss.Session {
 	t.Helper()
 	shares := pair(t)
 	moduli, i := shares[0].Moduli(), 2*shares[1].Index()
@@ -35,12 +37,12 @@ func seenGuard(t *testing.T) tss.Guard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tss.GuardOf(s)
+	return s
 }
 
 // listen gives a guard what the recording holds before mallory's message of a
 // round, and returns that message.
-func listen(t *testing.T, g tss.Guard, log []entry, until tss.Round) engine.MessageContent {
+func listen(t testing.TB, g tss.Guard, log []entry, until tss.Round) engine.MessageContent {
 	t.Helper()
 	var found engine.MessageContent
 	for _, e := range log {
@@ -49,7 +51,7 @@ func listen(t *testing.T, g tss.Guard, log []entry, until tss.Round) engine.Mess
 			t.Fatal(err)
 		}
 		switch {
-		case e.m.Round > until, e.m.From == mallory && e.m.To != "" && e.m.To != honest:
+		case e.m.Round > until, e.m.Round == tss.SignArmed, e.m.From == mallory && e.m.To != "" && e.m.To != honest:
 		case e.m.From == honest && e.m.To == "":
 			err = g.Own(e.m.Round, c)
 		case e.m.From == mallory && e.m.Round == until:
@@ -172,13 +174,16 @@ func TestGuardRows(t *testing.T) {
 		},
 		tss.SignRound2: {
 			{"C1 = N", of(func(m *signing.SignRound2Message) { m.C1 = mine.Bytes() }), "factor in common"},
+			{"C2 = N", of(func(m *signing.SignRound2Message) { m.C2 = mine.Bytes() }), "factor in common"},
 			{"C2 = 1", of(func(m *signing.SignRound2Message) { m.C2 = []byte{1} }), "is 1"},
 			{"C2 = N^2", of(func(m *signing.SignRound2Message) { m.C2 = new(big.Int).Mul(mine, mine).Bytes() }), "out of range"},
 			{"S1 = q^2", of(func(m *signing.SignRound2Message) { m.ProofBobWc[6] = q2.Bytes() }), "multiple of the group order"},
 			{"S1 = q", of(func(m *signing.SignRound2Message) { m.ProofBob[6] = q.Bytes() }), "multiple of the group order"},
 			{"S2 too large", of(func(m *signing.SignRound2Message) { m.ProofBob[7] = ones(354) }), "354 bytes"},
+			{"checked S2 too large", of(func(m *signing.SignRound2Message) { m.ProofBobWc[7] = ones(354) }), "354 bytes"},
 			{"T1 too large", of(func(m *signing.SignRound2Message) { m.ProofBobWc[8] = ones(224) }), "out of range"},
 			{"T2 too large", of(func(m *signing.SignRound2Message) { m.ProofBobWc[9] = ones(354) }), "354 bytes"},
+			{"unchecked T2 too large", of(func(m *signing.SignRound2Message) { m.ProofBob[9] = ones(354) }), "354 bytes"},
 			{"V = N", of(func(m *signing.SignRound2Message) { m.ProofBob[3] = mine.Bytes() }), "factor in common"},
 			{"U off the curve", of(func(m *signing.SignRound2Message) { m.ProofBobWc[10][3] ^= 1 }), "not on the curve"},
 			{"short proof", of(func(m *signing.SignRound2Message) { m.ProofBob = m.ProofBob[1:] }), "9 parts"},
@@ -240,9 +245,12 @@ func TestGuardRows(t *testing.T) {
 			{"alice's NTilde of the old epoch", of(func(m *resharing.DGRound2Message1) { m.NTilde = mineTilde.Bytes() }), "served before"},
 			{"alice's N", of(func(m *resharing.DGRound2Message1) { m.PaillierN = heir.PaillierSK.N.Bytes() }), "two members share"},
 			{"h1 = 1", of(func(m *resharing.DGRound2Message1) { m.H1 = []byte{1} }), "trivial"},
+			{"h2 above NTilde", of(func(m *resharing.DGRound2Message1) { m.H2 = plus(m.H2, new(big.Int).SetBytes(m.NTilde)) }), "h2"},
 			{"h1 = h2", of(func(m *resharing.DGRound2Message1) { m.H1 = m.H2 }), "equal"},
+			{"h1 no square", of(func(m *resharing.DGRound2Message1) { m.H1 = nonSquare(new(big.Int).SetBytes(m.NTilde)).Bytes() }), "no square"},
 			{"length prefix", of(func(m *resharing.DGRound2Message1) { m.Dlnproof_2[129] = ones(8) }), "can't be parsed"},
 			{"T too large", of(func(m *resharing.DGRound2Message1) { m.Dlnproof_1[200] = append([]byte{1}, make([]byte, 256)...) }), "T is out of range"},
+			{"alpha too large", of(func(m *resharing.DGRound2Message1) { m.Dlnproof_2[5] = m.NTilde }), "alpha is out of range"},
 			{"no proof", of(func(m *resharing.DGRound2Message1) { m.ModProof = nil }), "0 parts"},
 			{"W = 1", of(func(m *resharing.DGRound2Message1) { m.ModProof[0] = []byte{1} }), "Jacobi"},
 			{"short choices", of(func(m *resharing.DGRound2Message1) { m.ModProof[81] = []byte{1} }), "wrong length"},
@@ -263,6 +271,9 @@ func TestGuardRows(t *testing.T) {
 			{"no factor proof", of(func(m *resharing.DGRound4Message1) { m.FacProof = nil }), "0 parts"},
 			{"P too large", of(func(m *resharing.DGRound4Message1) { m.FacProof[0] = heir.NTildei.Bytes() }), "out of range"},
 			{"Sigma too large", of(func(m *resharing.DGRound4Message1) { m.FacProof[5] = ones(545) }), "545 bytes"},
+			{"Z1 too large", of(func(m *resharing.DGRound4Message1) { m.FacProof[6] = ones(225) }), "225 bytes"},
+			{"W1 too large", of(func(m *resharing.DGRound4Message1) { m.FacProof[8] = ones(354) }), "354 bytes"},
+			{"W2 too large", of(func(m *resharing.DGRound4Message1) { m.FacProof[9] = ones(354) }), "354 bytes"},
 			{"V too large", of(func(m *resharing.DGRound4Message1) { m.FacProof[10] = ones(610) }), "610 bytes"},
 		},
 	}
@@ -306,31 +317,40 @@ func TestGuardRows(t *testing.T) {
 func TestGuardCopies(t *testing.T) {
 	t.Parallel()
 	pair(t)
-	own := func(log []entry, r tss.Round) engine.MessageContent {
-		i := slices.IndexFunc(log, func(e entry) bool { return e.m.From == honest && e.m.Round == r })
-		c, err := tss.Decode(r, log[i].m.Payload)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
 	for _, r := range []tss.Round{tss.SignRound1, tss.SignRound5, tss.SignRound7} {
 		g := tss.GuardOf(signers(t, pair(t)[:1], two, ceremonyOf(9))[0])
 		listen(t, g, pairOnce.sign, r)
-		unproven(t, g.Check(1, r, own(pairOnce.sign, r)), "same commitment")
+		unproven(t, g.Check(1, r, content(pairOnce.sign, honest, r)), "same commitment")
 	}
-	copies := own(pairOnce.keygen, tss.KeygenRound1).(*keygen.KGRound1Message)
+	copies := content(pairOnce.keygen, honest, tss.KeygenRound1).(*keygen.KGRound1Message)
 	g := keygenGuard(t)
 	c := listen(t, g, pairOnce.keygen, tss.KeygenRound1).(*keygen.KGRound1Message)
 	c.Commitment = copies.Commitment
 	unproven(t, g.Check(1, tss.KeygenRound1, c), "same commitment")
+
+	g = tss.GuardOf(resharers(t, pair(t), two, two, recordedDeal)[0])
+	deals := listen(t, g, pairOnce.reshare, tss.ReshareRound1).(*resharing.DGRound1Message)
+	deals.VCommitment = content(pairOnce.reshare, honest, tss.ReshareRound1).(*resharing.DGRound1Message).VCommitment
+	unproven(t, g.Check(1, tss.ReshareRound1, deals), "same commitment")
+
+	// Of two others either may have copied.
+	four := testcouncil.IDs()[:4]
+	g = tss.GuardOf(signers(t, testcouncil.Shares(t)[:1], four, ceremonyOf(9))[0])
+	same := content(pairOnce.sign, mallory, tss.SignRound5)
+	if err := g.Check(1, tss.SignRound5, same); err != nil {
+		t.Error(err)
+	}
+	var b *tss.BlameError
+	if err := g.Check(2, tss.SignRound5, same); !errors.As(err, &b) || b.Proven || !slices.Equal(b.Suspects, four[1:3]) {
+		t.Errorf("two others with one commitment: %v", err)
+	}
 
 	// Bases are numbers modulo different NTilde, so that a copied one must be
 	// small enough and happen to be a square: try both.
 	g = keygenGuard(t)
 	c = listen(t, g, pairOnce.keygen, tss.KeygenRound1).(*keygen.KGRound1Message)
 	small := big.NewInt(4)
-	mine := own(pairOnce.keygen, tss.KeygenRound1).(*keygen.KGRound1Message)
+	mine := content(pairOnce.keygen, honest, tss.KeygenRound1).(*keygen.KGRound1Message)
 	mine.H1 = small.Bytes()
 	g = keygenGuard(t)
 	if err := g.Own(tss.KeygenRound1, mine); err != nil {

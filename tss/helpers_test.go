@@ -43,6 +43,7 @@ var pairOnce struct {
 	arm     []entry
 	fire    []entry
 	reshare []entry
+	heirs   []*tss.Share // that the resharing has made
 	err     error
 }
 
@@ -50,7 +51,10 @@ var pairOnce struct {
 var (
 	recordedSign = common.Hash{9}        // the ceremony of sign and of fire
 	recordedSlot = council.SessionID{99} // of arm and of fire
-	recordedDeal = council.SessionID{98} // of the resharing from the two to the two
+	// Of the resharing from the two to the two. Mallory is the engine's first of the
+	// old members, whose word it takes for the key and the session; alice is its
+	// second of the new ones, who then does not compare (round 2 of the engine).
+	recordedDeal = council.SessionID{97}
 )
 
 // pair are two shares of a 2-of-2 key, made once per test run, in the middle of
@@ -61,7 +65,7 @@ func pair(t testing.TB) []*tss.Share {
 	pairOnce.Do(func() {
 		pairOnce.session = council.SessionID{1}
 		n := network{noise: noise(t)}
-		results, err := n.run(pairKeygen(t, pairOnce.session, nil))
+		results, err := n.run(generators(t, pairOnce.session, two))
 		if err != nil {
 			pairOnce.err = err
 			return
@@ -87,10 +91,11 @@ func pair(t testing.TB) []*tss.Share {
 		}
 		pairOnce.fire = n.log
 		n = network{noise: noise(t)}
-		if _, pairOnce.err = n.run(resharers(t, pairOnce.shares, two, two, recordedDeal)); pairOnce.err != nil {
+		if results, pairOnce.err = n.run(resharers(t, pairOnce.shares, two, two, recordedDeal)); pairOnce.err != nil {
 			return
 		}
 		pairOnce.reshare = n.log
+		pairOnce.heirs = []*tss.Share{results[0].Share, results[1].Share}
 	})
 	if pairOnce.err != nil {
 		t.Fatal(pairOnce.err)
@@ -98,22 +103,11 @@ func pair(t testing.TB) []*tss.Share {
 	return []*tss.Share{pairOnce.shares[0].Copy(), pairOnce.shares[1].Copy()}
 }
 
-// pairKeygen prepares a key generation of the two, with primes that were found
-// earlier.
-func pairKeygen(t testing.TB, id council.SessionID, seen tss.Seen) []*tss.Session {
+// nextPair are the two shares of the epoch after pair's.
+func nextPair(t testing.TB) []*tss.Share {
 	t.Helper()
-	var out []*tss.Session
-	for i, m := range two {
-		s, err := tss.NewKeygen(tss.KeygenConfig{
-			Session: id, Self: m, Members: two, Threshold: 2, Epoch: 1,
-			Params: testcouncil.Shares(t)[i].OwnPreParams(), Seen: seen,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, s)
-	}
-	return out
+	pair(t)
+	return []*tss.Share{pairOnce.heirs[0].Copy(), pairOnce.heirs[1].Copy()}
 }
 
 // unused are pre-parameters that have made no share, one set for each of many
@@ -157,11 +151,12 @@ func unused(t testing.TB) []*tss.PreParams {
 // two of whom will sign, or any four of seven. Sessions are sorted by owner.
 func resharers(t testing.TB, shares []*tss.Share, dealers, members []council.MemberID, id council.SessionID) []*tss.Session {
 	t.Helper()
-	return reshare(t, shares, dealers, members, id, nil)
+	return reshare(t, shares, dealers, members, id, nil, nil)
 }
 
-// reshare is the same with the members' own pre-parameters, in their order.
-func reshare(t testing.TB, shares []*tss.Share, dealers, members []council.MemberID, id council.SessionID, pre []*tss.PreParams) []*tss.Session {
+// reshare is the same with the members' own pre-parameters, in their order, and
+// moduli that have served before.
+func reshare(t testing.TB, shares []*tss.Share, dealers, members []council.MemberID, id council.SessionID, pre []*tss.PreParams, seen tss.Seen) []*tss.Session {
 	t.Helper()
 	threshold := 2
 	if len(members) > 4 {
@@ -175,6 +170,7 @@ func reshare(t testing.TB, shares []*tss.Share, dealers, members []council.Membe
 	for _, m := range all {
 		c := tss.ReshareConfig{
 			Session: id, Self: m, Dealers: dealers, Public: shares[0].Public(), Members: members, Threshold: threshold, Epoch: shares[0].Epoch() + 1,
+			Seen: seen,
 		}
 		if slices.Contains(dealers, m) {
 			c.Share = shares[slices.IndexFunc(shares, func(s *tss.Share) bool { return s.Self() == m })]
@@ -310,6 +306,36 @@ func (n *network) run(sessions []*tss.Session) ([]testcouncil.Result, error) {
 		}
 	}
 	return results, nil
+}
+
+// against lets alice meet a recorded mallory: her session is the recorded one, or
+// hears what was said in that as if it was said in hers. Change is what the wire
+// does to the messages of both. It returns how her session has died.
+func against(t testing.TB, s *tss.Session, log []entry, change func(*tss.Message)) error {
+	t.Helper()
+	take := func(r tss.Ready, err error) error {
+		if r.Dropped != nil || r.Share != nil || r.Signature != nil || r.Armed != nil {
+			t.Errorf("%s has a result, or drops a message: %v", s, r.Dropped)
+		}
+		for _, m := range r.Messages {
+			m.Payload = slices.Clone(m.Payload)
+			change(&m)
+		}
+		return err
+	}
+	died := take(s.Start())
+	for _, e := range log {
+		if died != nil {
+			break
+		}
+		if m := e.m; m.From == mallory {
+			m.Payload = slices.Clone(m.Payload)
+			m.Session, m.Transcript = s.ID(), s.TranscriptBefore(m.Round)
+			change(&m)
+			died = take(s.Step(m))
+		}
+	}
+	return died
 }
 
 // rewrite changes the content of a message in its payload.

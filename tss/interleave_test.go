@@ -13,32 +13,48 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/policy"
 	"github.com/millicent-one/signer/tss"
 )
 
-// TestAnyInterleaving arms one slot at two honest members and lets anything
-// happen to it: it is fired for one of two texts, for both at the same time, by
-// one of them, twice; messages come early, late, twice, in any order, under the
-// slot's own name; a member crashes. Never does a slot see two digests; what is
-// signed is what the session was fired for; and if both have fired it for the
-// same text and nobody crashed, it is signed.
+// TestAnyInterleaving lets two honest members, or four of seven, arm one slot, and
+// lets anything happen meanwhile and afterwards: whoever has armed it fires it for
+// one of two texts, for both at the same time, twice, while the others still arm
+// it; messages come early, late, twice, in any order, under the name of the session
+// that arms or of the one that fires; a member crashes. Never does a slot see two
+// digests; what is signed is what the session was fired for; a slot is armed
+// wherever nobody crashed; and if then all have fired it for the same text, it is
+// signed.
 func TestAnyInterleaving(t *testing.T) {
 	t.Parallel()
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
-		if err := checks.Value.Set("25"); err != nil { // each arms a slot
+		if err := checks.Value.Set("20"); err != nil { // each arms a slot
 			t.Fatal(err)
 		}
 	}
-	shares := pair(t)
-	texts := []policy.CeremonyPermit{permit(two, common.Hash{40}), permit(two, common.Hash{41})}
+	four := testcouncil.IDs()[1:5]
+	seats := map[bool][]*tss.Share{false: pair(t), true: testcouncil.Shares(t)[1:5]}
 	round := uint64(0)
 	rapid.Check(t, func(rt *rapid.T) {
 		round++
 		id := council.SessionID{50}
 		binary.BigEndian.PutUint64(id[1:], round)
-		w := arming(t, rt, shares, id, texts)
-		party := func(rt *rapid.T) *holder { return w.parties[rapid.IntRange(0, 1).Draw(rt, "party")] }
+		members := two
+		many := rapid.Bool().Draw(rt, "many") && rapid.Bool().Draw(rt, "members")
+		if many {
+			members = four
+		}
+		w := &slotWorld{texts: []policy.CeremonyPermit{permit(members, common.Hash{40}), permit(members, common.Hash{41})}, key: seats[many][0].Address()}
+		for _, s := range armers(t, seats[many], members, id) {
+			w.parties = append(w.parties, &holder{self: s.Self(), arming: s, text: -1})
+		}
+		if rapid.Bool().Draw(rt, "armed") {
+			w.settle(rt)
+		}
+		party := func(rt *rapid.T) *holder {
+			return w.parties[rapid.IntRange(0, len(w.parties)-1).Draw(rt, "party")]
+		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"fire": func(rt *rapid.T) {
 				w.fire(rt, party(rt), rapid.IntRange(0, 1).Draw(rt, "text"))
@@ -46,6 +62,13 @@ func TestAnyInterleaving(t *testing.T) {
 			"race":    func(rt *rapid.T) { w.race(rt, party(rt)) },
 			"start":   func(rt *rapid.T) { w.start(rt, party(rt)) },
 			"deliver": func(rt *rapid.T) { w.deliver(rt, w.draw(rt)) },
+			"burst": func(rt *rapid.T) {
+				for range rapid.IntRange(1, 8*len(members)).Draw(rt, "messages") {
+					if len(w.flying) > 0 {
+						w.deliver(rt, w.draw(rt))
+					}
+				}
+			},
 			"double": func(rt *rapid.T) {
 				w.flying = append(w.flying, w.flying[w.draw(rt)])
 			},
@@ -57,18 +80,20 @@ func TestAnyInterleaving(t *testing.T) {
 				party(rt).crash()
 			},
 		})
+		w.settle(rt)
 		if rapid.Bool().Draw(rt, "agree") {
 			w.agree(rt)
+			w.settle(rt)
 		}
-		w.settle(rt)
 		w.judge(rt)
 	})
 }
 
-// holder is a member with a slot, as a node would keep it.
+// holder is a member with a slot, or on the way to one, as a node would keep it.
 type holder struct {
 	self    council.MemberID
 	arming  *tss.Session
+	begun   bool // arming
 	slot    *tss.Armed
 	text    int          // what it was fired for; -1 if for nothing
 	session *tss.Session // that fired it
@@ -79,9 +104,14 @@ type holder struct {
 }
 
 func (h *holder) crash() {
-	h.slot.Discard()
+	if h.slot != nil {
+		h.slot.Discard()
+	}
 	h.crashed, h.session, h.early = true, nil, nil
 }
+
+// spent reports whether the slot must not be fired any more.
+func (h *holder) spent() bool { return h.text >= 0 || h.crashed }
 
 // flight is a message on its way.
 type flight struct {
@@ -96,21 +126,6 @@ type slotWorld struct {
 	flying  []flight
 }
 
-// arming arms the slot, in any order of messages.
-func arming(t *testing.T, rt *rapid.T, shares []*tss.Share, id council.SessionID, texts []policy.CeremonyPermit) *slotWorld {
-	n := network{pick: func(n int) int { return rapid.IntRange(0, n-1).Draw(rt, "next") }}
-	sessions := armers(t, shares, two, id)
-	results, err := n.run(sessions)
-	if err != nil {
-		rt.Fatal(err)
-	}
-	w := &slotWorld{texts: texts, key: shares[0].Address()}
-	for i, s := range sessions {
-		w.parties = append(w.parties, &holder{self: two[i], arming: s, slot: results[i].Armed, text: -1})
-	}
-	return w
-}
-
 // draw picks a message on its way.
 func (w *slotWorld) draw(rt *rapid.T) int {
 	if len(w.flying) == 0 {
@@ -122,8 +137,11 @@ func (w *slotWorld) draw(rt *rapid.T) int {
 // fire fires the slot. What had come early is given to the session before it
 // starts or, as if the network was slow, afterwards.
 func (w *slotWorld) fire(rt *rapid.T, h *holder, text int) {
+	if h.slot == nil {
+		rt.Skip("not armed")
+	}
 	s, err := fired(h.slot, w.texts[text])
-	if h.text >= 0 || h.crashed {
+	if h.spent() {
 		if !errors.Is(err, tss.ErrSpent) {
 			rt.Fatalf("%s fires a slot again: %v", h.self, err)
 		}
@@ -144,12 +162,15 @@ func (w *slotWorld) bind(rt *rapid.T, h *holder, text int, s *tss.Session, err e
 			w.flying = append(w.flying, flight{h, m})
 			continue
 		}
-		w.step(rt, h, m)
+		w.step(rt, h, s, m)
 	}
 }
 
 // race fires the slot for both texts at the same time.
 func (w *slotWorld) race(rt *rapid.T, h *holder) {
+	if h.slot == nil {
+		rt.Skip("not armed")
+	}
 	var sessions [2]*tss.Session
 	var errs [2]error
 	var both sync.WaitGroup
@@ -158,8 +179,8 @@ func (w *slotWorld) race(rt *rapid.T, h *holder) {
 	}
 	both.Wait()
 	won := slices.IndexFunc(errs[:], func(err error) bool { return err == nil })
-	if spent := h.text >= 0 || h.crashed; spent != (won < 0) {
-		rt.Fatalf("%s: a slot that is spent (%v) was fired: %v", h.self, spent, errs)
+	if h.spent() != (won < 0) {
+		rt.Fatalf("%s: a slot that is spent (%v) was fired: %v", h.self, h.spent(), errs)
 	}
 	if won < 0 {
 		return
@@ -170,12 +191,17 @@ func (w *slotWorld) race(rt *rapid.T, h *holder) {
 	w.bind(rt, h, won, sessions[won], nil)
 }
 
+// start starts the session that arms, or the one that fires.
 func (w *slotWorld) start(rt *rapid.T, h *holder) {
-	if h.session == nil || h.started {
+	s, begun := h.arming, &h.begun
+	if h.begun {
+		s, begun = h.session, &h.started
+	}
+	if h.crashed || s == nil || *begun {
 		rt.Skip("nothing to start")
 	}
-	h.started = true
-	r, err := h.session.Start()
+	*begun = true
+	r, err := s.Start()
 	w.take(rt, h, r, err)
 }
 
@@ -183,27 +209,36 @@ func (w *slotWorld) start(rt *rapid.T, h *holder) {
 func (w *slotWorld) deliver(rt *rapid.T, i int) {
 	f := w.flying[i]
 	w.flying = slices.Delete(w.flying, i, i+1)
-	if f.to.crashed {
-		return
+	switch h := f.to; {
+	case h.crashed:
+	case h.arming.ID() == f.m.Session:
+		w.step(rt, h, h.arming, f.m)
+	case h.session != nil && h.session.ID() == f.m.Session:
+		w.step(rt, h, h.session, f.m)
+	default:
+		h.early = append(h.early, f.m)
 	}
-	if f.to.session == nil || f.to.session.ID() != f.m.Session {
-		f.to.early = append(f.to.early, f.m)
-		return
-	}
-	w.step(rt, f.to, f.m)
 }
 
-func (w *slotWorld) step(rt *rapid.T, h *holder, m tss.Message) {
-	r, err := h.session.Step(m)
+func (w *slotWorld) step(rt *rapid.T, h *holder, s *tss.Session, m tss.Message) {
+	r, err := s.Step(m)
 	w.take(rt, h, r, err)
 }
 
-// stray hands a message to the session that armed the slot, under its name.
+// stray hands a message to the session that it is not for, under its name: one of
+// firing to the session that arms the slot or has armed it, and the other way round.
 func (w *slotWorld) stray(rt *rapid.T, f flight) {
-	f.m.Session = f.to.arming.ID()
-	r, err := f.to.arming.Step(f.m)
-	if err != nil || r.Dropped == nil || len(r.Messages) > 0 {
-		rt.Fatalf("%s: the arming session takes %s: %v, %+v", f.to.self, f.m.Round, err, r)
+	s := f.to.arming
+	if f.m.Session == s.ID() {
+		s = f.to.session
+	}
+	if f.to.crashed || s == nil {
+		rt.Skip("there is no such session")
+	}
+	f.m.Session = s.ID()
+	r, err := s.Step(f.m)
+	if err != nil || !errors.Is(r.Dropped, tss.ErrOtherRound) || len(r.Messages) > 0 {
+		rt.Fatalf("%s: another session takes %s: %v, %+v", f.to.self, f.m.Round, err, r.Dropped)
 	}
 }
 
@@ -214,6 +249,9 @@ func (w *slotWorld) take(rt *rapid.T, h *holder, r tss.Ready, err error) {
 	if d := r.Dropped; d != nil && !errors.Is(d, tss.ErrDuplicate) && !errors.Is(d, tss.ErrForeign) {
 		rt.Fatalf("%s drops an honest message: %v", h.self, d)
 	}
+	if r.Armed != nil {
+		h.slot = r.Armed
+	}
 	if r.Signature != nil {
 		if h.result != nil {
 			rt.Fatalf("%s: two signatures", h.self)
@@ -222,44 +260,51 @@ func (w *slotWorld) take(rt *rapid.T, h *holder, r tss.Ready, err error) {
 	}
 	for _, m := range r.Messages {
 		for _, to := range w.parties {
-			if to != h {
+			if to != h && (m.To == "" || m.To == to.self) {
 				w.flying = append(w.flying, flight{to, m})
 			}
 		}
 	}
 }
 
-// agree lets a member that has not fired yet follow the other.
+// agree lets those who have not fired yet follow one who has.
 func (w *slotWorld) agree(rt *rapid.T) {
-	for i, h := range w.parties {
-		if text := w.parties[1-i].text; text >= 0 && h.text < 0 && !h.crashed {
-			w.fire(rt, h, text)
+	first := slices.IndexFunc(w.parties, func(h *holder) bool { return h.text >= 0 })
+	for _, h := range w.parties {
+		if first >= 0 && h.slot != nil && !h.spent() {
+			w.fire(rt, h, w.parties[first].text)
 		}
 	}
 }
 
 // settle starts and delivers all there is.
 func (w *slotWorld) settle(rt *rapid.T) {
-	for _, h := range w.parties {
-		if h.session != nil && !h.started {
-			w.start(rt, h)
+	for {
+		for _, h := range w.parties {
+			if !h.crashed && (!h.begun || h.session != nil && !h.started) {
+				w.start(rt, h)
+			}
 		}
-	}
-	for len(w.flying) > 0 {
+		if len(w.flying) == 0 {
+			return
+		}
 		w.deliver(rt, w.draw(rt))
 	}
 }
 
 func (w *slotWorld) judge(rt *rapid.T) {
-	a, b := w.parties[0], w.parties[1]
-	same := a.text >= 0 && a.text == b.text
+	one := w.parties[0].text
+	whole := !slices.ContainsFunc(w.parties, func(h *holder) bool { return h.crashed })
+	same := one >= 0 && !slices.ContainsFunc(w.parties, func(h *holder) bool { return h.text != one })
 	for _, h := range w.parties {
 		switch {
-		case h.result == nil && same && !a.crashed && !b.crashed:
+		case h.slot == nil && whole:
+			rt.Fatalf("%s is not armed, and waits for %v in %s", h.self, h.arming.Waiting(), h.arming.Round())
+		case h.result == nil && same && whole:
 			rt.Fatalf("%s has no signature, and waits for %v in %s", h.self, h.session.Waiting(), h.session.Round())
 		case h.result == nil:
 		case !same:
-			rt.Fatalf("%s signs with texts %d and %d", h.self, a.text, b.text)
+			rt.Fatalf("%s signs, and not all have fired for its text", h.self)
 		default:
 			digest := w.texts[h.text].Digest()
 			pub, err := crypto.SigToPub(digest[:], h.result.Bytes())

@@ -40,6 +40,7 @@ var hidden = []string{
 	"sign-1-direct, W = NTilde",
 	"sign-1-direct, U = N",
 	"sign-2, C1 = N",
+	"sign-2, C2 = N",
 	"sign-2, C2 = N^2",
 	"sign-2, V = N",
 	"reshare-1, another key",

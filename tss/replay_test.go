@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/policy"
 	"github.com/millicent-one/signer/tss"
 )
 
@@ -39,6 +40,14 @@ func TestReplay(t *testing.T) {
 		"arm":     func() *tss.Session { return armers(t, shares[:1], two, council.SessionID{81})[0] },
 		"fire":    func() *tss.Session { return fireAll(t, []*tss.Armed{slot.Again(t)}, permit(two, common.Hash{80}))[0] },
 		"reshare": func() *tss.Session { return resharers(t, shares, two, two, council.SessionID{82})[0] },
+		"sign in the next epoch": func() *tss.Session { // all else is as it was
+			p := policy.NewCeremonyPermit(2, common.Hash{7}, two, recordedSign)
+			s, err := tss.NewSign(tss.SignConfig{Session: p.Session(), Self: honest, Signers: two, Share: nextPair(t)[0], Warrant: p})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
 	} {
 		s := open()
 		for other, log := range past(t) {
@@ -66,55 +75,129 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestReplayInPlace lets mallory say in each round of a live signature what it
-// said in that round of another one: in a cold one, in arming another slot, in
-// firing another slot. Alice finds it out, or waits in vain for what mallory
-// can't go on to say; she never signs. Proven is what opens a commitment wrongly.
+// says lets mallory say in a round what she said in it in a recording. A mere word
+// differs from another one in its stamp alone. It returns how alice's session has
+// died, if it has.
+func says(t *testing.T, sessions []*tss.Session, log []entry, r tss.Round) error {
+	t.Helper()
+	i := slices.IndexFunc(log, func(e entry) bool { return e.m.From == mallory && e.m.Round == r })
+	n := network{errs: map[council.MemberID]error{}}
+	if !r.Bare() {
+		n.liar, n.deaf = mallory, mallory
+	}
+	n.change = func(m *tss.Message, _ council.MemberID) {
+		if m.From == mallory && m.Round == r {
+			m.Payload, m.Transcript = slices.Clone(log[i].m.Payload), log[i].m.Transcript
+		}
+	}
+	results, err := n.run(sessions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if results[0].Signature != nil || results[0].Share != nil {
+		t.Error("alice has a result")
+	}
+	return n.errs[honest]
+}
+
+// foundOut checks whom alice blames for a replay, and by which right.
+func foundOut(t *testing.T, died error, word, proven bool) {
+	t.Helper()
+	b := blamed(t, died)
+	if !slices.Equal(b.Suspects, []council.MemberID{mallory}) || b.Proven != proven || errors.Is(b, tss.ErrPanic) || errors.Is(b, tss.ErrTranscript) != word {
+		t.Errorf("%v", b)
+	}
+}
+
+// TestReplayInPlace lets mallory say in each round of a live key generation or
+// signature what it said in that round of another one: in a cold one, in arming
+// another slot, in firing another slot, in the epoch before. Alice finds it out, or
+// waits in vain for what mallory can't go on to say; she never signs. Proven is
+// what opens a commitment wrongly.
 func TestReplayInPlace(t *testing.T) {
 	t.Parallel()
-	shares := pair(t)
-	logs := past(t)
-	for _, c := range []struct{ into, from string }{
-		{"sign", "sign"}, {"arm", "sign"}, {"arm", "arm"}, {"fire", "sign"}, {"fire", "fire"},
+	shares, logs := pair(t), past(t)
+	for _, c := range []struct {
+		into, from string
+		epoch      uint64
+	}{
+		{"keygen", "keygen", 1}, {"sign", "sign", 1}, {"arm", "sign", 1}, {"arm", "arm", 1}, {"fire", "sign", 1}, {"fire", "fire", 1}, {"sign", "sign", 2},
 	} {
+		shares := shares
+		if c.epoch == 2 {
+			shares = nextPair(t)
+		}
 		p := protocols()[slices.IndexFunc(protocols(), func(p protocol) bool { return p.name == c.into })]
 		for _, r := range slices.Concat(p.steps...) {
-			if r == tss.SignArmed || c.into == "sign" && r > tss.SignRound4 { // as in fire
+			if r == tss.SignArmed && c.from != "arm" || c.into == "sign" && c.epoch == 1 && r > tss.SignRound4 { // as in fire
 				continue
 			}
-			t.Run(fmt.Sprintf("%s/%s of %s", c.into, r, c.from), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%s of %s in epoch %d", c.into, r, c.from, c.epoch), func(t *testing.T) {
 				t.Parallel()
-				i := slices.IndexFunc(logs[c.from], func(e entry) bool { return e.m.From == mallory && e.m.Round == r })
-				n := network{liar: mallory, deaf: mallory, errs: map[council.MemberID]error{}, change: func(m *tss.Message, to council.MemberID) {
-					if m.From == mallory && m.Round == r {
-						m.Payload = slices.Clone(logs[c.from][i].m.Payload)
-					}
-				}}
 				sessions := p.open(t, shares, two, 82+byte(len(c.from)))
-				results, err := n.run(sessions)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if results[0].Signature != nil {
-					t.Error("alice has signed")
-				}
-				died := n.errs[honest]
+				died := says(t, sessions, logs[c.from], r)
 				if died == nil {
 					// An old ciphertext is as good as a new one until mallory has to work
 					// with it, and a slot with a false theta is armed and can't be fired.
 					inVain := slices.Equal(sessions[0].Waiting(), []council.MemberID{mallory})
-					if !(inVain && r == tss.SignRound1Direct) && c.into != "arm" {
+					if !(inVain && r == tss.SignRound1Direct && c.epoch == 1) && c.into != "arm" {
 						t.Errorf("alice is in %s, and waits for %v", sessions[0].Round(), sessions[0].Waiting())
 					}
 					return
 				}
-				b := blamed(t, died)
-				proven := r == tss.SignRound1 || r == tss.SignRound4 || r == tss.SignRound5 || r == tss.SignRound6 || r == tss.SignRound7 || r == tss.SignRound8
-				if !slices.Equal(b.Suspects, []council.MemberID{mallory}) || b.Proven != proven || errors.Is(b, tss.ErrPanic) {
-					t.Errorf("%v", b)
+				if c.epoch == 2 && (r == tss.SignRound1Direct || r == tss.SignRound2) && blamed(t, died).Proven {
+					// As it happens a number of the old modulus may lie above the new one.
+					foundOut(t, died, false, true)
+					return
 				}
+				proven := r == tss.KeygenRound1 || r == tss.KeygenRound2Decommit || r == tss.SignRound1 ||
+					r == tss.SignRound4 || r == tss.SignRound5 || r == tss.SignRound6 || r == tss.SignRound7 || r == tss.SignRound8
+				foundOut(t, died, r.Bare(), proven)
 			})
 		}
+	}
+}
+
+// TestReplayInResharing does the same in a resharing: with what mallory said in
+// another try of the same dealers, whose session in the engine is the same, and in
+// the resharing that has made the dealers' own shares.
+func TestReplayInResharing(t *testing.T) {
+	t.Parallel()
+	shares, next := pair(t), nextPair(t)
+	seen := tss.Seen{} // as after a try that came to nothing
+	seen.Add(next[0].Moduli()...)
+	for i, c := range []struct {
+		shares     []*tss.Share
+		r, noticed tss.Round
+		proven     bool
+	}{
+		{shares, tss.ReshareRound1, tss.ReshareRound3Decommit, true}, // what it commits to can't be opened
+		{shares, tss.ReshareRound2, tss.ReshareRound2, false},        // the moduli have served before
+		{shares, tss.ReshareRound2Ready, tss.ReshareRound2Ready, false},
+		{shares, tss.ReshareRound3Share, tss.ReshareRound3Decommit, false},
+		{shares, tss.ReshareRound3Decommit, tss.ReshareRound3Decommit, true},
+		{shares, tss.ReshareRound4Factors, tss.ReshareRound4Done, false},
+		{shares, tss.ReshareRound4Done, tss.ReshareRound4Done, false},
+		{next, tss.ReshareRound1, tss.ReshareRound1, true},  // the engine's session is another one
+		{next, tss.ReshareRound2, tss.ReshareRound2, false}, // the moduli are those of the old epoch
+	} {
+		epoch := c.shares[0].Epoch()
+		t.Run(fmt.Sprintf("%s from epoch %d", c.r, epoch), func(t *testing.T) {
+			t.Parallel()
+			tried := tss.Seen(nil) // in the next epoch it is the old numbers that say so
+			if epoch == 1 {
+				tried = seen
+			}
+			died := says(t, reshare(t, c.shares, two, two, council.SessionID{84, byte(i)}, unused(t)[2:4], tried), pairOnce.reshare, c.r)
+			if c.r == tss.ReshareRound4Factors && blamed(t, died).Proven {
+				// As it happens a number modulo alice's old NTilde may lie above the new one.
+				c.noticed, c.proven = c.r, true
+			}
+			foundOut(t, died, c.r.Bare(), c.proven)
+			if b := blamed(t, died); b.Round != c.noticed {
+				t.Errorf("%v; want %s", b, c.noticed)
+			}
+		})
 	}
 }
 
@@ -125,18 +208,7 @@ func TestReplayInPlace(t *testing.T) {
 func TestReplayOfKeygen(t *testing.T) {
 	t.Parallel()
 	pair(t)
-	s := generators(t, council.SessionID{83}, two)[0]
-	if _, err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var died error
-	for _, e := range pairOnce.keygen {
-		if m := e.m; m.From == mallory && died == nil {
-			m.Session, m.Transcript = s.ID(), s.TranscriptBefore(m.Round)
-			_, died = s.Step(m)
-		}
-	}
-	b := blamed(t, died)
+	b := blamed(t, against(t, generators(t, council.SessionID{83}, two)[0], pairOnce.keygen, func(*tss.Message) {}))
 	if b.Round != tss.KeygenRound2Decommit || b.Proven || !slices.Equal(b.Suspects, []council.MemberID{mallory}) || errors.Is(b, tss.ErrPanic) {
 		t.Errorf("%v", b)
 	}

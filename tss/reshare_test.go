@@ -79,7 +79,7 @@ func TestReshareOfTwo(t *testing.T) {
 			}
 		}
 		n := network{pick: rng.IntN}
-		next := heirs(t, &n, reshare(t, shares, step.dealers, step.members, council.SessionID{20, byte(i)}, pre))
+		next := heirs(t, &n, reshare(t, shares, step.dealers, step.members, council.SessionID{20, byte(i)}, pre, nil))
 		if len(next) != len(step.members) {
 			t.Fatalf("%d shares for %v", len(next), step.members)
 		}

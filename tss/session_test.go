@@ -2,6 +2,7 @@ package tss_test
 
 import (
 	"errors"
+	"math/big"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+
+	ecommon "github.com/bnb-chain/tss-lib/v2/common"
+	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
@@ -126,6 +130,49 @@ func TestLeadingZeroDigest(t *testing.T) {
 			t.Fatalf("signature over %s does not recover to the key: %v", digest, err)
 		}
 	}
+}
+
+// TestLowS signs until the parts add up to a high s, which has a twin that is just
+// as valid: the signature has the low one, and a high one would not be taken.
+func TestLowS(t *testing.T) {
+	t.Parallel()
+	shares := pair(t)
+	half := new(big.Int).Rsh(q, 1)
+	for i := range 100 { // every other one is high
+		ceremony := common.Hash{17, byte(i)}
+		n := network{}
+		results, err := n.run(signers(t, shares, two, ceremony))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := new(big.Int)
+		for _, m := range two {
+			sum.Add(sum, new(big.Int).SetBytes(content(n.log, m, tss.SignRound9).(*signing.SignRound9Message).GetS()))
+		}
+		sig, p := results[0].Signature, permit(two, ceremony)
+		s := new(big.Int).SetBytes(sig.S[:])
+		if s.Cmp(half) > 0 || signerOf(t, p, sig) != shares[0].Address() {
+			t.Fatalf("signature %x", sig.Bytes())
+		}
+		if sum.Mod(sum, q).Cmp(half) <= 0 {
+			continue
+		}
+		if s.Add(s, sum).Cmp(q) != 0 {
+			t.Errorf("signature %x is not the twin of %x", sig.Bytes(), sum)
+		}
+		for _, c := range []struct {
+			s  []byte
+			v  byte
+			ok bool
+		}{{sig.S[:], sig.V, true}, {sum.FillBytes(make([]byte, 32)), sig.V ^ 1, false}} {
+			data := &ecommon.SignatureData{R: sig.R[:], S: c.s, SignatureRecovery: []byte{c.v}}
+			if _, err := tss.CheckedSignature(p.Digest(), shares[0].Address(), data); (err == nil) != c.ok {
+				t.Errorf("s %x: %v; want it taken: %v", c.s, err, c.ok)
+			}
+		}
+		return
+	}
+	t.Error("no s was high before it was turned")
 }
 
 // TestFlow compares who sends what, and when, with the recorded protocol.

@@ -20,7 +20,7 @@ func sessionOf(t testing.TB, protocol string, slot *tss.Armed) *tss.Session {
 	shares := pair(t)
 	switch protocol {
 	case "keygen":
-		return pairKeygen(t, pairOnce.session, nil)[0]
+		return generators(t, pairOnce.session, two)[0]
 	case "sign":
 		return signers(t, shares[:1], two, recordedSign)[0]
 	case "arm":
@@ -173,30 +173,11 @@ func TestDamageInKeygen(t *testing.T) {
 		{tss.KeygenRound1, tss.KeygenRound2Decommit, func(m *tss.Message) { m.Payload[10] ^= 1 }, true},       // the commitment
 		{tss.KeygenRound2Share, tss.KeygenRound2Decommit, func(m *tss.Message) { m.Payload[10] ^= 1 }, false}, // the share
 	} {
-		s := pairKeygen(t, pairOnce.session, nil)[0]
-		if _, err := s.Start(); err != nil {
-			t.Fatal(err)
-		}
-		var died error
-		for _, e := range pairOnce.keygen {
-			m := e.m
-			if m.From != mallory || m.Round > tss.KeygenRound2Decommit {
-				continue
+		b := blamed(t, against(t, generators(t, pairOnce.session, two)[0], pairOnce.keygen, func(m *tss.Message) {
+			if m.From == mallory && m.Round == c.at {
+				c.damage(m)
 			}
-			m.Payload = slices.Clone(m.Payload)
-			m.Transcript = s.TranscriptBefore(m.Round)
-			if m.Round == c.at {
-				c.damage(&m)
-			}
-			var r tss.Ready
-			if r, died = s.Step(m); died != nil {
-				break
-			}
-			if r.Dropped != nil {
-				t.Fatal(r.Dropped)
-			}
-		}
-		b := blamed(t, died)
+		}))
 		if b.Proven != c.proven || b.Round != c.noticed || !slices.Equal(b.Suspects, []council.MemberID{mallory}) || errors.Is(b, tss.ErrPanic) {
 			t.Errorf("%s: %v", c.at, b)
 		}

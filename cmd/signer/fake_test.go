@@ -61,7 +61,7 @@ func (n *fakeNode) view(id council.ProposalID) api.Proposal {
 	in := b.Intent
 	p := api.Proposal{ID: id, Short: id.Short(), State: api.Open, Sentence: b.Sentence, Class: "restrictive", Proposer: "core-2", Proposed: time.Unix(1_700_000_000, 0),
 		Expires: time.Unix(int64(in.Expires()), 0), Reason: in.Why(), Intent: api.NewIntent(in), Want: 4,
-		Verdicts: []api.Verdict{{Member: "core-1", Allow: true, Rule: "charter/pause", Reason: "allowed"}, {Member: "core-2", Rule: "member/quiet-hours", Reason: "not at\nnight"}}}
+		Verdicts: []api.Verdict{{Member: "core-1", Allow: true, Rule: "charter/pause", Reason: "allowed", At: time.Unix(1_700_000_002, 0)}, {Member: "core-2", Rule: "member/quiet-hours", Reason: "not at\nnight"}}}
 	switch t := in.(type) {
 	case council.Transaction:
 		p.Call = &api.Call{To: t.To, Label: "protocol", Signature: "pause()"}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/rosterfile"
 )
 
 func (a *app) rosterProclamation() *cobra.Command {
@@ -55,15 +55,9 @@ tool check it.`,
 // readProclamation reads what rosterProclamation has written, and checks it against
 // the rosters.
 func readProclamation(path string, rosters []council.Roster) (*council.Proclamation, error) {
-	b, err := readPublic(path, "proclamation", "get it from a member: 'signer roster proclamation --out FILE'")
+	p, err := rosterfile.ReadProclamation(path)
 	if err != nil {
 		return nil, err
-	}
-	p := new(council.Proclamation)
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(p); err != nil {
-		return nil, council.WithHint(fmt.Errorf("%s: %w", path, err), "get it from a member again: 'signer roster proclamation --out FILE'")
 	}
 	err = p.Verify()
 	if err == nil {
@@ -72,5 +66,5 @@ func readProclamation(path string, rosters []council.Roster) (*council.Proclamat
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return p, nil
+	return &p, nil
 }

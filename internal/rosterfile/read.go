@@ -177,11 +177,38 @@ func ParseCard(file string, data []byte) (council.Card, error) {
 	if err := doc.Decode(&c); err != nil {
 		return council.Card{}, err
 	}
-	out := council.Card{Member: c.Member.member(), Addresses: c.Addresses, NodeSig: c.NodeSig, ApproverSig: c.ApproverSig}
+	out := council.Card{Member: c.Member.member(), Addresses: c.Addresses, NodeSig: c.NodeSig}
+	if len(c.ApproverSig) > 0 {
+		out.ApproverSig = c.ApproverSig
+	}
 	if err := out.Member.Valid(); err != nil {
 		return council.Card{}, doc.Errorf("member", "the member makes the card with 'signer id'", "%v", err)
 	}
 	return out, nil
+}
+
+// ReadProclamation reads what a council's key has signed about a roster, as 'signer
+// roster proclamation' writes it. It is well formed; whether the key has signed it is for
+// council.Proclamation.Verify.
+func ReadProclamation(path string) (council.Proclamation, error) {
+	data, err := load(path, "proclamation", "get it from a member: 'signer roster proclamation --out FILE'")
+	if err != nil {
+		return council.Proclamation{}, err
+	}
+	return ParseProclamation(filepath.Base(path), data)
+}
+
+// ParseProclamation is ReadProclamation of bytes; file is the name that errors print.
+func ParseProclamation(file string, data []byte) (council.Proclamation, error) {
+	var p proclamation
+	doc, err := strict.Parse(file, data)
+	if err == nil {
+		err = doc.Decode(&p)
+	}
+	if err != nil {
+		return council.Proclamation{}, err
+	}
+	return council.Proclamation(p), nil
 }
 
 func load(path, what, hint string) ([]byte, error) {

@@ -8,13 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/strict"
 	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/p2p"
 )
 
-func signedRoster(t *testing.T) council.SignedRoster {
+func signedRoster(t testing.TB) council.SignedRoster {
 	t.Helper()
 	c := testcouncil.New(t)
 	s := council.SignedRoster{Roster: c.Roster}
@@ -59,17 +61,58 @@ func TestRosterComesBack(t *testing.T) {
 	}
 }
 
+func someCard(t testing.TB) council.Card {
+	t.Helper()
+	return council.Card{Member: testcouncil.New(t).Roster.Members[0], Addresses: []byte{1}, NodeSig: []byte{2}, ApproverSig: []byte{3}}
+}
+
+// A card whose wallet has not signed yet comes back as well, whichever way it says so.
 func TestCardComesBack(t *testing.T) {
-	c := testcouncil.New(t)
-	m := c.Roster.Members[0]
-	want := council.Card{Member: m, Addresses: []byte{1}, NodeSig: []byte{2}, ApproverSig: []byte{3}}
-	b, err := FormatCard(want)
+	unsigned := someCard(t)
+	unsigned.ApproverSig = nil
+	for _, want := range []council.Card{someCard(t), unsigned} {
+		b, err := FormatCard(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseCard("card.json", b)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("card %+v, %v", got, err)
+		}
+		b = []byte(strings.Replace(string(b), `"approverSig": "0x03"`, `"approverSig": "0x"`, 1))
+		if got, err = ParseCard("card.json", b); err != nil || !reflect.DeepEqual(got, unsigned) {
+			t.Fatalf("card without a signature %+v, %v", got, err)
+		}
+	}
+}
+
+// What the council's key has signed comes back; there is one word in a file, and nothing
+// in it is left out or said twice.
+func TestProclamationComesBack(t *testing.T) {
+	want := council.Proclamation{Council: common.Hash{1}, Key: common.Address{2}, Version: 3, Roster: common.Hash{4}, Epoch: 5, Signature: []byte{6}}
+	b, err := indent(want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ParseCard("card.json", b)
-	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Fatalf("card %+v, %v", got, err)
+	path := filepath.Join(t.TempDir(), "word.json")
+	if err := Save(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ReadProclamation(path); err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if _, err := ReadProclamation(path + "x"); err == nil || council.Hint(err) == "" {
+		t.Errorf("missing file: %v", err)
+	}
+	for name, bad := range map[string]string{
+		"another after it": string(b) + string(b),
+		"said twice":       strings.Replace(string(b), `"version": 3`, `"version": 3, "version": 4`, 1),
+		"left out":         strings.Replace(string(b), `"version": 3,`, "", 1),
+		"more":             strings.Replace(string(b), `"version": 3`, `"version": 3, "by": "me"`, 1),
+	} {
+		if p, err := ParseProclamation("word.json", []byte(bad)); err == nil {
+			t.Errorf("%s: taken as %+v", name, p)
+		}
 	}
 }
 
@@ -116,21 +159,61 @@ func TestRosterMistakesAreNamed(t *testing.T) {
 	}
 }
 
+// comesBack reads anything as one kind of file: what is refused has a place, and what is
+// taken is written in one form, and read again as the same.
+func comesBack[T any](t *testing.T, b []byte, parse func(string, []byte) (T, error), format func(T) ([]byte, error)) {
+	t.Helper()
+	x, err := parse("file", b)
+	if err != nil {
+		if e := new(strict.Error); !errors.As(err, &e) {
+			t.Fatalf("an error without a place: %v", err)
+		}
+		return
+	}
+	out, err := format(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := parse("file", out)
+	if err != nil || !reflect.DeepEqual(again, x) {
+		t.Fatalf("%v\n%+v\n%+v", err, x, again)
+	}
+}
+
+// FuzzParse reads anything as each of the files that members hand around.
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(`{"roster":{"version":1,"threshold":2,"members":[],"charter":"0x00","prev":"0x"},"addresses":[]}`))
-	f.Add([]byte("roster:\n  version: 1\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := Parse("roster.json", b)
-		if err != nil {
-			return
-		}
-		out, err := Format(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := Parse("roster.json", out)
-		if err != nil || !reflect.DeepEqual(again, s) {
-			t.Fatalf("%v\n%+v\n%+v", err, s, again)
+	roster, err := Format(signedRoster(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	succession, err := FormatSuccession(someSuccession(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	card, err := FormatCard(someCard(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	word, err := indent(council.Proclamation{Version: 2, Epoch: 3, Signature: []byte{1}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for kind, b := range [][]byte{roster, succession, card, word} {
+		f.Add(uint8(kind), b)
+	}
+	f.Add(uint8(0), []byte("roster:\n  version: 1\n"))
+	f.Add(uint8(1), []byte("roster:\n  version: 2\neffective: 2030-01-01T00:00:00Z\n"))
+	f.Add(uint8(3), append(word, '{', '}'))
+	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {
+		switch kind % 4 {
+		case 0:
+			comesBack(t, b, Parse, Format)
+		case 1:
+			comesBack(t, b, ParseSuccession, FormatSuccession)
+		case 2:
+			comesBack(t, b, ParseCard, FormatCard)
+		case 3:
+			comesBack(t, b, ParseProclamation, func(p council.Proclamation) ([]byte, error) { return indent(p) })
 		}
 	})
 }
@@ -170,27 +253,4 @@ func TestSuccessionComesBack(t *testing.T) {
 			t.Errorf("%s: %v; want %q", old, err, says)
 		}
 	}
-}
-
-func FuzzParseSuccession(f *testing.F) {
-	b, err := FormatSuccession(someSuccession(f))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b)
-	f.Add([]byte("roster:\n  version: 2\neffective: 2030-01-01T00:00:00Z\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := ParseSuccession("succession.json", b)
-		if err != nil {
-			return
-		}
-		out, err := FormatSuccession(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := ParseSuccession("succession.json", out)
-		if err != nil || !reflect.DeepEqual(again, s) {
-			t.Fatalf("%v\n%+v\n%+v", err, s, again)
-		}
-	})
 }

@@ -2,6 +2,7 @@ package rosterfile
 
 import (
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/millicent-one/signer/council"
 )
@@ -51,6 +52,16 @@ type succession struct {
 	Approvals []signature `json:"approvals" yaml:"approvals"`
 	Accepts   []signature `json:"accepts" yaml:"accepts"`
 	Addresses []address   `json:"addresses" yaml:"addresses" strict:"required"`
+}
+
+// proclamation is council.Proclamation as it stands in a file.
+type proclamation struct {
+	Council   common.Hash    `yaml:"council" strict:"required"`
+	Key       common.Address `yaml:"key" strict:"required"`
+	Version   uint64         `yaml:"version" strict:"required"`
+	Roster    common.Hash    `yaml:"roster" strict:"required"`
+	Epoch     uint64         `yaml:"shareEpoch" strict:"required"`
+	Signature hexutil.Bytes  `yaml:"signature" strict:"required"`
 }
 
 type roster struct {
