@@ -26,7 +26,7 @@ RACE_TSS    := GeneratePreParams|PreParamsCancel|PairSigns
 export GOFLAGS := $(GOFLAGS) -trimpath -buildvcs=false
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 
-.PHONY: help need build demo test test-short lint race audit bench bench-rooms fuzz \
+.PHONY: help need build demo test test-short test-matrix lint race audit bench bench-rooms fuzz \
         test-peers test-netns peers contracts licenses docker clean
 
 help: ## this list
@@ -50,6 +50,10 @@ test: need lint ## everything: format, vet, staticcheck, all tests, race detecto
 
 test-short: need ## the pure rooms only: seconds, not minutes
 	CGO_ENABLED=0 go test ./internal/arrows ./internal/strict ./council/... ./policy/... ./agenda/... ./configs/...
+
+test-matrix: need ## rotations with a death, a cut or a power failure at every single step: two hours
+	CGO_ENABLED=0 go test -timeout 3h -run 'Rotation' ./agenda -matrix
+	SIGNER_TEST_MATRIX=1 CGO_ENABLED=0 go test -timeout 3h -run 'TestDeathAtEachStepOfARotation' ./node
 
 lint: need ## gofmt, the import arrows, go vet, staticcheck
 	@sh tools/gofmt.sh

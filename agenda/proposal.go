@@ -331,6 +331,9 @@ func (a *Agenda) Vote(ap council.Approval, now time.Time) (council.MemberID, cou
 		return "", "", council.WithHint(fmt.Errorf("proposal %s expired %d seconds ago", p.ID.Short(), unix(now)-p.Intent.Expires()), "propose it again with a later end of validity")
 	}
 	m, err := a.ballot(p).Verify(ap, unix(now))
+	if errors.Is(err, council.ErrNotMember) {
+		err = a.formerly(p, ap, err)
+	}
 	if err != nil {
 		return "", "", err
 	}
@@ -354,6 +357,20 @@ func (a *Agenda) Vote(ap council.Approval, now time.Time) (council.MemberID, cou
 		return m.ID, council.WordRejected, nil
 	}
 	return m.ID, council.WordApproved, nil
+}
+
+// formerly names whose wallet it is that is in the roster no more.
+func (a *Agenda) formerly(p *Proposal, ap council.Approval, err error) error {
+	digest, e := council.Digest(ap.Document(a.genesis.ID(), p.Intent))
+	if e != nil {
+		return err
+	}
+	who, e := council.Recover(digest, ap.Sig)
+	i := slices.IndexFunc(a.former, func(m council.Member) bool { return m.Approver == who })
+	if e != nil || i < 0 {
+		return err
+	}
+	return council.WithHint(fmt.Errorf("%w: it was the wallet of %s, whose word no longer counts", err, a.former[i].ID), "'signer status' lists the members; one that has another wallet now approves with that")
 }
 
 func (a *Agenda) openBy(m council.MemberID) int {

@@ -144,7 +144,7 @@ func (r *Rotation) LastFourable() error {
 	case r.Frozen != "":
 		return errors.New("this node is frozen and locks for nothing; 'signer key thaw' lifts that")
 	case !r.old, r.certificate != nil, d == nil, r.locking != (common.Hash{}):
-		return errors.New("there is nothing to lock for yet; wait until the status is locking")
+		return fmt.Errorf("there is nothing to lock for yet; wait until the status is locking, or, where no share is moved, until %d have joined", r.Holding.Roster.Threshold)
 	}
 	if why, do := r.keepsOut(d.rotation.Succession); why != "" {
 		return fmt.Errorf("this node locks for nothing, since it %s: %s", why, do)

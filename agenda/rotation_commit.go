@@ -287,11 +287,13 @@ func (r *Rotation) lastFourWanted() {
 }
 
 // nearest is the try that can be locked for and is nearest to its certificate: that of
-// this node's lock, if there is one. Who leaves need not have joined it.
+// this node's lock, if there is one. Who leaves need not have joined it. A still one that
+// this node has joined counts once as many have as commit with --last-four: who locks
+// before that is locked for one that nobody else need refuse (ripe), and stays so.
 func (r *Rotation) nearest() (best *dossier) {
 	for _, id := range slices.SortedFunc(maps.Keys(r.files), common.Hash.Cmp) {
 		d := r.files[id]
-		joined := d.rotation.Still() && slices.Contains(r.tries, id) // and four may be all there are
+		joined := d.rotation.Still() && slices.Contains(r.tries, id) && r.ripe(d) // four may be all there are
 		if (d.complete() || joined) && r.active(d) && (best == nil || len(d.locks) > len(best.locks)) {
 			best = d
 		}

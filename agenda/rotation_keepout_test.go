@@ -191,6 +191,60 @@ func TestJoinerThatIsNotReady(t *testing.T) {
 	}
 }
 
+// A joiner whose clock is ahead, be it the one that leads, begins nothing before the day
+// of the others.
+func TestJoinerWhoseClockIsAhead(t *testing.T) {
+	old := newShift(t, 0).holding.Roster
+	leads := once("a joiner that leads", func() council.Succession {
+		return plan(t, old, shiftDay, []council.MemberID{"community-2"}, []council.MemberID{"community-0"}, yes)
+	})
+	for name, s := range map[string]council.Succession{"core-5": twoForTwo(t, old), "community-0": leads} {
+		t.Run(name, func(t *testing.T) {
+			w := newShift(t, 26, s)
+			w.now = time.Unix(shiftDay-100, 0)
+			w.desks[name].behind = -48 * time.Hour
+			w.boot(w.names...)
+			w.propose("core-2", s)
+			w.run(90*time.Second, never)
+			w.untried("before the day of the others")
+			if x := w.desks[name].node.Status(); x.Stage != agenda.StageGathering || len(x.Missing) == 0 {
+				t.Errorf("it says %s", x)
+			}
+			if x := w.desks["core-2"].node.Status(); x.Stage != agenda.StageProposed {
+				t.Errorf("core-2 says %s", x)
+			}
+			if how := w.settle("its day"); how != "committed" {
+				t.Fatal(how)
+			}
+		})
+	}
+}
+
+// A joiner with another node key than its card has takes no part, and says which is which;
+// the others wait for it.
+func TestJoinerWithAnotherCard(t *testing.T) {
+	w := newShift(t, 27)
+	d := w.desks["core-5"]
+	right, wrong := d.key, testcouncil.NodeKey("core-9")
+	d.key = wrong
+	w.boot(w.names...)
+	w.propose("core-2", w.plans[0])
+	w.run(5*time.Minute, never)
+	w.untried("with another card")
+	w.waitsFor("core-5", "the card was made by")
+	s := d.node.Status().Text
+	for _, key := range []council.NodePrivate{right, wrong} {
+		if !strings.Contains(s, testcouncil.PeerID(t, key).String()) {
+			t.Errorf("it says %s", s)
+		}
+	}
+	w.kill(d)
+	d.key = right
+	if how := w.settle("with its own"); how != "committed" {
+		t.Fatal(how)
+	}
+}
+
 // late is a succession whose day is the last but one moment of all old mandates.
 func late(t *testing.T) council.Succession {
 	if s, ok := plans["late"]; ok {

@@ -166,6 +166,10 @@ func (r *Rotation) idleStatus() RotationStatus {
 			out = RotationStatus{Stage: StageProposed, Roster: s.Roster.Version, Text: "not taken up: " + r.short(h)}
 		case out.Stage == StageNone:
 			out = RotationStatus{Stage: StageProposed, Roster: s.Roster.Version, Text: "agreed on; this node has no part in it"}
+			if m, ok := s.Roster.Member(r.Self); ok { // under the key of another node
+				out.Text = fmt.Sprintf("agreed on; %s comes in with node key %s, by its card, and this node's is %s", r.Self, m.Peer, r.Peer)
+				out.Missing = []Need{{r.Self, "start the node that the card was made by; if it is lost, refuse the step and agree on one with a card of this node"}}
+			}
 		}
 	}
 	if out.Stage == StageNone {

@@ -85,6 +85,45 @@ func TestStillRotationOfFour(t *testing.T) {
 	}
 }
 
+// With --last-four nobody locks for a still try that fewer than four have joined: it would
+// be locked for one that those who work for another need not refuse, and stay so.
+func TestNoLastFourOfThree(t *testing.T) {
+	w := newShift(t, 32, charters(t))
+	three := []string{"community-1", "core-1", "core-2"}
+	w.boot(three...)
+	for _, name := range w.names {
+		w.desks[name].stays = !slices.Contains(append(three, "core-3"), name)
+	}
+	w.propose("core-2", w.plans[0])
+	w.run(time.Minute, never)
+	for _, name := range three {
+		d := w.desks[name]
+		if len(d.disk.Tries) != 1 {
+			t.Fatalf("%s has joined %d tries", name, len(d.disk.Tries))
+		}
+		if err := d.node.LastFourable(); err == nil || !strings.Contains(err.Error(), "until 4 have joined") {
+			t.Errorf("%s may: %v", name, err)
+		}
+		w.give(d, agenda.LastFourWanted{})
+		w.run(10*time.Second, never)
+		if len(d.disk.Locks) > 0 {
+			t.Fatalf("%s has locked", name)
+		}
+	}
+	w.boot("core-3")
+	w.run(time.Minute, never)
+	for _, name := range append(three, "core-3") {
+		if w.desks["core-1"].disk.Certificate != nil {
+			t.Fatal("three words commit")
+		}
+		w.give(w.desks[name], agenda.LastFourWanted{})
+		w.run(10*time.Second, never)
+	}
+	if how := w.settle("with the fourth"); how != "committed" {
+		t.Fatal(how)
+	}
+}
+
 // A frozen node and one whose day has not come give no Lock. The five others don't wait
 // for them, and what they commit holds for both.
 func TestStillRotationWithoutWhoKeepsOut(t *testing.T) {

@@ -289,7 +289,8 @@ func TestLastFour(t *testing.T) {
 	}
 }
 
-// Two successions are agreed on at once. One is taken, by all the same.
+// Two successions are agreed on at once. One is taken, by all the same: who joins in it
+// holds a share, and who joins in the other one holds none and hears that it is over.
 func TestTwoRotationsAtOnce(t *testing.T) {
 	for seed := range uint64(8) {
 		w := newShift(t, 100+seed, twoForTwo(t, newShift(t, 0).holding.Roster), other(t))
@@ -301,13 +302,18 @@ func TestTwoRotationsAtOnce(t *testing.T) {
 			w.run(300*time.Millisecond, never)
 			w.sign()
 		}
-		for _, name := range w.names { // whom the one that is taken leaves out has nothing to do
-			d := w.desks[name]
-			_, held := w.holding.Roster.Member(d.id)
-			d.stays = !held
-		}
 		if how := w.settle(fmt.Sprint("seed ", seed)); how != "committed" {
 			t.Fatal(how)
+		}
+		taken := w.desks["core-2"].disk.Certificate.Succession.Roster
+		for _, m := range append(slices.Clone(joiners), "core-6") {
+			d, want := w.desks[string(m)], uint64(0)
+			if _, in := taken.Member(m); in {
+				want = 2
+			}
+			if d.epoch != want || d.node.Status().Stage != agenda.StageCommitted {
+				t.Errorf("seed %d: %s has a share of epoch %d and says %s", seed, m, d.epoch, d.node.Status())
+			}
 		}
 	}
 }

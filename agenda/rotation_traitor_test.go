@@ -1,8 +1,10 @@
 package agenda_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +66,45 @@ func TestTraitorOnBothSides(t *testing.T) {
 	}
 	if n != 6 || !w.sign() {
 		t.Errorf("%d of six sign under the old epoch\n%s", n, w.where())
+	}
+}
+
+// A dealer lies to the heirs. They name it, nobody has a share of that try, and the next one
+// goes without it as a dealer, whether it leaves or stays.
+func TestLyingDealerDealsNoMore(t *testing.T) {
+	for _, liar := range []council.MemberID{"community-2", "core-1"} { // one leaves, one stays
+		w := newShift(t, 10)
+		var first council.SessionID
+		w.lone = func(name string, ev agenda.Event) bool {
+			x, ok := ev.(agenda.Reshared)
+			if ok && first == (council.SessionID{}) {
+				first = x.Session
+			}
+			d := w.desks[name]
+			if _, heir := w.plans[0].Roster.Member(d.id); !ok || x.Session != first || !heir || d.id == liar {
+				return false
+			}
+			w.give(d, agenda.Failed{Session: first, Suspects: []council.MemberID{liar}, Err: errors.New("its part does not fit what it has committed to")})
+			return true
+		}
+		w.boot(w.names...)
+		w.propose("core-2", w.plans[0])
+		if how := w.settle("without the liar"); how != "committed" {
+			t.Fatal(how)
+		}
+		c := w.desks["core-2"].disk.Certificate
+		if c.Rotation.Session() == first || slices.Contains(c.Rotation.Dealers, liar) {
+			t.Errorf("%s has lied, and the dealers are %v", liar, c.Rotation.Dealers)
+		}
+		for _, a := range c.Succession.Roster.IDs() {
+			d := w.desks[string(a)]
+			told := slices.ContainsFunc(d.told, func(n agenda.Notify) bool {
+				return n.What == "rotation-failed" && strings.Contains(n.Text, "(suspects: "+string(liar)+")")
+			})
+			if !told || len(d.disk.Tries) != 2 || !slices.Contains(d.disk.Tries[0].Dealers, liar) {
+				t.Errorf("%s has heard of %s: %v; it was in %d tries", a, liar, told, len(d.disk.Tries))
+			}
+		}
 	}
 }
 

@@ -57,6 +57,7 @@ type cabinet struct {
 	memory  map[council.MemberID]memory              // of the processes that run
 	ends    chan ending                              // nodes whose owner has ended, for whatever reason
 	errands chan func()                              // what nodes want done by the test, while it waits
+	moved   time.Time                                // when the test began to wait, or has last done one
 }
 
 // memory is what the process of a member keeps from one node to the next.
@@ -527,10 +528,11 @@ func (c *cabinet) closes(r *room) {
 	}
 }
 
-// until starts nodes again that have ended, until something is so.
+// until starts nodes again that have ended, until something is so. It waits as long as nodes
+// come to steps at which they want something done.
 func (c *cabinet) until(what string, done func() bool) {
 	c.t.Helper()
-	late := time.After(5 * minute)
+	c.moved = time.Now()
 	for !c.asked(done) {
 		select {
 		case e := <-c.ends:
@@ -538,9 +540,10 @@ func (c *cabinet) until(what string, done func() bool) {
 				c.again(e.member)
 			}
 		case do := <-c.errands:
-			do()
+			c.runs(do)
 		case <-time.After(50 * time.Millisecond):
-		case <-late:
+		}
+		if time.Since(c.moved) > 5*minute {
 			for m := range c.rooms {
 				s, err := c.rooms[m].Rotation(c.t.Context())
 				c.t.Logf("%s: %v %v", m, s, err)
@@ -563,7 +566,13 @@ func (c *cabinet) asked(done func() bool) (so bool) {
 		case so = <-answer:
 			return so
 		case do := <-c.errands:
-			do()
+			c.runs(do)
 		}
 	}
+}
+
+// runs runs an errand.
+func (c *cabinet) runs(do func()) {
+	do()
+	c.moved = time.Now()
 }

@@ -292,7 +292,7 @@ func (n *Node) seekCharters(from council.MemberID) {
 func (n *Node) askForCharter(h common.Hash, from council.MemberID) {
 	members := []council.MemberID{from}
 	if from == "" {
-		members = n.transport.Online()
+		members = n.audience()
 	}
 	for _, m := range members {
 		ask := charterAsk{h, m}

@@ -150,7 +150,7 @@ func (n *Node) admit(r evidence.Record, from council.MemberID) (added bool, _ er
 	}, nil)
 	if found.Proven {
 		n.shun(r.Culprit)
-		for _, m := range n.transport.Online() {
+		for _, m := range n.audience() {
 			if m != from {
 				n.send(m, p2p.Frame{To: m, Channel: p2p.Sync, Type: syncEvidence, Payload: b})
 			}

@@ -277,3 +277,13 @@ func (n *Node) ShowsCharters(ctx context.Context, to council.MemberID, hashes ..
 		return shown, nil
 	})
 }
+
+// Guests are whom a node lets in that starts where the council stands, and has heard of no
+// erasure.
+func Guests(s Standing) (out []council.MemberID) {
+	n := &Node{standing: s, holding: s.Holding(), roster: s.Roster(), erased: erasures{}}
+	for _, g := range n.guests() {
+		out = append(out, g.Member.ID)
+	}
+	return out
+}

@@ -86,7 +86,7 @@ func (n *Node) publishRest() {
 	rest := n.unsent
 	n.unsent = nil
 	for _, u := range rest {
-		for _, m := range n.transport.Online() {
+		for _, m := range n.audience() {
 			if !slices.Contains(u.had, m) {
 				n.sendRecord(m, recordEntry, u.entry)
 			}
@@ -226,6 +226,9 @@ func (n *Node) syncFrame(f p2p.Frame) error {
 		n.counters.dropped.Add(1)
 		return nil
 	}
+	if n.left(f.From) && f.Type != syncHeads && f.Type != syncEntries {
+		return nil // an honest node asks for these before it has heard that it has left
+	}
 	switch f.Type {
 	case syncHeads:
 		var h heads
@@ -279,7 +282,8 @@ func (n *Node) syncFrame(f p2p.Frame) error {
 	return fmt.Errorf("unknown sync type %d", f.Type)
 }
 
-// compare sends the peer what it lacks and asks for what this node lacks.
+// compare sends the peer what it lacks and asks for what this node lacks. Who has left gets
+// no entries: what was said in its time it has, and the rest is none of its.
 func (n *Node) compare(from council.MemberID, h heads) error {
 	mine, err := n.book().Heads()
 	if err != nil {
@@ -289,12 +293,12 @@ func (n *Node) compare(from council.MemberID, h heads) error {
 	for _, t := range h.Heads {
 		theirs[t.Author] = t.Seq
 	}
-	own := map[council.MemberID]uint64{}
+	own, gone := map[council.MemberID]uint64{}, n.left(from)
 	var batch entries
 	size := 0
 	for _, m := range mine {
 		own[m.Author] = m.Seq
-		if theirs[m.Author] >= m.Seq {
+		if theirs[m.Author] >= m.Seq || gone {
 			continue
 		}
 		if batch.More || len(batch.Entries) >= syncBatch || size >= syncBytes {

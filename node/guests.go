@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/p2p"
@@ -12,7 +13,9 @@ import (
 // guests are who this node is connected with beside the members of its roster: those
 // that its owner expects (it may be one of them itself), those who come in with a
 // succession that is agreed on and not over, and those who have left and have not said
-// yet that their share is gone, since nobody else tells them that it has to go.
+// yet that their share is gone, since nobody else tells them that it has to go. Who is
+// silent about it is let in until the second rotation after its own that moves shares:
+// mandates end, so there is one, and no door stays open for good.
 func (n *Node) guests() []p2p.Guest {
 	out := slices.Clone(n.expected)
 	add := func(g p2p.Guest) {
@@ -34,9 +37,13 @@ func (n *Node) guests() []p2p.Guest {
 			}
 		}
 	}
+	moved := 0
 	for _, sw := range slices.Backward(n.standing.Switches) {
 		if sw.Rotation().Still() { // all stay, and nobody has a share that should go
 			continue
+		}
+		if moved++; moved > leaverSteps {
+			break
 		}
 		for _, m := range sw.Before().Roster.Members {
 			if n.holding.Roster.Version > sw.Before().Roster.Version && !n.erased.has(sw.Ceremony(), m.ID) {
@@ -64,6 +71,38 @@ func (n *Node) withIncoming() council.Roster {
 		}
 	}
 	return r
+}
+
+// left reports whether a member had a seat and has none, nor is to get one: it is let in
+// to hear that its share has to go. It hears nothing else, and says nothing else.
+func (n *Node) left(m council.MemberID) bool {
+	if _, ok := n.roster.Member(m); ok {
+		return false
+	}
+	named := func(x council.Member) bool { return x.ID == m }
+	return slices.ContainsFunc(n.standing.former(), named) && !slices.ContainsFunc(n.withIncoming().Members, named) &&
+		!slices.ContainsFunc(n.expected, func(g p2p.Guest) bool { return named(g.Member) })
+}
+
+// audience are those online who may hear what the council does: all but who has left.
+func (n *Node) audience() []council.MemberID {
+	return slices.DeleteFunc(n.transport.Online(), n.left)
+}
+
+// overstep drops what one that has left says as if it had its seat, and tells people of
+// it: its owner may know nothing of it.
+func (n *Node) overstep(f p2p.Frame, what string) {
+	n.counters.badFrames.Add(1)
+	p := n.peer(f.From)
+	if p.overstepped == nil {
+		p.overstepped = map[string]time.Time{}
+	}
+	if at, told := p.overstepped[what]; told && n.now().Sub(at) < overstepEvery {
+		return
+	}
+	p.overstepped[what] = n.now()
+	n.log.Warn("refused what somebody who has left sends", "member", f.From, "what", what, "channel", f.Channel, "type", f.Type)
+	n.tell("refused", council.ProposalID{}, f.From, fmt.Sprintf("%s has left the council and sends %s: it counts for nothing; ask its owner what that machine does", f.From, what))
 }
 
 // letIn has the transport let in who is a guest now, when that has changed.

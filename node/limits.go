@@ -19,6 +19,8 @@ const (
 	maxEffects     = 200                    // changes, and movements, that a view of a proposal lists
 	spareIdle      = time.Minute            // of quiet, before spare pre-parameters are searched
 	skewEvery      = time.Hour              // between two times that people are told of one member's clock
+	overstepEvery  = time.Hour              // between two times that people are told what one who has left still tries, of one kind
+	leaverSteps    = 2                      // rotations that move shares until who has left, and is silent, is a stranger: its own counts
 	hookTimeout    = 30 * time.Second       // one hook
 	maxHooks       = 8                      // hooks that run at once
 	maxHooksQueued = 512                    // and with those that wait for it: a council's terms end on one day, for as many hooks as there may be

@@ -148,17 +148,19 @@ type Node struct {
 
 // peer is what this node knows of another member's node.
 type peer struct {
-	online   bool
-	since    time.Time
-	version  string
-	life     uint64
-	skew     time.Duration
-	skewed   time.Time // when it was last told that its clock is off
-	roster   *common.Hash
-	detail   string
-	passed   time.Time // when it was last given certificates of rotations
-	told     bool      // it has said all that it has of rotations, to this process
-	evidence caughtUp  // what it was given on this connection
+	online  bool
+	since   time.Time
+	version string
+	life    uint64
+	skew    time.Duration
+	skewed  time.Time // when it was last told that its clock is off
+	roster  *common.Hash
+	detail  string
+	passed  time.Time // when it was last given certificates of rotations
+	// When people were last told what it tries although it has left, by what that is.
+	overstepped map[string]time.Time
+	told        bool     // it has said all that it has of rotations, to this process
+	evidence    caughtUp // what it was given on this connection
 	// What its words may cost this node.
 	talk, compare allowance
 }

@@ -161,7 +161,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 // compareNext compares feeds with the next peer in turn, so that what was lost
 // on the way is found again.
 func (n *Node) compareNext() {
-	online := slices.DeleteFunc(n.transport.Online(), func(m council.MemberID) bool { return m == n.self })
+	online := slices.DeleteFunc(n.audience(), func(m council.MemberID) bool { return m == n.self })
 	if len(online) == 0 {
 		return
 	}

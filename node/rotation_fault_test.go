@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ import (
 	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/node"
 	"github.com/millicent-one/signer/p2p"
+	"github.com/millicent-one/signer/tss"
 )
 
 // told reports whether a node has told of something, since it was made.
@@ -80,8 +82,8 @@ func (c *cabinet) copy(to, from string) {
 	}
 }
 
-// Seven hand over to seven, two of them new, while the network is cut 4|3 and 3|4 at
-// each step and healed. One of those who leave is away all the time, and gives up its
+// Seven hand over to seven, two of them new, while the network is cut 4|3 and healed, and
+// cut 3|4 and healed, at each step. One of those who leave is away all the time, and gives up its
 // share when it comes back; what leavers say then is nothing to the new council.
 func TestSevenNodesRotate(t *testing.T) {
 	if testing.Short() {
@@ -90,12 +92,19 @@ func TestSevenNodesRotate(t *testing.T) {
 	c := cabinetOf(t, testcouncil.Size{Threshold: 4, Members: 7}, council.Millicent, "community-4", "core-5")
 	c.opens()
 	c.goes(c.first, []council.MemberID{"community-2", "core-4"}, "community-4", "core-5")
-	cuts := c.cutAt("share made", "ack written", "barred", "lock written", "certificate written")
-	var first sync.Once
-	c.net.Add(p2p.Fault{Channel: p2p.Session, Match: func(p2p.Frame) bool { // looks, and does nothing
-		first.Do(func() { go cuts("the first word of the resharing") })
-		return false
-	}})
+	says := func(m agenda.Message) func(p2p.Frame) bool {
+		kind, _ := wireOf(t, m)
+		return func(f p2p.Frame) bool { return f.Channel == p2p.Record && f.Type == kind }
+	}
+	runs := func(first, last tss.Round) func(p2p.Frame) bool {
+		return func(f p2p.Frame) bool {
+			return f.Channel == p2p.Session && tss.Round(f.Type) >= first && tss.Round(f.Type) <= last
+		}
+	}
+	c.cutAt(map[string]func(p2p.Frame) bool{
+		"proposed": says(agenda.Herald{Succession: c.plan}), "ready": says(agenda.RotationBegin{}),
+		"running": runs(tss.ReshareRound1, tss.ReshareRound4Done), "testing": runs(tss.SignRound1Direct, tss.SignRound9),
+	}, "share made", "ack written", "barred", "lock written", "certificate written", "old share erased")
 	for _, m := range slices.Concat(c.size.IDs(), c.heirs) {
 		if m != "core-4" {
 			c.start(m)
@@ -131,32 +140,29 @@ func TestSevenNodesRotate(t *testing.T) {
 	c.signs("after", "core-5", "community-1", "community-4", "core-1", "core-5")
 }
 
-// cutAt has the network cut in two when the first node comes to each of these steps,
-// and healed when all nodes have noticed. It returns what does the same by name. A
-// test has to be in until for that.
-func (c *cabinet) cutAt(steps ...string) (cut func(step string)) {
+// cutAt has the network cut in two when the first node comes to each of these steps, or
+// first says what shows a step, once in each way, and healed when all nodes have noticed. A
+// test has to be in until for that, and fails if it never came to a step.
+func (c *cabinet) cutAt(shows map[string]func(p2p.Frame) bool, steps ...string) {
 	sides := [][]council.MemberID{{"community-1", "community-2", "core-1", "core-2", "core-5"}, {"community-1", "community-2", "core-1", "community-4"}}
-	turn := 0
-	cut = func(step string) {
+	var mu sync.Mutex
+	due := map[string]bool{} // false: it is about to be cut there
+	cut := func(step string) {
 		made := make(chan struct{})
 		do := func() {
-			side := sides[turn%len(sides)]
-			turn++
-			c.net.Partition(side...)
-			close(made)
-			late := time.After(minute)
-			for !c.parted(side) {
-				select {
-				case <-time.After(20 * time.Millisecond):
-				case <-late:
-					c.t.Errorf("cut at %s: not all have noticed", step)
+			for i, side := range sides {
+				c.net.Partition(side...)
+				if i == 0 {
+					close(made)
 				}
-				if c.t.Failed() {
-					break
-				}
+				c.notice(step, side, false)
+				c.net.Heal()
+				c.notice(step, side, true)
 			}
-			c.t.Logf("cut at %s: %v and the others", step, side)
-			c.net.Heal()
+			mu.Lock()
+			defer mu.Unlock()
+			delete(due, step)
+			c.t.Logf("cut at %s", step)
 		}
 		select {
 		case c.errands <- do:
@@ -164,25 +170,57 @@ func (c *cabinet) cutAt(steps ...string) (cut func(step string)) {
 		case <-c.t.Context().Done():
 		}
 	}
-	var mu sync.Mutex
-	for _, m := range slices.Concat(c.size.IDs(), c.heirs) {
-		c.hook(m, func(at string) {
-			mu.Lock()
-			i := slices.Index(steps, at)
-			if i >= 0 {
-				steps = slices.Delete(steps, i, i+1)
+	at := func(step string) bool { // for the first time
+		mu.Lock()
+		defer mu.Unlock()
+		is := due[step]
+		if is {
+			due[step] = false
+		}
+		return is
+	}
+	for _, step := range slices.Concat(steps, slices.Sorted(maps.Keys(shows))) {
+		due[step] = true
+	}
+	for step, shown := range shows {
+		c.net.Add(p2p.Fault{Match: func(f p2p.Frame) bool { // looks, and does nothing
+			if shown(f) && at(step) {
+				go cut(step)
 			}
-			mu.Unlock()
-			if i >= 0 {
-				cut(at)
+			return false
+		}})
+	}
+	for _, m := range slices.Concat(c.size.IDs(), c.heirs) {
+		c.hook(m, func(step string) {
+			if at(step) {
+				cut(step)
 			}
 		})
 	}
-	return cut
+	c.t.Cleanup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, step := range slices.Sorted(maps.Keys(due)) {
+			c.t.Errorf("nobody came to the step %q, and the network was not cut there", step)
+		}
+	})
 }
 
-// parted reports whether each node that lives knows that it reaches nobody across.
-func (c *cabinet) parted(side []council.MemberID) bool {
+// notice waits until the nodes that live know whether they reach each other across.
+func (c *cabinet) notice(step string, side []council.MemberID, reach bool) {
+	late := time.After(minute)
+	for !c.across(side, reach) && !c.t.Failed() {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-late:
+			c.t.Errorf("cut at %s: not all have noticed, %v", step, reach)
+		}
+	}
+}
+
+// across reports whether each node that lives knows that it reaches all across who live,
+// or that it reaches nobody.
+func (c *cabinet) across(side []council.MemberID, reach bool) bool {
 	for m, r := range c.rooms {
 		if r.Node == nil {
 			continue
@@ -194,7 +232,7 @@ func (c *cabinet) parted(side []council.MemberID) bool {
 			continue
 		}
 		for _, p := range s.Peers {
-			if p.Member != m && p.Online && slices.Contains(side, p.Member) != slices.Contains(side, m) {
+			if _, lives := c.rooms[p.Member]; lives && p.Member != m && p.Online != reach && slices.Contains(side, p.Member) != slices.Contains(side, m) {
 				return false
 			}
 		}

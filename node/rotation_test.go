@@ -306,12 +306,29 @@ func (c *cabinet) sits() {
 	}
 }
 
-// dying has a node die at each of these steps, once, in this order.
+// dying has a node die at each of these steps, once, in this order. The test fails if it
+// does not come to one.
 func (c *cabinet) dying(m council.MemberID, steps ...string) {
-	c.hook(m, func(at string) {
-		if len(steps) > 0 && steps[0] == at {
+	var mu sync.Mutex
+	at := func(step string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		is := len(steps) > 0 && steps[0] == step
+		if is {
 			steps = steps[1:]
+		}
+		return is
+	}
+	c.hook(m, func(step string) {
+		if at(step) {
 			runtime.Goexit()
+		}
+	})
+	c.t.Cleanup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(steps) > 0 {
+			c.t.Errorf("%s never came to %q, and did not die there", m, steps)
 		}
 	})
 }

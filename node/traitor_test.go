@@ -103,6 +103,7 @@ type (
 const (
 	recordEntry   = 1
 	recordBeats   = 3
+	recordTold    = 4
 	recordMessage = 16
 	syncHeads     = 1
 	syncEntries   = 2

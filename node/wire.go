@@ -80,11 +80,11 @@ func (n *Node) sendSync(to council.MemberID, kind uint8, v any) {
 	n.send(to, p2p.Frame{To: to, Channel: p2p.Sync, Type: kind, Payload: b})
 }
 
-// send gives a frame to the transport; to every member online when to is empty.
+// send gives a frame to the transport; when to is empty, to all online who may hear it.
 func (n *Node) send(to council.MemberID, f p2p.Frame) {
 	targets := []council.MemberID{to}
 	if to == "" {
-		targets = n.transport.Online()
+		targets = n.audience()
 	}
 	for _, m := range targets {
 		if m != n.self {
@@ -106,7 +106,16 @@ func (n *Node) sendMessage(to council.MemberID, m agenda.Message) {
 		n.log.Error("encode message", "err", err)
 		return
 	}
-	n.send(to, p2p.Frame{Channel: p2p.Record, Type: recordMessage + tag, Payload: b})
+	f := p2p.Frame{Channel: p2p.Record, Type: recordMessage + tag, Payload: b}
+	n.send(to, f)
+	switch m.(type) {
+	case agenda.CertificateMessage, agenda.ErasureMessage: // what ends a share is for who has left, too
+		for _, m := range n.transport.Online() {
+			if to == "" && n.left(m) {
+				n.send(m, f)
+			}
+		}
+	}
 }
 
 // frames takes a frame and those that wait behind it. Messages of sessions go
@@ -186,6 +195,10 @@ func (n *Node) recordFrame(f p2p.Frame) error {
 			return err
 		}
 		if f.Type == evidence.BeginType {
+			if n.left(f.From) {
+				n.overstep(f, "a call to sign")
+				return nil
+			}
 			n.keepBegin(f)
 		}
 		n.step(agenda.Said{From: f.From, Message: m})
@@ -229,8 +242,10 @@ func (n *Node) peerEvent(ev p2p.Event) {
 		}
 		n.sendRecord(ev.Member, recordHello, h)
 		n.sendHeads(ev.Member, false)
-		n.sendDocket(ev.Member, false)
-		n.showPublic(ev.Member)
+		if !n.left(ev.Member) {
+			n.sendDocket(ev.Member, false)
+			n.showPublic(ev.Member)
+		}
 		n.tellErasures(ev.Member)
 		n.sendBeats(ev.Member)
 		n.step(agenda.PeerUp{Member: ev.Member, RTT: ev.RTT})
@@ -268,6 +283,10 @@ func (n *Node) peerEvent(ev p2p.Event) {
 // sessionFrame routes an engine message to its session, or keeps it for a
 // moment: others may start a session before this node does.
 func (n *Node) sessionFrame(f p2p.Frame) {
+	if n.left(f.From) {
+		n.overstep(f, "messages of a session")
+		return
+	}
 	n.keepFrame(f)
 	if r, ok := n.runners[f.Session]; ok {
 		r.deliver(messageOf(f))
