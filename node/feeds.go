@@ -246,6 +246,11 @@ func (n *Node) syncFrame(f p2p.Frame) error {
 			all[i] = received{from: f.From, entry: e}
 		}
 		n.merge(all)
+		// What it can't take, as from authors of a roster that it has not heard of yet, it
+		// does not ask for again before its next comparison.
+		if len(all) > 0 && !slices.ContainsFunc(all, func(x received) bool { return x.err == nil }) {
+			return nil
+		}
 		// A node that restores itself asks until it hears that it lacks nothing.
 		n.sendHeads(f.From, !n.restoring() && !b.More)
 		return nil
