@@ -138,6 +138,7 @@ type Node struct {
 	address  atomic.Pointer[common.Address] // of the council's key, for the chains' goroutines
 	ctx      context.Context                // the node's life: from New until Run returns
 	cancel   context.CancelCauseFunc
+	atRest   chan struct{} // closed when the owner does nothing more
 	calls    *calls
 	governor *governor     // of background work
 	slots    chan struct{} // API requests
@@ -221,7 +222,7 @@ func New(c Config) (*Node, error) {
 		agenda: a, peers: map[council.MemberID]*peer{}, runners: map[council.SessionID]*runner{}, armed: map[council.SessionID]*tss.Armed{},
 		governor: newGovernor(float64(min(max(c.Standby.Percent, 1), 100)) / 100),
 		ended:    map[council.SessionID]bool{}, early: newEarly(),
-		calls: newCalls(), slots: make(chan struct{}, maxCalls), bulletin: newBulletin(),
+		calls: newCalls(), atRest: make(chan struct{}), slots: make(chan struct{}, maxCalls), bulletin: newBulletin(),
 	}
 	if n.court, err = newCourt(c.Self, c.Roster); err != nil {
 		return nil, err

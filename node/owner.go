@@ -70,6 +70,15 @@ func ask[T any](ctx context.Context, n *Node, fn func() (T, error)) (T, error) {
 	case <-ctx.Done():
 		return none, ctx.Err()
 	case <-n.ctx.Done():
+		select { // the owner may have ended the node by what was asked, and says so first
+		case <-n.atRest:
+		case <-ctx.Done():
+		}
+		select {
+		case a := <-done:
+			return a.value, a.err
+		default:
+		}
 		err := context.Cause(n.ctx)
 		if errors.Is(err, ErrSwitched) {
 			err = api.Fail(api.NotReady, "", council.WithHint(err, "ask again in a moment"))
@@ -94,6 +103,7 @@ func (n *Node) Run(ctx context.Context, serve func(context.Context) error) error
 	defer n.children.Wait()
 	defer n.shed()
 	defer cancel(nil)
+	defer close(n.atRest)
 	if serve != nil {
 		n.children.Go(func() {
 			if err := serve(ctx); err != nil && ctx.Err() == nil {
