@@ -5,7 +5,7 @@ BIN         := bin
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 IMAGE       ?= council-signer
 FUZZTIME    ?= 10s
-TESTTIMEOUT ?= 45m
+TESTTIMEOUT ?= 60m
 
 # Tests of this project keep several cores busy each, and some of them race
 # real processes against deadlines: more than two packages at once only makes
