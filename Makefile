@@ -48,7 +48,7 @@ test: need lint ## everything: format, vet, staticcheck, all tests, race detecto
 	CGO_ENABLED=0 go test -p $(JOBS) -timeout $(TESTTIMEOUT) ./...
 	@$(MAKE) --no-print-directory race
 
-test-short: need ## the pure rooms only: seconds, not minutes
+test-short: need ## the pure rooms only: a few minutes
 	CGO_ENABLED=0 go test ./internal/arrows ./internal/strict ./council/... ./policy/... ./agenda/... ./configs/...
 
 test-matrix: need ## rotations with a death, a cut or a power failure at every single step: two hours
