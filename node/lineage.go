@@ -24,7 +24,7 @@ type Standing struct {
 	proofs [][]byte // of the switches: the certificates as they are in the journal
 	// The journal as the last node of this process has left it, if that node had caught up
 	// with the others. The next one, which finds it so, lacks nothing that this one had.
-	left journal.Stand
+	stand journal.Stand
 }
 
 // Stand reads a journal. First is the roster that the key was made under.
@@ -45,7 +45,7 @@ func (known Standing) Again(j *journal.Journal, first council.Roster, p council.
 			known = Standing{}
 		}
 	}
-	s := Standing{First: first, left: known.left}
+	s := Standing{First: first, stand: known.stand}
 	b, ok, err := j.Meta(metaGenesis)
 	if err != nil || !ok {
 		return s, err
@@ -88,9 +88,9 @@ func (known Standing) Again(j *journal.Journal, first council.Roster, p council.
 // next node need not verify again what this one did, nor ask others what it has missed.
 func (n *Node) Standing() Standing {
 	s := n.standing
-	s.left = journal.Stand{}
+	s.stand = journal.Stand{}
 	if now, err := n.journal.Stand(); err == nil && !n.restoring() {
-		s.left = now
+		s.stand = now
 	}
 	return s
 }
@@ -99,7 +99,7 @@ func (n *Node) Standing() Standing {
 // process: not an old copy.
 func (n *Node) continues() (bool, error) {
 	now, err := n.journal.Stand()
-	return err == nil && now != journal.Stand{} && now == n.standing.left, err
+	return err == nil && now != journal.Stand{} && now == n.standing.stand, err
 }
 
 // metaSwitch names the certificate of one rotation.

@@ -9,9 +9,9 @@ import (
 
 // quarantine is the state of a node that may not know what it has said and
 // signed: it only watches until it has the feeds of others, and their words of
-// rotations. A node that has just
-// started asks one of them, since its disk may be an old copy and only others
-// can tell, unless a node of this very process has left the disk as it is; one whose disk is new or was restored needs as many as sign
+// rotations. A node that has just started asks one of them, since its disk may be
+// an old copy and only others can tell, unless a node of this very process has left
+// the disk as it is. One whose disk is new or was restored needs as many as sign
 // together, and then refuses every nonce that any of them has heard of. It waits
 // longer while others lock for a try for which it may have locked itself.
 type quarantine struct {
