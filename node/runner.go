@@ -185,7 +185,9 @@ func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 func (r *runner) fail(n *Node, s *tss.Session, err error) {
 	moduli := s.Moduli()
 	n.calls.post(func() {
-		n.remember(moduli)
+		if err := n.remember(moduli); err != nil {
+			n.log.Error("moduli of a ceremony that failed are not remembered", "session", r.id.Short(), "err", err, "hint", council.Hint(err))
+		}
 		n.failed(r.id, err)
 	})
 }
