@@ -138,7 +138,9 @@ func TestShelvesMakeRoom(t *testing.T) {
 		members[i] = council.MemberID(fmt.Sprintf("core-%d", i+1))
 	}
 	s.Open(slot, members, every) // runs all the time
-	s.add(said(slot, tss.SignRound3, 10))
+	first := said(slot, tss.KeygenRound1, large)
+	first.From = members[0]
+	s.add(first)
 	for i := range maxShelves - 2 { // as many as need not go for their number
 		id := council.SessionID{2, byte(i)}
 		s.Open(id, members, every)
