@@ -583,6 +583,8 @@ func TestForkedFeedKeepsNobodyWatching(t *testing.T) {
 	}
 	for _, m := range honest {
 		h.ready(m)
+	}
+	for _, m := range honest {
 		h.stop(m)
 	}
 	for i, m := range honest { // nobody has what another has
