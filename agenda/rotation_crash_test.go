@@ -221,6 +221,10 @@ func TestDeathBetweenAckAndTest(t *testing.T) {
 func diesBeforeTests(t *testing.T, victim, at string, alone bool) {
 	w := newShift(t, 9)
 	w.timing.Ceremony = 24 * time.Hour
+	w.lone = func(_ string, ev agenda.Event) bool { // nobody gives up for silence alone
+		_, silence := ev.(agenda.Stalled)
+		return silence
+	}
 	died := false
 	w.dies = func(name, step string) bool {
 		now := !died && name == victim && step == at
