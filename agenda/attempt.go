@@ -333,6 +333,7 @@ func (a *Agenda) signed(ev Signed) {
 			p.SignedAt = a.now
 		}
 		l.try = nil
+		l.ended(b.Nonce, b.Attempt)
 		if tx != nil {
 			a.do(Broadcast{Chain: b.Chain, Tx: tx})
 		}

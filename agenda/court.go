@@ -17,8 +17,9 @@ import (
 type Court struct {
 	self     council.MemberID
 	hearings map[council.SessionID]*hearing
-	order    []council.SessionID  // of the hearings, the oldest first
-	before   map[common.Hash]bool // Begins that this node joined before it was last started
+	order    []council.SessionID            // of the hearings, the oldest first
+	opened   map[council.SessionID]struct{} // all there ever were: a hearing is forgotten, its id never
+	before   map[common.Hash]bool           // Begins that this node joined before it was last started
 }
 
 // hearing is what the court knows of one session.
@@ -58,7 +59,7 @@ func (Accused) event()    {}
 
 // NewCourt has heard of no session yet.
 func NewCourt(self council.MemberID) *Court {
-	return &Court{self: self, hearings: map[council.SessionID]*hearing{}, before: map[common.Hash]bool{}}
+	return &Court{self: self, hearings: map[council.SessionID]*hearing{}, opened: map[council.SessionID]struct{}{}, before: map[common.Hash]bool{}}
 }
 
 // Joined notes an attempt of an earlier life, or of a life that this disk has
@@ -78,12 +79,18 @@ func (c *Court) Twice(b council.Begin) error {
 	return nil
 }
 
-// Open takes up a session that begins. It refuses one that was there before: run
-// again, it would say other things than the first time.
+// Open takes up a session that begins. It refuses one that was there before, however
+// long ago: run again, it would say other things than the first time, and both together
+// convict this node. Its id says nothing of when that was, so none is ever forgotten.
 func (c *Court) Open(id council.SessionID, members []council.MemberID) error {
-	if c.hearings[id] != nil {
+	if _, ran := c.opened[id]; ran {
 		return council.WithHint(fmt.Errorf("session %s has run before", id.Short()), "begin another attempt")
 	}
+	if len(c.opened) >= MaxOpened {
+		return council.WithHint(fmt.Errorf("this process has begun %d sessions, which is the most that it can tell from new ones", len(c.opened)),
+			"start the daemon anew: what it has joined is in its feed, and its slots end with it")
+	}
+	c.opened[id] = struct{}{}
 	c.hearings[id] = &hearing{members: members}
 	c.order = append(c.order, id)
 	for len(c.order) > MaxHearings {

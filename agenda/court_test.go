@@ -1,6 +1,7 @@
 package agenda_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"slices"
 	"testing"
@@ -134,22 +135,48 @@ func TestConvictionEndsTheSession(t *testing.T) {
 	}
 }
 
-// No session runs twice, however long ago: as long as the court remembers, and those
-// that run it always does.
+// No session runs twice, however long ago: of what is over the court forgets all but
+// that it was there.
 func TestNoSessionRunsTwice(t *testing.T) {
 	c := newHearing(t, panel...)
+	if err := c.Open(guest, panel); err != nil {
+		t.Fatal(err)
+	}
+	c.Close(guest) // and the other one runs all the time
 	for i := range 3 * agenda.MaxHearings {
-		id := council.SessionID{2, byte(i), byte(i >> 8)}
+		id := council.SessionID{3, byte(i), byte(i >> 8)}
 		if err := c.Open(id, panel); err != nil {
 			t.Fatal(err)
 		}
 		c.Close(id)
 	}
-	if err := c.Open(hall, panel); err == nil || council.Hint(err) == "" {
-		t.Errorf("ran twice: %v", err)
+	if c.Convict(guest, "core-2", errFalse); c.Convicted(guest) {
+		t.Fatal("the hearing is not forgotten: the test shows nothing")
+	}
+	for _, id := range []council.SessionID{hall, guest} {
+		if err := c.Open(id, panel); err == nil || council.Hint(err) == "" {
+			t.Errorf("ran twice: %v", err)
+		}
 	}
 	if n := c.Hearings(); n > agenda.MaxHearings {
 		t.Errorf("remembers %d sessions", n)
+	}
+}
+
+// A court that can't remember one more begins none: it could not tell it from those
+// that were there.
+func TestSessionsOfOneProcessAreBounded(t *testing.T) {
+	c := agenda.NewCourt("core-1")
+	var id council.SessionID
+	for i := range agenda.MaxOpened {
+		binary.BigEndian.PutUint64(id[:], uint64(i))
+		if err := c.Open(id, nil); err != nil {
+			t.Fatal(err)
+		}
+		c.Close(id)
+	}
+	if err := c.Open(hall, panel); err == nil || council.Hint(err) == "" || c.Hearings() > agenda.MaxHearings {
+		t.Errorf("begins one more: %v", err)
 	}
 }
 

@@ -258,6 +258,7 @@ func (a *Agenda) signatureSeen(p *Proposal, s council.Signed) {
 	if p.Tx != nil && !outbids(tx, p.Tx) {
 		return
 	}
+	l.brought(s)
 	first := p.Tx == nil
 	if !a.replaying {
 		a.paced(p, s)
@@ -310,6 +311,7 @@ func (a *Agenda) overtaken(p *Proposal, l *lane) {
 	if at := p.attempt(t.begin.Hash()); at != nil {
 		at.Warm = t.enlisted && t.slot != (council.SessionID{})
 	}
+	l.ended(t.begin.Nonce, t.begin.Attempt)
 	a.do(Abort{Session: t.session})
 	a.dropTried(t)
 	l.try = nil

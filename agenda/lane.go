@@ -142,11 +142,20 @@ func (l *lane) follow(nonce, attempt uint64) {
 	l.last[nonce] = max(l.last[nonce], min(attempt, l.last[nonce]+MaxAttemptsKept))
 }
 
-// ended remembers that this node has given an attempt up: it can't be called to it
-// again.
+// ended remembers that an attempt of this node is over, with a signature or without:
+// it can't be called to it again.
 func (l *lane) ended(nonce, attempt uint64) {
 	l.last[nonce] = max(l.last[nonce], attempt)
 	l.over[nonce] = max(l.over[nonce], attempt)
+}
+
+// brought remembers that an attempt has brought its signature, as the first who tells of
+// that says: nobody is called to it any more, but to a higher one, for higher fees. One
+// member's word raises no number, so it ends none that is still to come.
+func (l *lane) brought(s council.Signed) {
+	if s.Attempt <= l.last[s.Nonce] {
+		l.over[s.Nonce] = max(l.over[s.Nonce], s.Attempt)
+	}
 }
 
 // live finds the lowest nonce, not yet mined, that belongs to a proposal. What is only

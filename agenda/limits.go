@@ -29,6 +29,10 @@ const (
 	MaxTries         = 64  // at rotations under one share epoch; their shares are all kept. At one step that moves no share, too
 )
 
+// MaxOpened is how many sessions a process begins: the court keeps all their ids, to tell
+// them from new ones. That is some tens of MiB, after years.
+const MaxOpened = 1 << 20
+
 // settling is how long, in seconds, a node has known of a succession that moves no share
 // before it joins a try at it: nobody leaves one for another, and two that are agreed on
 // at once should be known to all by then.

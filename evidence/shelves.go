@@ -28,6 +28,7 @@ type Shelves struct {
 // shelf is what was heard in one session.
 type shelf struct {
 	members []council.MemberID
+	rounds  []tss.Round // of its protocol: others have no place
 	frames  map[spot]kept
 	sizes   map[council.MemberID]int
 	over    bool
@@ -43,8 +44,8 @@ type spot struct {
 }
 
 // kept is a frame, or at least what it was: the content of one that carries a
-// secret is not kept here, nor is what goes to one member once the session is
-// over.
+// secret is not kept here, nor, once the session is over, is what goes to one
+// member, or is larger than anything honest: that convicts while it runs, or never.
 type kept struct {
 	frame p2p.Frame
 	mark  common.Hash // of all that two frames of one place must have in common
@@ -56,14 +57,14 @@ func NewShelves(roster common.Hash, threshold int) *Shelves {
 	return &Shelves{roster: roster, threshold: threshold, sessions: map[council.SessionID]*shelf{}}
 }
 
-// Open makes room for a session.
-func (s *Shelves) Open(id council.SessionID, members []council.MemberID) {
+// Open makes room for a session of a protocol of these rounds.
+func (s *Shelves) Open(id council.SessionID, members []council.MemberID, rounds []tss.Round) {
 	if s.sessions[id] != nil {
 		return
 	}
-	s.sessions[id] = &shelf{members: members, frames: map[spot]kept{}, sizes: map[council.MemberID]int{}, heard: map[council.MemberID]int{}}
+	s.sessions[id] = &shelf{members: members, rounds: rounds, frames: map[spot]kept{}, sizes: map[council.MemberID]int{}, heard: map[council.MemberID]int{}}
 	s.order = append(s.order, id)
-	s.shrink()
+	s.shrink(0)
 }
 
 // Fires notes that a session is for a Begin, by its hash, and which slot it fires:
@@ -82,21 +83,23 @@ func (s *Shelves) Close(id council.SessionID) {
 	}
 	h.over = true
 	for at, k := range h.frames {
-		if k.whole && !tss.Round(at.kind).Broadcast() {
+		if k.whole && (!tss.Round(at.kind).Broadcast() || k.oversized()) {
 			s.bytes -= len(k.frame.Payload)
 			k.frame.Payload, k.whole = nil, false
 			h.frames[at] = k
 		}
 	}
-	s.shrink()
+	s.shrink(0)
 }
 
-// shrink forgets the oldest sessions that are over, when there is too much.
-func (s *Shelves) shrink() {
-	for len(s.order) > maxShelves || s.bytes > maxShelfBytes {
+// shrink forgets the oldest sessions that are over, until there is room for so many
+// bytes more: who fills the shelves pushes out what is old, and keeps nothing out that
+// is new. It reports whether there is room.
+func (s *Shelves) shrink(more int) bool {
+	for len(s.order) > maxShelves || s.bytes+more > maxShelfBytes {
 		i := slices.IndexFunc(s.order, func(id council.SessionID) bool { return s.sessions[id].over })
 		if i < 0 {
-			return
+			return s.bytes+more <= maxShelfBytes
 		}
 		h := s.sessions[s.order[i]]
 		for _, k := range h.frames {
@@ -105,6 +108,7 @@ func (s *Shelves) shrink() {
 		delete(s.sessions, s.order[i])
 		s.order = slices.Delete(s.order, i, i+1)
 	}
+	return true
 }
 
 // Add puts a frame on its session's shelf. If its sender has said something else at
@@ -122,17 +126,22 @@ func (s *Shelves) Add(f p2p.Frame) (r Record, caught bool) {
 
 func (s *Shelves) add(f p2p.Frame) (first kept, conflict bool) {
 	h, ok := s.sessions[f.Session]
-	if t := tss.Round(f.Type); !ok || !t.Known() || t.Broadcast() != (f.To == "") || !slices.Contains(h.members, f.From) {
+	if t := tss.Round(f.Type); !ok || !slices.Contains(h.rounds, t) || t.Broadcast() != (f.To == "") || !slices.Contains(h.members, f.From) {
 		return kept{}, false
 	}
 	at, k := spot{f.From, f.Type}, keep(f)
 	if first, ok := h.frames[at]; ok {
 		return first, first.mark != k.mark
 	}
-	if h.over && !k.whole {
+	if h.over && (!k.whole || k.oversized()) {
 		return kept{}, false
 	}
-	if n := len(k.frame.Payload); h.sizes[f.From]+n > maxShelfSender || s.bytes+n > maxShelfBytes {
+	n := len(k.frame.Payload)
+	fits := h.sizes[f.From]+n <= maxShelfSender && s.shrink(n)
+	if s.sessions[f.Session] == nil { // over, and the oldest itself
+		return kept{}, false
+	}
+	if !fits {
 		k.frame.Payload, k.whole = nil, false
 	}
 	h.sizes[f.From] += len(k.frame.Payload)
@@ -148,6 +157,9 @@ func keep(f p2p.Frame) kept {
 	}
 	return k
 }
+
+// oversized reports whether the guard refuses the frame for its size alone.
+func (k kept) oversized() bool { return len(k.frame.Payload) > tss.Round(k.frame.Type).MaxPayload() }
 
 // Refused gives the record of each member whose message the guard of a session
 // refused, with the reason.

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -15,6 +16,16 @@ import (
 var (
 	pair = []council.MemberID{"core-1", "core-2"}
 	slot = council.SessionID{1}
+
+	// The rounds of a protocol that there is not, of all types.
+	every = func() (out []tss.Round) {
+		for r := tss.Round(1); r != 0; r++ {
+			if r.Known() {
+				out = append(out, r)
+			}
+		}
+		return out
+	}()
 )
 
 func said(id council.SessionID, r tss.Round, size int) p2p.Frame {
@@ -27,7 +38,7 @@ func said(id council.SessionID, r tss.Round, size int) p2p.Frame {
 
 func TestShelfKeepsTheFirst(t *testing.T) {
 	s := NewShelves(common.Hash{1}, 4)
-	s.Open(slot, pair)
+	s.Open(slot, pair, every)
 	one := said(slot, tss.SignRound5, 4)
 	two := said(slot, tss.SignRound5, 5)
 	stamped := one
@@ -58,7 +69,7 @@ func TestShelfKeepsTheFirst(t *testing.T) {
 // forgotten with its session.
 func TestShelfForgetsSecrets(t *testing.T) {
 	s := NewShelves(common.Hash{1}, 4)
-	s.Open(slot, pair)
+	s.Open(slot, pair, every)
 	share, answer, theta := said(slot, tss.KeygenRound2Share, 40), said(slot, tss.SignRound2, 30), said(slot, tss.SignRound3, 20)
 	for _, f := range []p2p.Frame{share, answer, theta} {
 		s.add(f)
@@ -93,11 +104,11 @@ func TestShelfForgetsSecrets(t *testing.T) {
 
 func TestShelvesAreBounded(t *testing.T) {
 	s := NewShelves(common.Hash{1}, 4)
-	s.Open(slot, pair) // runs all the time
+	s.Open(slot, pair, every) // runs all the time
 	s.add(said(slot, tss.SignRound3, 10))
 	for i := range maxShelves + 9 {
 		id := council.SessionID{2, byte(i), byte(i >> 8)}
-		s.Open(id, pair)
+		s.Open(id, pair, every)
 		for _, r := range []tss.Round{tss.SignRound3, tss.SignRound4} {
 			s.add(said(id, r, 1<<20)) // the second is above one member's share
 		}
@@ -117,12 +128,98 @@ func TestShelvesAreBounded(t *testing.T) {
 	}
 }
 
+// Whoever fills the shelves keeps nothing out that is said afterwards: the oldest
+// sessions that are over make room. What runs is never forgotten for it.
+func TestShelvesMakeRoom(t *testing.T) {
+	s := NewShelves(common.Hash{1}, 4)
+	large := tss.KeygenRound1.MaxPayload()
+	members := make([]council.MemberID, 7)
+	for i := range members {
+		members[i] = council.MemberID(fmt.Sprintf("core-%d", i+1))
+	}
+	s.Open(slot, members, every) // runs all the time
+	first := said(slot, tss.KeygenRound1, large)
+	first.From = members[0]
+	s.add(first)
+	for i := range maxShelves - 2 { // as many as need not go for their number
+		id := council.SessionID{2, byte(i)}
+		s.Open(id, members, every)
+		for _, m := range members {
+			f := said(id, tss.KeygenRound1, large)
+			f.From = m
+			s.add(f)
+			if k := s.sessions[id].frames[spot{m, f.Type}]; !k.whole || len(k.frame.Payload) != large {
+				t.Fatalf("a frame of session %d is not kept, with %d bytes on the shelves", i, s.bytes)
+			}
+		}
+		s.Close(id)
+		if s.bytes > maxShelfBytes || len(s.order) != len(s.sessions) {
+			t.Fatalf("%d bytes in %d of %d sessions", s.bytes, len(s.order), len(s.sessions))
+		}
+	}
+	if len(s.sessions) == maxShelves-1 || s.sessions[slot] == nil {
+		t.Errorf("%d sessions are left; that which runs: %v", len(s.sessions), s.sessions[slot] != nil)
+	}
+	// With nothing that is over, what is too much is only compared; the session that a
+	// frame comes late for may be the one that has to go.
+	for i := 0; s.bytes+large <= maxShelfBytes || i < maxShelves/2; i++ {
+		id := council.SessionID{3, byte(i), byte(i >> 8)}
+		s.Open(id, pair, every)
+		s.add(said(id, tss.KeygenRound1, large))
+		s.add(said(id, tss.SignRound5, 1<<20))
+	}
+	if s.bytes > maxShelfBytes {
+		t.Errorf("%d bytes of sessions that run", s.bytes)
+	}
+	s.Close(slot)
+	if s.sessions[slot] == nil {
+		t.Fatal("forgotten as soon as it is over")
+	}
+	if _, conflict := s.add(said(slot, tss.KeygenRound1, large)); conflict || s.sessions[slot] != nil {
+		t.Error("room for a session that is over, none for those that run")
+	}
+	total := 0
+	for _, h := range s.sessions {
+		for _, k := range h.frames {
+			total += len(k.frame.Payload)
+		}
+	}
+	if total != s.bytes {
+		t.Errorf("%d bytes, counted %d", total, s.bytes)
+	}
+}
+
+// What no round of the session's protocol says has no place there. What is larger than
+// anything honest convicts while the session runs, and fills nothing afterwards.
+func TestShelvesTakeWhatTheGuardDoes(t *testing.T) {
+	c := newScene(t)
+	s := NewShelves(c.hash, c.roster.Threshold)
+	s.Open(session, c.roster.IDs(), []tss.Round{tss.SignRound3, tss.SignRound5})
+	s.Add(c.say(tss.KeygenRound1, []byte("one")))
+	if _, caught := s.Add(c.say(tss.KeygenRound1, []byte("two"))); caught || s.bytes > 0 {
+		t.Errorf("caught: %v; %d bytes of another protocol", caught, s.bytes)
+	}
+	s.Add(c.say(tss.SignRound3, bytes.Repeat([]byte{7}, tss.SignRound3.MaxPayload()+1)))
+	all := s.Refused(session, []council.MemberID{culprit}, tss.SignRound3, errFault)
+	if len(all) != 1 {
+		t.Fatalf("%d records", len(all))
+	}
+	if f, err := c.sign(all[0]).Verify(c.roster); err != nil || !f.Proven {
+		t.Errorf("too large: %+v, %v", f, err)
+	}
+	s.Close(session)
+	s.Add(c.say(tss.SignRound5, bytes.Repeat([]byte{7}, tss.SignRound5.MaxPayload()+1)))
+	if s.bytes > 0 || len(s.Heard(session, tss.SignRound9, reporter)) > 0 {
+		t.Errorf("%d bytes that are too large are kept of a session that is over", s.bytes)
+	}
+}
+
 // What a session that fires a slot says is compared with what the slot's said.
 func TestShelfOfAFiredSlot(t *testing.T) {
 	s := NewShelves(common.Hash{1}, 4)
 	fired := council.SessionID{2}
-	s.Open(slot, pair)
-	s.Open(fired, pair)
+	s.Open(slot, pair, every)
+	s.Open(fired, pair, every)
 	commitment, opening := said(slot, tss.SignRound1, 4), said(fired, tss.SignRound4, 5)
 	s.Add(commitment)
 	s.Close(slot)
@@ -143,7 +240,7 @@ func TestShelvesConvict(t *testing.T) {
 	c := newScene(t)
 	s := NewShelves(c.hash, c.roster.Threshold)
 	four := c.roster.IDs()[:6]
-	s.Open(session, four)
+	s.Open(session, four, every)
 	one, two := c.say(tss.SignRound5, []byte("one")), c.say(tss.SignRound5, []byte("two"))
 	if _, caught := s.Add(one); caught {
 		t.Fatal("caught by the first")
@@ -192,7 +289,7 @@ func TestShelvesConvict(t *testing.T) {
 func TestShelvesOfRefusedMessages(t *testing.T) {
 	c := newScene(t)
 	s := NewShelves(c.hash, c.roster.Threshold)
-	s.Open(session, c.roster.IDs())
+	s.Open(session, c.roster.IDs(), every)
 	s.Add(c.say(tss.SignRound3, badTheta))
 	all := s.Refused(session, []council.MemberID{culprit, "core-3"}, tss.SignRound3, errFault)
 	if len(all) != 2 || !all[0].Shown() || all[1].Shown() || all[1].Culprit != "core-3" {

@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
@@ -34,6 +32,9 @@ func (n *Node) Keygen(ctx context.Context, progress func(api.Progress)) (council
 		if n.agenda.Genesis() != nil {
 			return api.Fail(api.Conflict, "", council.WithHint(fmt.Errorf("the council has a key already: %s", n.agenda.Genesis().Key.Hex()),
 				"'signer status' shows it; making another key is for a new council"))
+		}
+		if _, err := n.unserved(len(n.roster.Members)); err != nil {
+			return api.Fail(api.NotReady, "", err)
 		}
 		n.birth.listeners = append(n.birth.listeners, updates)
 		if _, running := n.agenda.Ceremony(); running {
@@ -126,9 +127,13 @@ func (n *Node) drawKey(e agenda.DrawKey) []agenda.Event {
 	fail := func(err error) []agenda.Event { return []agenda.Event{agenda.Failed{Session: e.Session, Err: err}} }
 	params := n.birth.params
 	n.birth.params = nil // they are for one attempt
+	seen, err := n.unserved(len(e.Members))
+	if err != nil {
+		return fail(err)
+	}
 	s, err := tss.NewKeygen(tss.KeygenConfig{
 		Session: e.Session, Self: n.self, Members: e.Members, Threshold: n.roster.Threshold, Epoch: e.Epoch, Params: params,
-		Seen: n.moduli(),
+		Seen: seen,
 	})
 	if err != nil {
 		return fail(err)
@@ -140,38 +145,6 @@ func (n *Node) drawKey(e agenda.DrawKey) []agenda.Event {
 	return nil
 }
 
-// moduli are those of earlier key generations that this node took part in.
-func (n *Node) moduli() tss.Seen {
-	seen := tss.Seen{}
-	b, ok, err := n.book().Meta(metaModuli)
-	var list []common.Hash
-	if err == nil && ok {
-		err = rlp.DecodeBytes(b, &list)
-	}
-	if err != nil {
-		n.log.Error("read earlier moduli", "err", err)
-	}
-	seen.Add(list...)
-	return seen
-}
-
-// remember adds moduli that must never be taken again.
-func (n *Node) remember(moduli []common.Hash) {
-	seen := n.moduli()
-	seen.Add(moduli...)
-	if len(moduli) == 0 || len(seen) > maxModuli {
-		return
-	}
-	list := slices.SortedFunc(maps.Keys(seen), func(a, b common.Hash) int { return a.Cmp(b) })
-	b, err := rlp.EncodeToBytes(list)
-	if err == nil {
-		err = n.book().PutMeta(metaModuli, b)
-	}
-	if err != nil {
-		n.log.Error("remember moduli", "err", err)
-	}
-}
-
 // stage writes the new share, sealed and durable, before anyone is told that
 // this node has it.
 func (n *Node) stage(e agenda.Stage) error {
@@ -179,7 +152,9 @@ func (n *Node) stage(e agenda.Stage) error {
 	if share == nil {
 		return fmt.Errorf("no share of epoch %d was made here", e.Epoch)
 	}
-	n.remember(share.Moduli())
+	if err := n.remember(share.Moduli()); err != nil {
+		return err
+	}
 	secret, err := share.MarshalBinary()
 	if err != nil {
 		return err

@@ -75,7 +75,7 @@ func (n *Node) TendSpare(ctx context.Context) error {
 
 // Remember writes moduli down as those of an earlier ceremony.
 func (n *Node) Remember(ctx context.Context, moduli []common.Hash) error {
-	return n.call(ctx, func() error { n.remember(moduli); return nil })
+	return n.call(ctx, func() error { return n.remember(moduli) })
 }
 
 // SpareIdle is how long a node with a key is quiet before it makes a spare set.

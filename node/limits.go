@@ -24,7 +24,7 @@ const (
 	hookTimeout    = 30 * time.Second       // one hook
 	maxHooks       = 8                      // hooks that run at once
 	maxHooksQueued = 512                    // and with those that wait for it: a council's terms end on one day, for as many hooks as there may be
-	maxModuli      = 1500                   // remembered moduli: a hundred key generations
+	maxModuli      = 1 << 15                // remembered moduli, a MiB of them: those of two thousand ceremonies of seven. None begins that has no room
 	maxCalls       = 64                     // API requests that wait for the owner
 	maxPublic      = 256 << 10              // bytes of an epoch's public numbers
 	talkRate       = 50                     // messages a second of one member beside feeds and sessions, sustained

@@ -121,8 +121,8 @@ func FuzzNotes(f *testing.F) {
 			}
 		}},
 		{metaModuli, func() any { return new([]common.Hash) }, []any{[]common.Hash{{6}, {7}, {6}}}, func(t *testing.T, n *Node, b []byte, sound bool) {
-			if seen := n.moduli(); sound && len(b) > 1 && len(seen) == 0 {
-				t.Fatal("forgotten")
+			if seen, err := n.moduli(); (err == nil) != sound || sound && len(b) > 1 && len(seen) == 0 {
+				t.Fatalf("forgotten: %v", err)
 			}
 		}},
 		{metaCharter(charter.Hash()), func() any { return new(policy.CharterText) }, []any{text, another, policy.CharterText{Charter: []byte("version: 1\n"), Actions: configs.Actions}}, func(t *testing.T, n *Node, _ []byte, sound bool) {

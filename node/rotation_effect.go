@@ -114,9 +114,13 @@ func (n *Node) prepared() {
 
 func (n *Node) reshare(e agenda.Reshare) error {
 	t := e.Rotation
+	seen, err := n.unserved(len(t.Dealers) + len(e.Roster.Members))
+	if err != nil {
+		return err
+	}
 	c := tss.ReshareConfig{
 		Session: t.Session(), Self: n.self, Dealers: t.Dealers, Public: n.oldPublic(),
-		Members: e.Roster.IDs(), Threshold: e.Roster.Threshold, Epoch: t.ToEpoch, Seen: n.moduli(),
+		Members: e.Roster.IDs(), Threshold: e.Roster.Threshold, Epoch: t.ToEpoch, Seen: seen,
 	}
 	for _, m := range t.Dealers {
 		if m == n.self {
@@ -134,7 +138,10 @@ func (n *Node) reshare(e agenda.Reshare) error {
 	}
 	n.shift.sessions[c.Session] = true
 	return n.startRun(c.Session, "resharing", s, run{over: func(share *tss.Share, transcript common.Hash) {
-		n.remember(s.Moduli())
+		if err := n.remember(s.Moduli()); err != nil {
+			n.failed(c.Session, err)
+			return
+		}
 		n.shift.made = &freshShare{c.Session, share}
 		ev := agenda.Reshared{Session: c.Session, Key: t.Key, Transcript: transcript}
 		if share != nil {

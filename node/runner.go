@@ -76,7 +76,7 @@ func (n *Node) begin(id council.SessionID, what string, s *tss.Session, how run)
 	if err := n.court.bench.Open(id, s.Members()); err != nil {
 		return err
 	}
-	n.court.shelves.Open(id, s.Members())
+	n.court.shelves.Open(id, s.Members(), s.Rounds())
 	ctx, cancel := context.WithCancel(n.ctx)
 	r := &runner{run: how, id: id, what: what, inbox: make(chan tss.Message, mailbox), again: make(chan council.MemberID, council.MaxMembers), cancel: cancel}
 	r.owed = map[council.MemberID]*atomic.Int32{}
@@ -185,7 +185,9 @@ func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 func (r *runner) fail(n *Node, s *tss.Session, err error) {
 	moduli := s.Moduli()
 	n.calls.post(func() {
-		n.remember(moduli)
+		if err := n.remember(moduli); err != nil {
+			n.log.Error("moduli of a ceremony that failed are not remembered", "session", r.id.Short(), "err", err, "hint", council.Hint(err))
+		}
 		n.failed(r.id, err)
 	})
 }

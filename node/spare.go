@@ -115,7 +115,11 @@ func (n *Node) takeSpare() *tss.PreParams {
 		p, err = tss.UnmarshalPreParams(b)
 		clear(b)
 	}
-	if err == nil && p.Served(n.moduli()) {
+	var seen tss.Seen
+	if err == nil {
+		seen, err = n.moduli()
+	}
+	if err == nil && p.Served(seen) {
 		err = errors.New("it served an earlier ceremony: the keystore is an old copy")
 	}
 	if err != nil {

@@ -54,7 +54,7 @@ func newArm(c ArmConfig) (*Session, error) {
 		return nil, err
 	}
 	s.finish = func(ready *Ready) error {
-		if s.parked == nil || len(s.missing(SignArmed)) > 0 {
+		if s.parked == nil || !s.agreed() {
 			return nil
 		}
 		ready.Armed = newArmed(s, c, m, end)
@@ -62,6 +62,18 @@ func newArm(c ArmConfig) (*Session, error) {
 		return nil
 	}
 	return s, nil
+}
+
+// agreed reports whether all others have heard in rounds 1 to 3 what this party has.
+// A word that came before its time says nothing yet: it is held, and its stamp was
+// compared with nothing.
+func (s *Session) agreed() bool {
+	for i := range s.members {
+		if i != s.self && !s.given[slot{SignArmed, i}] {
+			return false
+		}
+	}
+	return true
 }
 
 // park keeps the own round-4 message back, and tells the others that this party

@@ -264,6 +264,32 @@ func TestArmingDisagrees(t *testing.T) {
 	}
 }
 
+// TestWordsThatCameEarlyAreCompared has the one who lies speak last: its word that it
+// is armed is there before its round 3, and waits. A slot is armed over nothing but
+// what was compared.
+func TestWordsThatCameEarlyAreCompared(t *testing.T) {
+	t.Parallel()
+	n := network{
+		errs: map[council.MemberID]error{},
+		change: func(m *tss.Message, _ council.MemberID) {
+			if m.From == mallory && m.Round == tss.SignRound3 {
+				rewrite(t, m, addOneToTheta)
+			}
+		},
+		last: func(m tss.Message) bool { return m.From == mallory && m.Round == tss.SignRound3 },
+	}
+	results, err := n.run(armers(t, pair(t), two, council.SessionID{32}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if results[0].Armed != nil {
+		t.Errorf("%s is armed over another theta than %s", honest, mallory)
+	}
+	if err := n.errs[honest]; !errors.Is(err, tss.ErrTranscript) || blamed(t, err).Round != tss.SignArmed {
+		t.Errorf("%s: %v", honest, err)
+	}
+}
+
 func addOneToTheta(c engine.MessageContent) {
 	m := c.(*signing.SignRound3Message)
 	m.Theta = new(big.Int).Add(new(big.Int).SetBytes(m.Theta), big.NewInt(1)).Bytes()

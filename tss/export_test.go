@@ -38,8 +38,6 @@ var (
 	PrimesBelow      = primesBelow
 )
 
-func (r Round) MaxPayload() int { return r.maxPayload() }
-
 // Bare reports whether a message of the type is only a word.
 func (r Round) Bare() bool { return r.bare() }
 
@@ -162,9 +160,6 @@ func (a *Armed) Again(t testing.TB) *Armed {
 	b.parked.Store(p)
 	return b
 }
-
-// Rounds are all types of message in the session's protocol, in order.
-func (s *Session) Rounds() []Round { return slices.Concat(s.steps...) }
 
 // Keeps reports whether a session can still reach its engine or what it wrote.
 func (s *Session) Keeps() bool {

@@ -218,6 +218,7 @@ func signers(t testing.TB, shares []*tss.Share, subset []council.MemberID, cerem
 type network struct {
 	change func(m *tss.Message, to council.MemberID) // what the wire does to a message
 	pick   func(waiting int) int                     // which one of the waiting comes next
+	last   func(m tss.Message) bool                  // what comes only when nothing else waits
 	noise  func(s *tss.Session, m tss.Message) error // called before each delivery
 	liar   council.MemberID                          // stamps its messages with what the receiver wants to see
 	deaf   council.MemberID                          // takes every stamp, as a traitor's own session would
@@ -278,6 +279,9 @@ func (n *network) run(sessions []*tss.Session) ([]testcouncil.Result, error) {
 		k := 0
 		if n.pick != nil {
 			k = n.pick(len(queue))
+		}
+		if n.last != nil {
+			k = max(0, slices.IndexFunc(queue, func(p parcel) bool { return !n.last(p.m) }))
 		}
 		p := queue[k]
 		queue = slices.Delete(queue, k, k+1)

@@ -25,9 +25,9 @@ const (
 	maxPreParams = 8 << 10          // bytes of marshalled pre-parameters; they need 2 KiB
 )
 
-// maxPayload bounds the payload of a message in bytes. The largest honest
-// message of each type, with its framing, stays just below.
-func (r Round) maxPayload() int {
+// MaxPayload bounds the payload of a message of the type, in bytes. The largest
+// honest one, with its framing, stays just below.
+func (r Round) MaxPayload() int {
 	switch r {
 	case KeygenRound1:
 		return 136 << 10 // two proofs of 128 pairs of numbers modulo NTilde

@@ -83,7 +83,7 @@ func decode(r Round, payload []byte) (engine.MessageContent, error) {
 	if c == nil {
 		return nil, ErrOtherRound
 	}
-	if n, limit := len(payload), r.maxPayload(); n > limit {
+	if n, limit := len(payload), r.MaxPayload(); n > limit {
 		return nil, fmt.Errorf("message has %d bytes; at most %d", n, limit)
 	}
 	if err := proto.Unmarshal(payload, c); err != nil {

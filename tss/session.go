@@ -3,6 +3,7 @@ package tss
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -100,6 +101,9 @@ func (s *Session) Self() council.MemberID { return s.members[s.self] }
 
 // Members are the parties of the session, sorted.
 func (s *Session) Members() []council.MemberID { return append([]council.MemberID(nil), s.members...) }
+
+// Rounds are all types of message in the session's protocol, in order.
+func (s *Session) Rounds() []Round { return slices.Concat(s.steps...) }
 
 // Start runs the first round. Messages that Step was given before are taken
 // into account.
