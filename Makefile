@@ -16,7 +16,7 @@ JOBS        ?= 2
 # that is the search for primes and one whole signature; the rest of its tests is
 # arithmetic on one goroutine, which the detector only makes slow; so it does
 # the key generations of seven nodes.
-RACE        := ./api ./api/client ./p2p ./journal ./keystore ./chain ./node
+RACE        := ./node ./api ./api/client ./p2p ./journal ./keystore ./chain
 RACE_SKIP   := SevenNodesMakeAKey|KeyIsWholeOrNotThere|Silence|Distant|CoordinatorLies|LastSigner|LiesInARound|OverLibp2p|Culprit|InvalidMessage|TwoBegins|FinalityReaches
 RACE_TSS    := GeneratePreParams|PreParamsCancel|PairSigns
 
@@ -43,9 +43,12 @@ build: need ## bin/signer and bin/devnet
 demo: build ## a whole council on this machine signs its first transaction (KEEP=1 leaves it running)
 	KEEP='$(KEEP)' $(BIN)/devnet demo
 
-# What fails fast comes first.
+# What fails fast comes first. Of the packages those begin first that take longest, so that
+# all others are done beside them; go test runs none twice.
+LONGEST     := ./node ./tss ./agenda
+
 test: need lint ## everything: format, vet, staticcheck, all tests, race detector
-	CGO_ENABLED=0 go test -p $(JOBS) -timeout $(TESTTIMEOUT) ./...
+	CGO_ENABLED=0 go test -p $(JOBS) -timeout $(TESTTIMEOUT) $(LONGEST) ./...
 	@$(MAKE) --no-print-directory race
 
 test-short: need ## the pure rooms only: a few minutes

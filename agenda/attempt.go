@@ -147,6 +147,12 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 		a.wait(l, b)
 		return
 	}
+	if !b.OfMessage() {
+		if why := a.priced(p, b); why != "" {
+			a.refuse(l, b, "fees", why)
+			return
+		}
+	}
 	rival := l.try
 	switch {
 	case rival != nil && !(rival.begin.Nonce == b.Nonce && rival.begin.Attempt == b.Attempt && a.better(p, b, b.Coordinator, rival.begin.Coordinator)):
@@ -200,6 +206,7 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 		l.leadBy(leap, b.Attempt)
 	}
 	l.last[b.Nonce] = max(l.last[b.Nonce], b.Attempt)
+	p.led = b.Coordinator
 	l.try = &try{begin: b, session: b.Session(), since: a.now}
 	if a.unreachable(l) {
 		return

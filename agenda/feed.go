@@ -295,8 +295,7 @@ func (a *Agenda) signatureSeen(p *Proposal, s council.Signed) {
 // carriedOut gives the digest that was signed, if tx is what was decided, with the
 // council's signature on it.
 func (a *Agenda) carriedOut(deed council.Transaction, tx *types.Transaction) (digest common.Hash, ok bool) {
-	fees := council.Fees{Gas: tx.Gas(), MaxFeePerGas: tx.GasFeeCap(), MaxTipPerGas: tx.GasTipCap()}
-	env := council.Envelope{Deed: deed, Nonce: tx.Nonce(), Fees: fees}
+	env := council.Envelope{Deed: deed, Nonce: tx.Nonce(), Fees: council.FeesOf(tx)}
 	signer := types.NewLondonSigner(tx.ChainId())
 	if digest = env.Digest(); tx.Type() != types.DynamicFeeTxType || signer.Hash(tx) != digest {
 		return digest, false

@@ -337,3 +337,31 @@ func TestKnownNoncesAskNothing(t *testing.T) {
 	}
 	w.run(10*time.Minute, never)
 }
+
+// What is older than the gaps that are kept is dark until all from there on is known: who
+// has just come in sees the newest nonces first, and reads the blocks of long ago after.
+func TestOldNoncesComeToLight(t *testing.T) {
+	w := newWorld(t, 328)
+	w.dumb = true
+	w.nonce = agenda.MaxGaps + 8
+	w.run(5*time.Second, never)
+	id := w.propose(keeper, "pause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	w.approvedBy(everyone[:4], id)
+	tell := func(n uint64) {
+		for _, m := range everyone {
+			w.step(m, agenda.Ledger{Chain: chainID, Nonce: n, Proposal: council.ProposalID{9, byte(n)}, State: agenda.RowConsumed})
+		}
+	}
+	for n := w.nonce; n > 1; n-- {
+		tell(n - 1)
+	}
+	w.run(time.Minute, never)
+	if got := w.began(id); len(got) > 0 {
+		t.Fatalf("nobody knows what has used nonce 0, and it is signed at %v", got)
+	}
+	tell(0)
+	if !w.run(time.Minute, w.minedBy(id)) {
+		w.fail(id)
+	}
+}

@@ -298,6 +298,9 @@ func (a *Agenda) drive(l *lane) {
 	if me < 0 || !a.due(l.turn.since, time.Duration(me)*a.pace.grace(c.set)) || l.plan != nil {
 		return
 	}
+	if p := c.proposal; p.Tx != nil && !a.due(p.SignedAt, a.patienceWith(p, a.self)) {
+		return // by another, until then
+	}
 	if l.owner != nil { // it costs nothing
 		a.open(l, c, council.Fees{})
 		return

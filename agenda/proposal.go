@@ -49,11 +49,12 @@ type Proposal struct {
 	// Spoken is when this node read each member's word.
 	Spoken map[council.MemberID]time.Time
 
-	record record        // what its terms rest on
-	lane   *lane         // of a message
-	txs    []common.Hash // all that were signed: a fee bump may lose to what it bumped
-	ripe   time.Time     // since when it is approved and its time has come, as this process knows; zero while it is not
-	held   time.Time     // until then others may go first
+	record record           // what its terms rest on
+	lane   *lane            // of a message
+	txs    []common.Hash    // all that were signed: a fee bump may lose to what it bumped
+	led    council.MemberID // who coordinated the attempt that this node has joined last
+	ripe   time.Time        // since when it is approved and its time has come, as this process knows; zero while it is not
+	held   time.Time        // until then others may go first
 	// Until then this node begins nothing: somebody is about to say who was silent.
 	listening time.Time
 	needs     []council.Query // what the policy must know; a function of the intent

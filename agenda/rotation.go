@@ -65,15 +65,16 @@ type Rotation struct {
 	prepared, preparing bool
 	suspects            map[council.MemberID]int
 
-	locks    []council.Lock // this node's own, in order
-	locking  common.Hash    // a lock for this try is being written
-	asked    council.Lock   // ... this one
-	denied   time.Time      // ... and the disk has not taken it
-	four     common.Hash    // the try for which it is to say last-four
-	refusals map[common.Hash]map[council.MemberID]council.Refusal
-	refusing map[common.Hash]bool // own refusals that are being written
-	aborts   map[common.Hash]council.AbortCertificate
-	shown    map[council.MemberID]bool // whose fork the node has been told of
+	locks     []council.Lock // this node's own, in order
+	locking   common.Hash    // a lock for this try is being written
+	asked     council.Lock   // ... this one
+	denied    time.Time      // ... and the disk has not taken it
+	four      common.Hash    // the try for which it is to say last-four
+	refusals  map[common.Hash]map[council.MemberID]council.Refusal
+	refusing  map[common.Hash]bool      // own refusals that are being written
+	unwritten map[common.Hash]unwritten // ... and those of them that the disk has not taken
+	aborts    map[common.Hash]council.AbortCertificate
+	shown     map[council.MemberID]bool // whose fork the node has been told of
 
 	certificate         *council.Certificate
 	sw                  council.Switch
@@ -108,7 +109,7 @@ func NewRotation(c RotationConfig, p RotationPast) (*Rotation, error) {
 		RotationConfig: c,
 		agreed:         map[common.Hash]heard{}, charters: map[common.Hash]CharterKnown{}, heralded: map[common.Hash]common.Hash{}, files: map[common.Hash]*dossier{}, staged: map[common.Hash]StagedShare{},
 		ready: map[readyKey]RotationReady{}, suspects: map[council.MemberID]int{},
-		refusals: map[common.Hash]map[council.MemberID]council.Refusal{}, refusing: map[common.Hash]bool{},
+		refusals: map[common.Hash]map[council.MemberID]council.Refusal{}, refusing: map[common.Hash]bool{}, unwritten: map[common.Hash]unwritten{},
 		aborts: map[common.Hash]council.AbortCertificate{}, shown: map[council.MemberID]bool{}, erasures: map[council.MemberID]council.Erasure{},
 		replied: map[council.MemberID]time.Time{},
 	}

@@ -202,3 +202,51 @@ func cutAt(t *testing.T, w *shift, stage agenda.RotationStage, want int, side []
 	}
 	return true
 }
+
+// Who dies between its Ack and the end of the tests says so when it is back, however late
+// others hear of it: the next try begins then, and not when this one's time is over.
+func TestDeathBetweenAckAndTest(t *testing.T) {
+	for _, at := range []string{"after StageShare", "before Prove"} {
+		for _, victim := range []string{"community-1", "core-1", "core-5"} { // it leads; it stays; it joins
+			for _, alone := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s/alone=%t", at, victim, alone), func(t *testing.T) {
+					t.Parallel()
+					diesBeforeTests(t, victim, at, alone)
+				})
+			}
+		}
+	}
+}
+
+func diesBeforeTests(t *testing.T, victim, at string, alone bool) {
+	w := newShift(t, 9)
+	w.timing.Ceremony = 24 * time.Hour
+	w.lone = func(_ string, ev agenda.Event) bool { // nobody gives up for silence alone
+		_, silence := ev.(agenda.Stalled)
+		return silence
+	}
+	died := false
+	w.dies = func(name, step string) bool {
+		now := !died && name == victim && step == at
+		died = died || now
+		return now
+	}
+	w.boot(w.names...)
+	w.propose("core-2", w.plans[0])
+	if !w.run(time.Minute, func() bool { return died }) {
+		t.Fatalf("never comes to it\n%s", w.where())
+	}
+	w.run(5*time.Second, never)
+	if alone {
+		w.cut = func(x, y string) bool { return x == victim || y == victim }
+	}
+	w.boot(victim)
+	w.run(10*time.Second, never)
+	w.heal()
+	if !w.run(time.Minute, func() bool { return w.stage("core-1", agenda.StageErased) }) {
+		t.Fatalf("does not end\n%s", w.where())
+	}
+	if how := w.settle("dies between Ack and test"); how != "committed" {
+		t.Fatal(how)
+	}
+}

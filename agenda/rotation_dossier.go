@@ -37,6 +37,7 @@ type dossier struct {
 	// commit it. So the next process takes the try for open, as its disk has it, and gives it
 	// up by the same rules, by its own clock.
 	failed   string
+	farewell *RotationFailed // what this node said of that; nil if it was another that gave up
 	timedOut bool
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -134,14 +135,39 @@ func (r *Rotation) refuse(subject common.Hash, why string) {
 	r.do(WriteRefusal{council.Refusal{Member: r.Self, Subject: subject, Reason: why}})
 }
 
+// refusalWritten takes up a refusal that is on the disk. One that the disk has not taken
+// may lie there all the same: so this node locks for nothing that it refuses, and has it
+// written again.
 func (r *Rotation) refusalWritten(ev RefusalWritten) {
-	defer delete(r.refusing, ev.Refusal.Subject)
 	if ev.Err != nil {
-		r.do(Notify{What: "rotation", Text: fmt.Sprintf("write the refusal: %v", ev.Err)})
+		r.unwritten[ev.Refusal.Subject] = unwritten{ev.Refusal.Reason, r.now}
+		r.do(Notify{What: "rotation", Text: fmt.Sprintf("write the refusal: %v; it is tried again", ev.Err)})
 		return
 	}
+	defer delete(r.refusing, ev.Refusal.Subject)
 	r.refusal(ev.Refusal)
 	r.soon()
+}
+
+// unwritten is a refusal that the disk has not taken.
+type unwritten struct {
+	why string
+	at  time.Time
+}
+
+// refuseAgain has refusals written that the disk has not taken, until what they are about
+// is over.
+func (r *Rotation) refuseAgain() {
+	for _, subject := range slices.SortedFunc(maps.Keys(r.unwritten), common.Hash.Cmp) {
+		switch x := r.unwritten[subject]; {
+		case r.over(subject):
+			delete(r.unwritten, subject)
+			delete(r.refusing, subject)
+		case r.due(x.at, r.Timing.Retry):
+			delete(r.unwritten, subject)
+			r.refuse(subject, x.why)
+		}
+	}
 }
 
 // abortWanted refuses a succession, if that can still have an effect.

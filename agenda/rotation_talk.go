@@ -87,6 +87,9 @@ func (r *Rotation) met(m council.MemberID) {
 				r.do(Send{To: m, Message: Herald{s.Succession}}, Send{To: m, Message: AbortMessage{r.aborts[h]}})
 			}
 		}
+		if d := r.current(); d != nil && d.farewell != nil && !d.complete() {
+			r.do(Send{To: m, Message: *d.farewell})
+		}
 		return
 	}
 	r.do(Send{To: m, Message: CertificateMessage{*r.certificate}})
@@ -157,6 +160,7 @@ func (r *Rotation) talk() {
 // reconcile looks at the whole state and does what is missing.
 func (r *Rotation) reconcile() {
 	if r.certificate == nil {
+		r.refuseAgain()
 		r.overdue()
 		r.commit()
 	}

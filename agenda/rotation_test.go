@@ -325,3 +325,50 @@ func other(t testing.TB) council.Succession {
 	plans["other"] = plan(t, newShift(t, 0).holding.Roster, shiftDay, []council.MemberID{"core-1"}, []council.MemberID{"core-6"}, yes)
 	return plans["other"]
 }
+
+// A disk that does not take a refusal, the operator's or one that follows from what others
+// have locked for, is asked again, not faster than it may be; until it has taken it, this
+// node locks for nothing that it refuses.
+func TestDiskFullWhileRefusing(t *testing.T) {
+	w := newShift(t, 11)
+	const name = "core-1"
+	lockedBy(t, w, "community-2", "community-3", "core-3")
+	d := w.desks[name]
+	w.kill(d) // the disk has not its Lock
+	w.cut = func(x, y string) bool { return x == name || y == name }
+	w.boot(name)
+	full, asked := true, 0
+	w.veto = func(who string, e agenda.Effect) bool {
+		x, ok := e.(agenda.WriteRefusal)
+		if who != name || !ok || !full {
+			_, lock := e.(agenda.WriteLock)
+			return lock
+		}
+		if asked++; asked > 1000 {
+			t.Fatal("asks without end")
+		}
+		w.later(0, d, agenda.RefusalWritten{Refusal: x.Refusal, Err: errors.New("no space left on device")})
+		return true
+	}
+	for round, want := range []int{1, 2} { // the succession; then, as others have locked for it, the try
+		before := asked
+		if round == 0 {
+			w.give(d, agenda.AbortWanted{Reason: "a test"})
+		} else {
+			w.heal()
+		}
+		w.run(30*time.Second, never)
+		if n, most := asked-before, 2+int(30*time.Second/agenda.Defaults().Retry); n < 3 || n > most {
+			t.Errorf("round %d: asked its disk %d times in half a minute; want 3 to %d", round, n, most)
+		}
+		if _, locked := d.node.Locked(); locked || len(d.disk.Refusals) != round {
+			t.Errorf("round %d: locked %t, refusals %v", round, locked, d.disk.Refusals)
+		}
+		full = false
+		w.run(10*time.Second, never)
+		if len(d.disk.Refusals) != want {
+			t.Errorf("round %d: there is room, and %d refusals are on the disk; want %d", round, len(d.disk.Refusals), want)
+		}
+		full = true
+	}
+}

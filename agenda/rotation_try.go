@@ -193,12 +193,12 @@ func (r *Rotation) giveUp(d *dossier, suspects []council.MemberID, why string) {
 		return
 	}
 	r.leave(d)
-	d.failed = why
+	d.failed, d.farewell = why, &RotationFailed{Ceremony: d.id, Suspects: suspects, Reason: why}
 	for _, m := range suspects {
 		r.suspects[m]++
 	}
 	clear(r.ready)
-	r.do(Send{Message: RotationFailed{Ceremony: d.id, Suspects: suspects, Reason: why}}, Notify{What: "rotation-failed", Text: why, Waiting: suspects})
+	r.do(Send{Message: *d.farewell}, Notify{What: "rotation-failed", Text: why, Waiting: suspects})
 	r.soon()
 }
 
@@ -223,9 +223,18 @@ func (r *Rotation) othersFailed(from council.MemberID, m RotationFailed) {
 	r.soon()
 }
 
+// owesTest reports whether a test signature is lacking that needs this node.
+func (r *Rotation) owesTest(d *dossier) bool {
+	for i, set := range d.succession.Roster.TestSubsets() {
+		if d.tests[i] == nil && slices.Contains(set, r.Self) {
+			return true
+		}
+	}
+	return false
+}
+
 // overdue ends a try that takes too long, that this node may not go on with, and one
-// whose sessions have gone with an earlier process before this node had its share on
-// disk.
+// whose sessions have gone with an earlier process before this node had done its part.
 func (r *Rotation) overdue() {
 	d := r.current()
 	if d == nil || d.failed != "" || !r.active(d) || d.complete() || d.rotation.Still() {
@@ -235,13 +244,19 @@ func (r *Rotation) overdue() {
 		r.giveUp(d, nil, fmt.Sprintf("the node of %s is frozen: %s", r.Self, readable(r.Frozen)))
 		return
 	}
-	_, receives := r.roles(d.succession)
-	if _, have := r.staged[d.id]; d.restarted && receives && !have {
-		r.giveUp(d, nil, fmt.Sprintf("the node of %s was started anew and has no share of this try", r.Self))
-		return
-	}
 	if d.began.IsZero() {
 		d.began = r.now
+	}
+	if _, receives := r.roles(d.succession); d.restarted && receives {
+		if _, have := r.staged[d.id]; !have {
+			r.giveUp(d, nil, fmt.Sprintf("the node of %s was started anew and has no share of this try", r.Self))
+			return
+		}
+		// Others may have the signatures, and say so as soon as they hear of this node.
+		if r.owesTest(d) && r.due(d.began, r.Timing.Retry) {
+			r.giveUp(d, nil, fmt.Sprintf("the node of %s was started anew, and its part in a test signature is gone", r.Self))
+			return
+		}
 	}
 	if r.due(d.began, r.Timing.Ceremony) {
 		d.timedOut = true

@@ -395,9 +395,10 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 			w.later(n, agenda.Planned{Proposal: e.Proposal, Nonce: e.Nonce, Attempt: e.Attempt, Err: errors.New("the call reverts")})
 			return nil
 		}
-		fees := council.Fees{Gas: 50_000, MaxFeePerGas: big.NewInt(2e9), MaxTipPerGas: big.NewInt(1e9)}
+		fees := council.Fees{Gas: e.Deed.MaxGas, MaxFeePerGas: big.NewInt(2e9), MaxTipPerGas: big.NewInt(1e9)}
 		if e.Replaces != nil {
 			fees.MaxFeePerGas = new(big.Int).Mul(e.Replaces.GasFeeCap(), big.NewInt(2))
+			fees.MaxTipPerGas = new(big.Int).Mul(e.Replaces.GasTipCap(), big.NewInt(2))
 		}
 		w.later(n, agenda.Planned{Proposal: e.Proposal, Nonce: e.Nonce, Attempt: e.Attempt, Fees: fees})
 	case agenda.Enlist:

@@ -11,9 +11,8 @@ import (
 	"github.com/millicent-one/signer/council"
 )
 
-// Fees proposes gas limit and prices for a deed: the estimate with a margin,
-// the RPC's tip, and twice the base fee on top of it, each cut to the deed's
-// ceilings. Where the chain wants more than a ceiling (*CeilingError), or the
+// Fees proposes prices for a deed, with the gas that was approved: the RPC's tip, and
+// twice the base fee on top of it, each cut to the deed's ceilings. Where the chain wants more than a ceiling (*CeilingError), or the
 // call would revert (*RevertError), there is no proposal.
 func (c *Client) Fees(ctx context.Context, from common.Address, deed council.Transaction) (council.Fees, error) {
 	if deed.Chain != c.cfg.Chain {
@@ -90,21 +89,21 @@ func price(estimate uint64, base, tip *big.Int, deed council.Transaction) (counc
 	if base.Cmp(deed.MaxFeePerGas) > 0 {
 		return council.Fees{}, ceiling("fee per gas", base, deed.MaxFeePerGas)
 	}
-	gas := min(max(estimate+estimate*gasMarginPercent/100, 21_000), deed.MaxGas)
 	t := smaller(tip, deed.MaxTipPerGas)
 	fee := smaller(new(big.Int).Add(new(big.Int).Lsh(base, 1), t), deed.MaxFeePerGas)
 	if fee.Sign() == 0 {
 		fee = big.NewInt(1) // an idle dev chain; a price of 0 is no price
 	}
-	f := council.Fees{Gas: gas, MaxFeePerGas: fee, MaxTipPerGas: smaller(t, fee)}
+	f := council.Fees{Gas: deed.MaxGas, MaxFeePerGas: fee, MaxTipPerGas: smaller(t, fee)}
 	return f, f.Within(deed)
 }
 
 // Bump gives the fees for a replacement of a transaction that is stuck: both
 // prices 12.5 % up, which every client takes for enough (go-ethereum asks for
-// 10 %), the gas as it was. *CeilingError if the deed's ceilings don't leave
+// 10 %), the gas as approved. *CeilingError if the deed's ceilings don't leave
 // room; a bump within them needs no new approval.
 func Bump(old council.Fees, deed council.Transaction) (council.Fees, error) {
+	old.Gas = deed.MaxGas
 	if err := old.Within(deed); err != nil {
 		return council.Fees{}, fmt.Errorf("bump fees: %w", err)
 	}

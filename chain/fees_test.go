@@ -57,13 +57,13 @@ func TestPrice(t *testing.T) {
 		want      council.Fees
 		over      string
 	}{
-		"margin":          {40_000, gwei(10), gwei(1), council.Fees{Gas: 50_000, MaxFeePerGas: gwei(21), MaxTipPerGas: gwei(1)}, ""},
+		"as approved":     {40_000, gwei(10), gwei(1), council.Fees{Gas: 100_000, MaxFeePerGas: gwei(21), MaxTipPerGas: gwei(1)}, ""},
 		"gas at ceiling":  {100_000, gwei(10), gwei(1), council.Fees{Gas: 100_000, MaxFeePerGas: gwei(21), MaxTipPerGas: gwei(1)}, ""},
 		"gas above":       {100_001, gwei(10), gwei(1), council.Fees{}, "gas: 100001 needed, the approved ceiling is 100000"},
-		"tip cut":         {40_000, gwei(10), gwei(9), council.Fees{Gas: 50_000, MaxFeePerGas: gwei(22), MaxTipPerGas: gwei(2)}, ""},
-		"fee cut":         {40_000, gwei(60), gwei(1), council.Fees{Gas: 50_000, MaxFeePerGas: gwei(100), MaxTipPerGas: gwei(1)}, ""},
+		"tip cut":         {40_000, gwei(10), gwei(9), council.Fees{Gas: 100_000, MaxFeePerGas: gwei(22), MaxTipPerGas: gwei(2)}, ""},
+		"fee cut":         {40_000, gwei(60), gwei(1), council.Fees{Gas: 100_000, MaxFeePerGas: gwei(100), MaxTipPerGas: gwei(1)}, ""},
 		"base above":      {40_000, gwei(101), gwei(1), council.Fees{}, "fee per gas: 101000000000 needed, the approved ceiling is 100000000000"},
-		"nothing is free": {21_000, new(big.Int), new(big.Int), council.Fees{Gas: 26_250, MaxFeePerGas: big.NewInt(1), MaxTipPerGas: new(big.Int)}, ""},
+		"nothing is free": {21_000, new(big.Int), new(big.Int), council.Fees{Gas: 100_000, MaxFeePerGas: big.NewInt(1), MaxTipPerGas: new(big.Int)}, ""},
 	} {
 		f, err := price(c.gas, c.base, c.tip, deed)
 		if c.over != "" {

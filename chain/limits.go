@@ -27,8 +27,7 @@ const (
 	firstPause = time.Second // after an RPC's first failure; doubles
 	lastPause  = time.Minute
 
-	gasMarginPercent = 25            // added to an estimate
-	defaultTip       = 1_000_000_000 // wei per gas, where the RPC suggests none
+	defaultTip = 1_000_000_000 // wei per gas, where the RPC suggests none
 )
 
 // Defaults of Config.

@@ -15,14 +15,15 @@ type Fees struct {
 	MaxTipPerGas *big.Int `json:"maxTipPerGas"` // wei
 }
 
-// Within reports whether the fees stay below the ceilings that the members
-// approved.
+// Within reports whether the fees are what the members approved: the gas as it is, since
+// with less of it the call may do something else than what they were shown (EIP-150 leaves
+// an inner call a part of what there is); the prices up to their ceilings.
 func (f Fees) Within(t Transaction) error {
 	switch {
 	case f.MaxFeePerGas == nil || f.MaxTipPerGas == nil || f.MaxFeePerGas.Sign() <= 0 || f.MaxTipPerGas.Sign() < 0:
 		return fmt.Errorf("fees: a price is missing or negative")
-	case f.Gas < 21_000 || f.Gas > t.MaxGas:
-		return fmt.Errorf("fees: gas %d is outside 21000 to the approved ceiling of %d", f.Gas, t.MaxGas)
+	case f.Gas != t.MaxGas:
+		return fmt.Errorf("fees: gas %d is not the approved %d", f.Gas, t.MaxGas)
 	case f.MaxFeePerGas.Cmp(t.MaxFeePerGas) > 0:
 		return fmt.Errorf("fees: %s wei per gas is above the approved ceiling of %s", f.MaxFeePerGas, t.MaxFeePerGas)
 	case f.MaxTipPerGas.Cmp(t.MaxTipPerGas) > 0:
@@ -31,6 +32,20 @@ func (f Fees) Within(t Transaction) error {
 		return fmt.Errorf("fees: tip %s is above fee %s", f.MaxTipPerGas, f.MaxFeePerGas)
 	}
 	return nil
+}
+
+// Outbids reports whether a pool takes a transaction with these fees in the place of one
+// with the others: both prices are a tenth higher (go-ethereum's txpool.pricebump).
+func (f Fees) Outbids(old Fees) bool {
+	tenth := func(v, old *big.Int) bool {
+		return new(big.Int).Mul(v, big.NewInt(10)).Cmp(new(big.Int).Mul(old, big.NewInt(11))) >= 0
+	}
+	return tenth(f.MaxFeePerGas, old.MaxFeePerGas) && tenth(f.MaxTipPerGas, old.MaxTipPerGas)
+}
+
+// FeesOf are those of an EIP-1559 transaction.
+func FeesOf(tx *types.Transaction) Fees {
+	return Fees{Gas: tx.Gas(), MaxFeePerGas: tx.GasFeeCap(), MaxTipPerGas: tx.GasTipCap()}
 }
 
 // none reports whether there are no fees at all.

@@ -148,15 +148,32 @@ func TestEnvelopeIsThePlainTransaction(t *testing.T) {
 	}
 	for name, f := range map[string]council.Fees{
 		"gas above":     {Gas: 200_001, MaxFeePerGas: big.NewInt(1), MaxTipPerGas: big.NewInt(1)},
-		"fee above":     {Gas: 90_000, MaxFeePerGas: big.NewInt(200e9 + 1), MaxTipPerGas: big.NewInt(1)},
-		"tip above":     {Gas: 90_000, MaxFeePerGas: big.NewInt(100e9), MaxTipPerGas: big.NewInt(3e9 + 1)},
-		"tip above fee": {Gas: 90_000, MaxFeePerGas: big.NewInt(1), MaxTipPerGas: big.NewInt(2)},
-		"no fee":        {Gas: 90_000, MaxFeePerGas: big.NewInt(0), MaxTipPerGas: big.NewInt(0)},
-		"missing":       {Gas: 90_000},
-		"little gas":    {Gas: 20_999, MaxFeePerGas: big.NewInt(1), MaxTipPerGas: big.NewInt(1)},
+		"fee above":     {Gas: 200_000, MaxFeePerGas: big.NewInt(200e9 + 1), MaxTipPerGas: big.NewInt(1)},
+		"tip above":     {Gas: 200_000, MaxFeePerGas: big.NewInt(100e9), MaxTipPerGas: big.NewInt(3e9 + 1)},
+		"tip above fee": {Gas: 200_000, MaxFeePerGas: big.NewInt(1), MaxTipPerGas: big.NewInt(2)},
+		"no fee":        {Gas: 200_000, MaxFeePerGas: big.NewInt(0), MaxTipPerGas: big.NewInt(0)},
+		"missing":       {Gas: 200_000},
+		"gas below":     {Gas: 199_999, MaxFeePerGas: big.NewInt(1), MaxTipPerGas: big.NewInt(1)},
 	} {
 		if err := f.Within(deed()); err == nil {
 			t.Errorf("%s: within", name)
 		}
+	}
+	if err := (council.Fees{Gas: 200_000, MaxFeePerGas: big.NewInt(200e9), MaxTipPerGas: big.NewInt(3e9)}).Within(deed()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A pool takes a replacement when both prices are a tenth higher.
+func TestOutbids(t *testing.T) {
+	old := council.Fees{MaxFeePerGas: big.NewInt(100), MaxTipPerGas: big.NewInt(10)}
+	for f, want := range map[[2]int64]bool{{110, 11}: true, {109, 11}: false, {110, 10}: false, {200, 20}: true, {100, 10}: false} {
+		if got := (council.Fees{MaxFeePerGas: big.NewInt(f[0]), MaxTipPerGas: big.NewInt(f[1])}).Outbids(old); got != want {
+			t.Errorf("%v: %t", f, got)
+		}
+	}
+	free := council.Fees{MaxFeePerGas: big.NewInt(1), MaxTipPerGas: new(big.Int)}
+	if free.Outbids(free) || !(council.Fees{MaxFeePerGas: big.NewInt(2), MaxTipPerGas: new(big.Int)}).Outbids(free) {
+		t.Error("one wei")
 	}
 }

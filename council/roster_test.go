@@ -127,7 +127,7 @@ func TestBeginIsCheckedFieldByField(t *testing.T) {
 	}
 	good := func() council.Begin {
 		b := council.Begin{Council: g.ID(), Epoch: 1, Roster: h, Proposal: id, Chain: 1, Nonce: 3, Attempt: 1,
-			Fees:        council.Fees{Gas: 100_000, MaxFeePerGas: big.NewInt(10e9), MaxTipPerGas: big.NewInt(1e9)},
+			Fees:        council.Fees{Gas: d.MaxGas, MaxFeePerGas: big.NewInt(10e9), MaxTipPerGas: big.NewInt(1e9)},
 			Coordinator: "core-1", Signers: []council.MemberID{"community-1", "core-1", "core-2", "core-3"}}
 		b.Digest = b.Envelope(d).Digest()
 		return b

@@ -108,7 +108,7 @@ func (n *Node) plan(e agenda.Plan) {
 		fees, err := w.client.Fees(ctx, from, e.Deed)
 		if old := e.Replaces; err == nil && old != nil {
 			var raised council.Fees
-			raised, err = chain.Bump(council.Fees{Gas: old.Gas(), MaxFeePerGas: old.GasFeeCap(), MaxTipPerGas: old.GasTipCap()}, e.Deed)
+			raised, err = chain.Bump(council.FeesOf(old), e.Deed)
 			fees.MaxFeePerGas = larger(fees.MaxFeePerGas, raised.MaxFeePerGas)
 			fees.MaxTipPerGas = larger(fees.MaxTipPerGas, raised.MaxTipPerGas)
 		}

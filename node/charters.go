@@ -263,7 +263,7 @@ func (n *Node) knowsCharter(h common.Hash) bool {
 // those that are not: the member, or all who are online.
 func (n *Node) seekCharters(from council.MemberID) {
 	if n.charter.Hash() != n.roster.Charter {
-		if _, ok := n.charterOf(n.roster.Charter); ok {
+		if _, ok := n.charterOf(n.roster.Charter); ok && n.freezeHolds() {
 			n.cancel(errCharterCame)
 			return
 		}

@@ -552,3 +552,60 @@ func (h *house) entry(m council.MemberID, word council.Word, body []byte) p2p.Fr
 func (h *house) fork(m council.MemberID) []p2p.Frame {
 	return []p2p.Frame{h.entry(m, council.WordRosterSigned, []byte("one")), h.entry(m, council.WordRosterSigned, []byte("two"))}
 }
+
+// branch are entries of a member's feed, one of several that it may have written.
+func (h *house) branch(m council.MemberID, n int, text string) []journal.Entry {
+	h.t.Helper()
+	book, err := journal.Open(filepath.Join(h.t.TempDir(), "journal.db"), journal.Options{Self: m, Key: h.council.NodeKeys[m], Roster: h.council.Roster})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for range n {
+		if _, err := book.Append(council.WordRosterSigned, []byte(text), uint64(time.Now().Unix())); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	out, err := book.After(m, 0, n)
+	if err := errors.Join(err, book.Close()); err != nil {
+		h.t.Fatal(err)
+	}
+	return out
+}
+
+// A member that has written two feeds, and given one to some and the other to others,
+// keeps none of them from coming back: what each lacks of the other it will never have.
+func TestForkedFeedKeepsNobodyWatching(t *testing.T) {
+	h := newHouse(t, true)
+	const liar = council.MemberID("core-4")
+	honest := []council.MemberID{"core-1", "core-2", "core-3"}
+	for _, m := range honest {
+		h.start(m)
+	}
+	for _, m := range honest {
+		h.ready(m)
+	}
+	for _, m := range honest {
+		h.stop(m)
+	}
+	for i, m := range honest { // nobody has what another has
+		book, err := journal.Open(h.path(m, "journal.db"), journal.Options{Self: m, Key: h.council.NodeKeys[m], Roster: h.council.Roster})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range h.branch(liar, 1+i, string(m)) {
+			if added, err := book.Merge(e); err != nil || !added {
+				t.Fatalf("%s does not take it: %t, %v", m, added, err)
+			}
+		}
+		if err := book.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range honest {
+		h.start(m)
+	}
+	for _, m := range honest {
+		h.ready(m)
+		h.convicts(h.has(m, liar, "forked-feed"), liar)
+	}
+}

@@ -306,6 +306,24 @@ func (n *Node) syncFrame(f p2p.Frame) error {
 	return fmt.Errorf("unknown sync type %d", f.Type)
 }
 
+// lacks reports whether another has entries that this node lacks. Of a feed whose author has
+// forked it, two nodes may hold different ends, and neither ever has the other's: that
+// keeps nobody who starts from taking part. The own feed is another matter: what is lacking
+// of it this node has said, and must know.
+func (n *Node) lacks(own, theirs map[council.MemberID]uint64) (bool, error) {
+	forks, err := n.book().Forks()
+	if err != nil {
+		return false, err
+	}
+	for who, seq := range theirs {
+		forked := slices.ContainsFunc(forks, func(f journal.Fork) bool { return f.B.Author == who })
+		if seq > own[who] && (who == n.self || !forked) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // compare sends the peer what it lacks and asks for what this node lacks.
 func (n *Node) compare(from council.MemberID, h heads) error {
 	theirs := map[council.MemberID]uint64{}
@@ -322,16 +340,18 @@ func (n *Node) compare(from council.MemberID, h heads) error {
 	for _, m := range mine {
 		own[m.Author] = m.Seq
 	}
-	lacking := false
-	for who, seq := range theirs {
-		lacking = lacking || seq > own[who]
-	}
 	if !h.Answer {
 		if n.peer(from).online { // else it is told when it is
 			n.sendRecord(from, recordTold, struct{}{})
 		}
 		n.sendHeads(from, true)
 	}
-	n.compared(from, lacking)
-	return nil
+	if !n.restoring() {
+		return nil
+	}
+	lacking, err := n.lacks(own, theirs)
+	if err == nil {
+		n.compared(from, lacking)
+	}
+	return err
 }

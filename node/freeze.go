@@ -41,13 +41,10 @@ func (n *Node) loadFreeze() error {
 }
 
 // noteFreeze has this node sign nothing, and writes that down. Also if the disk fails:
-// then it holds as long as this process.
+// then it holds as long as this process, which makes no other node before the note is
+// written.
 func (n *Node) noteFreeze(f freeze) error {
-	b, err := rlp.EncodeToBytes(f)
-	if err == nil {
-		err = n.write(func(j *journal.Journal) error { return j.PutMeta(metaFrozen, b) })
-	}
-	n.frozen, n.noted = f, err == nil
+	err := n.writeFreeze(f)
 	defer n.freezeRotation()
 	for _, e := range n.agenda.Stop(f.Reason, n.now()) {
 		for _, ev := range n.execute(e) {
@@ -56,6 +53,28 @@ func (n *Node) noteFreeze(f freeze) error {
 	}
 	n.shed()
 	return err
+}
+
+func (n *Node) writeFreeze(f freeze) error {
+	b, err := rlp.EncodeToBytes(f)
+	if err == nil {
+		err = n.write(func(j *journal.Journal) error { return j.PutMeta(metaFrozen, b) })
+	}
+	n.frozen, n.noted = f, err == nil
+	return err
+}
+
+// freezeHolds reports whether the next node on this disk will know that it is frozen, if
+// this one is. A note that the disk has not taken is tried again.
+func (n *Node) freezeHolds() bool {
+	if n.frozen.Reason == "" || n.noted {
+		return true
+	}
+	err := n.writeFreeze(n.frozen)
+	if err != nil {
+		n.log.Error("note that this node is frozen", "err", err)
+	}
+	return err == nil
 }
 
 // feedFroze makes the note of what the own feed says, where there is none: the disk is

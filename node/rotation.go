@@ -182,7 +182,9 @@ func (n *Node) gate() {
 		n.bar.set(true)
 		n.agenda.Watch(ErrSwitched.Error())
 		n.shed()
-		n.cancel(ErrSwitched)
+		if n.freezeHolds() {
+			n.cancel(ErrSwitched)
+		}
 		return
 	}
 	roster, may := r.Signs()

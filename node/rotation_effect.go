@@ -65,6 +65,7 @@ func (n *Node) carryOut(e agenda.Effect) ([]agenda.Event, error) {
 		}
 		return []agenda.Event{agenda.RefusalWritten{Refusal: x, Err: err}}, nil
 	case agenda.SwitchShare:
+		n.bar.set(true) // what is revealed from here on would be in nobody's Lock
 		err := n.switchShare(e)
 		return []agenda.Event{agenda.ShareSwitched{Err: err}}, nil
 	case agenda.EraseShare:
@@ -202,7 +203,9 @@ func (n *Node) dropShare(id common.Hash) error {
 	if err := n.keep(rotationRecord{Dropped: []common.Hash{id}}); err != nil {
 		return err
 	}
-	n.sound.forget(func(s *tss.Share) bool { return s == n.shift.shares[id] })
+	if gone := n.shift.shares[id]; gone != nil {
+		n.sound.forget(func(s *tss.Share) bool { return s.Origin() == gone.Origin() })
+	}
 	delete(n.shift.shares, id)
 	if err := n.keystore.Delete(stagedName(id)); err != nil && !errors.Is(err, keystore.ErrNotFound) {
 		return err

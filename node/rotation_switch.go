@@ -99,6 +99,9 @@ func (n *Node) finishSwitch() error {
 			}
 		}
 	}
+	if moved { // the shares of the tries that are not taken go from memory, too
+		n.sound.forget(func(s *tss.Share) bool { return s.Epoch() == after.Epoch && s.Origin() != sw.Rotation().Session() })
+	}
 	return n.sweep(book.past, false)
 }
 

@@ -1,10 +1,12 @@
 package p2p
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -18,7 +20,14 @@ type seal struct {
 	key    council.NodeSigner
 	roster council.Roster // with the guests
 	hash   common.Hash    // of the network
+
+	mu   sync.Mutex
+	last sealed
 }
+
+// sealed is a frame for all as it was signed: the same bytes go to each member in turn,
+// and nearly all that they cost is the signature.
+type sealed struct{ message, bytes []byte }
 
 // door says who is let in: the members of a roster, and guests.
 type door struct {
@@ -91,11 +100,38 @@ func (s *seal) pack(to council.MemberID, f Frame) ([]byte, error) {
 		return nil, council.WithHint(fmt.Errorf("%w: %d bytes of payload on %s; at most %d", ErrTooLarge, len(f.Payload), f.Channel, f.Channel.Max()),
 			"send it in parts, or shorten what it carries")
 	}
-	f, err := SignFrame(s.key, s.hash, f)
+	return s.sign(f)
+}
+
+// sign returns the bytes of a signed frame, which nobody may change.
+func (s *seal) sign(f Frame) ([]byte, error) {
+	message, err := f.message(s.hash)
 	if err != nil {
 		return nil, err
 	}
-	return EncodeFrame(f)
+	if b := s.again(message); b != nil {
+		return b, nil
+	}
+	if f, err = SignFrame(s.key, s.hash, f); err != nil {
+		return nil, err
+	}
+	b, err := EncodeFrame(f)
+	if err == nil && f.To == "" {
+		s.mu.Lock()
+		s.last = sealed{message, b}
+		s.mu.Unlock()
+	}
+	return b, err
+}
+
+// again returns what was sent last to all, if this is it; nil otherwise.
+func (s *seal) again(message []byte) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !bytes.Equal(message, s.last.message) {
+		return nil
+	}
+	return s.last.bytes
 }
 
 // open decodes and checks a frame that came from a member on a channel.

@@ -70,7 +70,7 @@ func sceneOf(t *testing.T, text []byte, playbook, target string, voters ...counc
 		t.Fatal(err)
 	}
 	s.begin = council.Begin{Council: s.ballot.Council, Epoch: 1, Roster: roster, Proposal: id, Chain: 1, Nonce: 7, Attempt: 1,
-		Fees:        council.Fees{Gas: 60_000, MaxFeePerGas: big.NewInt(30e9), MaxTipPerGas: big.NewInt(1e9)},
+		Fees:        council.Fees{Gas: tx.MaxGas, MaxFeePerGas: big.NewInt(30e9), MaxTipPerGas: big.NewInt(1e9)},
 		Coordinator: "core-1", Signers: []council.MemberID{"core-1", "core-2", "core-3", "core-4"}}
 	s.begin.Digest = s.begin.Envelope(tx).Digest()
 	return s
@@ -155,7 +155,8 @@ func TestAuthorizeRefuses(t *testing.T) {
 		{"another roster", func(_ *testing.T, s *scene) { s.begin.Roster[0] ^= 1 }, "quorum", "another roster"},
 		{"another chain", func(_ *testing.T, s *scene) { s.begin.Chain = 10 }, "begin", "for chain 10, not 1"},
 		{"fee above the ceiling", func(_ *testing.T, s *scene) { s.begin.Fees.MaxFeePerGas = big.NewInt(1001e9) }, "begin", "above the approved ceiling"},
-		{"gas above the ceiling", func(_ *testing.T, s *scene) { s.begin.Fees.Gas = 300_001 }, "begin", "ceiling of 300000"},
+		{"gas above the ceiling", func(_ *testing.T, s *scene) { s.begin.Fees.Gas = 300_001 }, "begin", "not the approved 300000"},
+		{"gas below the ceiling", func(_ *testing.T, s *scene) { s.begin.Fees.Gas = 299_999 }, "begin", "not the approved 300000"},
 		{"no fees", func(_ *testing.T, s *scene) { s.begin.Fees = council.Fees{} }, "begin", "missing"},
 		{"another digest", func(_ *testing.T, s *scene) { s.begin.Digest[31] ^= 1 }, "begin", "does not follow"},
 		{"digest of another nonce", func(_ *testing.T, s *scene) { s.begin.Nonce++ }, "begin", "does not follow"},
