@@ -27,7 +27,7 @@ export GOFLAGS := $(GOFLAGS) -trimpath -buildvcs=false
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 
 .PHONY: help need build demo test test-short test-matrix lint race audit bench bench-rooms fuzz \
-        test-peers test-netns peers contracts licenses docker clean
+        test-peers test-netns test-trials peers contracts licenses docker clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -108,6 +108,9 @@ test-peers: build peers ## the demo's story against geth --dev and against anvil
 
 test-netns: build ## a council whose network is cut in two while it changes (Linux, as root)
 	$(BIN)/devnet netns
+
+test-trials: build ## real processes killed at every step of a rotation, a drill, a lost disk restored
+	$(BIN)/devnet trials
 
 contracts: ## rebuild contracts/artifacts from their sources
 	@sh tools/need.sh node npm

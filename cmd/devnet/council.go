@@ -155,12 +155,8 @@ func (a *assembly) equipFor(ctx context.Context, m *member, from, to string) err
 	if err := m.makeWallet(); err != nil {
 		return fmt.Errorf("make the wallet of %s: %w", m.id, err)
 	}
-	id, err := age.GenerateX25519Identity()
-	if err != nil {
-		return fmt.Errorf("make an age identity: %w", err)
-	}
-	if err := os.WriteFile(m.identity(), []byte(id.String()+"\n"), 0o600); err != nil {
-		return fmt.Errorf("write the age identity: %w", err)
+	if _, err := newIdentity(m.identity()); err != nil {
+		return err
 	}
 	if _, err := m.signerWith(ctx, io.Discard, "--home", m.home, "init", "--member", string(m.id), "--seat", string(m.seat), "--approver", m.wallet.Hex(),
 		"--term-start", from, "--term-end", to,
@@ -170,8 +166,20 @@ func (a *assembly) equipFor(ctx context.Context, m *member, from, to string) err
 	if err := m.editConfig(a.ground); err != nil {
 		return err
 	}
-	_, err = m.signer(ctx, append([]string{"id", "--out", filepath.Join(m.home, "signed-card.json")}, m.byWallet()...)...)
+	_, err := m.signer(ctx, append([]string{"id", "--out", filepath.Join(m.home, "signed-card.json")}, m.byWallet()...)...)
 	return err
+}
+
+// newIdentity makes an age identity in a file, and gives its public half.
+func newIdentity(path string) (recipient string, err error) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		return "", fmt.Errorf("make an age identity: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(id.String()+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write the age identity: %w", err)
+	}
+	return id.Recipient().String(), nil
 }
 
 // address is where the member's node listens.

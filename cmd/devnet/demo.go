@@ -90,19 +90,11 @@ func (o *options) open(ctx context.Context, r *report) (s *story, _ context.Cont
 }
 
 func demo(ctx context.Context, o options) error {
-	r := newReport(os.Stdout)
-	s, life, done, err := o.open(ctx, r)
+	s, life, done, err := o.open(ctx, newReport(os.Stdout))
 	if err != nil {
 		return err
 	}
-	s.title("A council of seven signs its first transactions")
-	s.note("everything is in %s; every command in commands.log", s.dir)
-	held := s.play(life, chapters, o.patience)
-	if !held {
-		fmt.Fprintln(r.out)
-		s.note("every command and its answer: %s", filepath.Join(s.dir, "commands.log"))
-		s.note("the daemons' logs: %s", filepath.Join(s.dir, "*", "signer.log"))
-	}
+	held := s.perform(life, "A council of seven signs its first transactions", chapters)
 	if o.keep && ctx.Err() == nil {
 		s.howToTalk()
 		<-ctx.Done()

@@ -1,7 +1,8 @@
 // Command devnet starts a whole council on this machine and plays its story:
 // seven real 'signer' processes, each with its own directory, ports, policy and
 // wallet, and an Ethereum dev chain. 'devnet demo' is the guided tour, and a
-// test at the same time: it exits 0 only if every step held.
+// test at the same time: it exits 0 only if every step held. 'devnet trials' and
+// 'devnet netns' put the same council to harder tests.
 //
 // Nothing is shared between the signers but the network. What a member would
 // type is typed: init, id, roster, run, keygen, propose, approve, reject, list,
@@ -11,7 +12,7 @@
 // daemons (GET /v1/events), not for time.
 //
 //	main.go       the command line
-//	story.go      the seven steps, story_*.go one part each
+//	story.go      how a story is told; story_*.go its steps
 //	council.go    how seven strangers become a council
 //	member.go     one member: directory, wallet, daemon, commands
 //	process.go    children that never outlive this process

@@ -13,6 +13,7 @@ const (
 	budgetWarm     = 4 * time.Minute
 	budgetTerm     = 5 * time.Minute
 	budgetCut      = 8 * time.Minute
+	budgetTrials   = 10 * time.Minute
 )
 
 // Other waits and bounds.

@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string) int {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(demoCmd(), netnsCmd(), benchCmd(), growthCmd())
+	root.AddCommand(demoCmd(), trialsCmd(), netnsCmd(), benchCmd(), growthCmd())
 	root.SetArgs(args)
 	began := false
 	for _, c := range root.Commands() {

@@ -93,6 +93,12 @@ func (e *commandError) Error() string {
 
 func (e *commandError) Unwrap() error { return e.err }
 
+// refusedFor reports whether the signer has refused a command in these words.
+func refusedFor(err error, why string) bool {
+	var refused *commandError
+	return errors.As(err, &refused) && strings.Contains(refused.stderr, why)
+}
+
 // signer types a command of this member's, and returns what it printed.
 func (m *member) signer(ctx context.Context, args ...string) (string, error) {
 	return m.signerWith(ctx, io.Discard, append([]string{"--config", m.config()}, args...)...)
@@ -188,8 +194,9 @@ func (m *member) start(ctx context.Context) error {
 	return nil
 }
 
-// hear reads the daemon's events onto the tape until the daemon ends. When another
-// roster takes over, the daemon makes its node anew, which counts its events from one.
+// hear reads the daemon's events onto the tape until the daemon ends, whatever it told last
+// included. When another roster takes over, the daemon makes its node anew, which counts its
+// events from one.
 func (m *member) hear() {
 	ctx, cancel := context.WithCancel(context.Background())
 	m.mu.Lock()
@@ -205,8 +212,8 @@ func (m *member) hear() {
 				if !st.Started.Equal(node) {
 					node, last = st.Started, 0
 				}
-				// It ends with the node, or with cancel; neither needs a word.
-				_ = m.client.Events(ctx, last, func(e api.Event) error { m.tape.add(e); last = e.ID; return nil })
+				// It ends with the node, which needs no word.
+				_ = m.client.Events(context.WithoutCancel(ctx), last, func(e api.Event) error { m.tape.add(e); last = e.ID; return nil })
 			}
 			select {
 			case <-look.C:

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,6 +59,19 @@ var chapters = []step{
 	{"the council tightens its charter: no new shares", budgetTerm, (*story).tighten},
 }
 
+// perform plays a story under its title, and says where to look if it does not hold.
+func (s *story) perform(ctx context.Context, title string, told []step) bool {
+	s.title("%s", title)
+	s.note("everything is in %s; every command in commands.log", s.dir)
+	if s.play(ctx, told, s.patience) {
+		return true
+	}
+	fmt.Fprintln(s.out)
+	s.note("every command and its answer: %s", filepath.Join(s.dir, "commands.log"))
+	s.note("the daemons' logs: %s", filepath.Join(s.dir, "*", "signer.log"))
+	return false
+}
+
 // play tells the chapters one after the other, until one does not hold.
 func (s *story) play(ctx context.Context, told []step, patience float64) bool {
 	for i, c := range told {
@@ -85,10 +100,15 @@ func (s *story) chapter(ctx context.Context, number int, c step, budget time.Dur
 	return err == nil
 }
 
-// propose puts something before the council through a member's node, and waits
-// until every node that runs has judged it.
+// propose is bring for what 'signer propose' brings.
 func (s *story) propose(ctx context.Context, by *member, args ...string) (api.Proposal, error) {
-	p, err := ask[api.Proposal](ctx, by, append([]string{"propose"}, args...)...)
+	return s.bring(ctx, by, append([]string{"propose"}, args...)...)
+}
+
+// bring puts something before the council through a member's node, and waits
+// until every node that runs has judged it.
+func (s *story) bring(ctx context.Context, by *member, args ...string) (api.Proposal, error) {
+	p, err := ask[api.Proposal](ctx, by, args...)
 	if err != nil {
 		return p, err
 	}
@@ -231,6 +251,16 @@ func signed(p api.Proposal) api.Attempt {
 		}
 	}
 	return api.Attempt{}
+}
+
+// hasSigned checks that members are among those who made the signature.
+func hasSigned(p api.Proposal, who ...*member) error {
+	for _, m := range who {
+		if !slices.ContainsFunc(signed(p).Signers, func(x api.Signer) bool { return x.Member == m.id }) {
+			return fmt.Errorf("%s has approved and not signed: %s", m.id, signers(p))
+		}
+	}
+	return nil
 }
 
 // untouched checks that nothing was signed: over some blocks the council's

@@ -8,25 +8,20 @@ import (
 	"sync"
 	"time"
 
-	"filippo.io/age"
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 )
 
-// backUp is the part of step 1 that comes before any money: every member seals a
-// backup to a safe of the own, opens it again, and the council hears of it.
-func (s *story) backUp(ctx context.Context) error {
+// backUp is what comes before any money, and after each change of the shares: every
+// member seals a backup to a safe of the own, opens it again, and the council hears of it.
+func (s *story) backUp(ctx context.Context, epoch uint64) error {
 	began := time.Now()
-	safes := filepath.Join(s.dir, "safes")
-	if err := os.MkdirAll(safes, 0o700); err != nil {
-		return fmt.Errorf("make the safes: %w", err)
-	}
 	var mu sync.Mutex
 	files := map[council.MemberID]common.Hash{}
 	err := each(ctx, s.members, func(ctx context.Context, m *member) error {
-		sum, err := m.backUp(ctx, filepath.Join(safes, string(m.id)))
+		sum, err := m.backUp(ctx, s.safe(m, epoch))
 		mu.Lock()
 		defer mu.Unlock()
 		files[m.id] = sum
@@ -50,25 +45,31 @@ func (s *story) backUp(ctx context.Context) error {
 			}
 		}
 	}
-	s.say("seven sealed backups made, opened again and audited in %.1f s; only now all seven nodes call the address fundable", time.Since(began).Seconds())
+	s.say("seven sealed backups of share epoch %d made, opened again and audited in %.1f s; only now all seven nodes call the address fundable", epoch, time.Since(began).Seconds())
 	return nil
+}
+
+// safe is where a member keeps the backup of a share epoch (.age) and what opens it
+// (.txt): in no node's directory.
+func (s *story) safe(m *member, epoch uint64) string {
+	return filepath.Join(s.dir, fmt.Sprintf("safe-of-%s", m.id), fmt.Sprintf("epoch-%d", epoch))
 }
 
 // backUp makes a member's backup and verifies it. The safe is an age identity
 // whose secret half the node never sees.
 func (m *member) backUp(ctx context.Context, safe string) (sum common.Hash, err error) {
-	id, err := age.GenerateX25519Identity()
-	if err != nil {
-		return sum, fmt.Errorf("make an age identity: %w", err)
+	if err := os.MkdirAll(filepath.Dir(safe), 0o700); err != nil {
+		return sum, fmt.Errorf("make a safe: %w", err)
 	}
-	if err := os.WriteFile(safe+".txt", []byte(id.String()+"\n"), 0o600); err != nil {
-		return sum, fmt.Errorf("write the age identity: %w", err)
+	recipient, err := newIdentity(safe + ".txt")
+	if err != nil {
+		return sum, err
 	}
 	type view struct {
 		SHA256 common.Hash
 		Told   bool
 	}
-	made, err := ask[view](ctx, m, "backup", "create", "--out", safe+".age", "--recipient", id.Recipient().String())
+	made, err := ask[view](ctx, m, "backup", "create", "--out", safe+".age", "--recipient", recipient)
 	if err != nil {
 		return sum, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -48,8 +47,7 @@ func netns(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	r := newReport(os.Stdout)
-	s, life, done, err := o.open(ctx, r)
+	s, life, done, err := o.open(ctx, newReport(os.Stdout))
 	if err != nil {
 		return err
 	}
@@ -67,15 +65,11 @@ func netns(ctx context.Context, o options) (err error) {
 			return err
 		}
 	}
-	s.title("A council whose network is cut in two while it changes")
-	s.note("everything is in %s; every command in commands.log", s.dir)
 	s.note("namespaces %s and %s-…; the chain is at %s", w.name, w.name, far.url)
-	if held = s.play(life, cutChapters, o.patience); held {
-		return nil
+	if held = s.perform(life, "A council whose network is cut in two while it changes", cutChapters); !held {
+		return errTold
 	}
-	s.note("every command and its answer: %s", filepath.Join(s.dir, "commands.log"))
-	s.note("the daemons' logs: %s", filepath.Join(s.dir, "*", "signer.log"))
-	return errTold
+	return nil
 }
 
 // sideOf is the switch of a member: four of the first seven are in the west.

@@ -51,24 +51,30 @@ func (s *story) changeTerm(ctx context.Context) error {
 	}
 	took := time.Since(began)
 	s.say("roster %d holds the key after %.1f s, share epoch %d; certificate of ceremony %s, locked by %s", t.version, took.Seconds(), commit.ShareEpoch, short(commit.Ceremony.Hex()), list(commit.Locked))
-	if err := s.sameAddress(ctx); err != nil {
-		return err
-	}
-	done, err := s.newHands(ctx, t)
+	done, err := s.handedOver(ctx, t)
 	if err != nil {
-		return err
-	}
-	for _, m := range t.leavers {
-		if err := s.powerless(ctx, m, t.stay[0], done.ID); err != nil {
-			return err
-		}
-	}
-	s.say("the words of %s are refused", list(names(t.leavers)))
-	if err := s.strangers(ctx, t); err != nil {
 		return err
 	}
 	s.gist = fmt.Sprintf("%s again, rotated in %.1f s, %s", short(s.key.Hex()), took.Seconds(), short(done.TxHash.Hex()))
 	return nil
+}
+
+// handedOver holds that all of the new roster tell the same address, that they sign, and
+// that who has left can do nothing and reaches nobody.
+func (s *story) handedOver(ctx context.Context, t *turnover) (done api.Proposal, err error) {
+	if err := s.sameAddress(ctx); err != nil {
+		return done, err
+	}
+	if done, err = s.newHands(ctx, t); err != nil {
+		return done, err
+	}
+	for _, m := range t.leavers {
+		if err := s.powerless(ctx, m, t.stay[0], done.ID); err != nil {
+			return done, err
+		}
+	}
+	s.say("the words of %s are refused", list(names(t.leavers)))
+	return done, s.strangers(ctx, t)
 }
 
 // heir is who follows a member: the next name of the same seat.
@@ -225,23 +231,66 @@ func (m *member) edit(old, new string) error {
 // killInRotation kills a node that holds an old share and gets a new one, once the
 // old shares are being locked, and starts it again.
 func (s *story) killInRotation(ctx context.Context, victim *member, mark int) error {
-	stages := []string{"gathering", "ready", "running", "staged", "testing", "locking"}
 	last := ""
 	e, err := victim.tape.await(ctx, mark, func(e api.Event) bool {
-		stage, _, _ := strings.Cut(e.Text, ":")
-		if i := slices.Index(stages, stage); e.Kind == "rotation" && i >= 0 {
+		stage := stageOf(e)
+		if i := slices.Index(stages, stage); i >= 0 {
 			s.progress("rotation: "+stage, i+1, len(stages), stage != last)
 			last = stage
 		}
-		return e.Kind == "rotation" && stage == "locking" || e.Kind == "rotation-committed"
+		return stage == "locking" || stage == "committed"
 	})
 	s.clear()
 	if err != nil {
 		return fmt.Errorf("wait for %s to lock: %w", victim.id, err)
 	}
-	victim.kill()
-	s.say("%s %s: killed (SIGKILL) %d ms later, and started again", victim.id, clip(oneLine(e.Text), 60), time.Since(e.Time).Milliseconds())
+	d := victim.dieOf(e)
+	s.say("%s, and started again", d)
 	return victim.start(ctx)
+}
+
+// stages are the steps of a rotation, as each node tells where it is.
+var stages = []string{"gathering", "ready", "running", "staged", "testing", "locking", "committed", "erased"}
+
+// stageOf is the step of a rotation that an event tells; "" if it tells none.
+func stageOf(e api.Event) string {
+	stage, _, _ := strings.Cut(e.Text, ":")
+	switch {
+	case e.Kind == "locked":
+		return "locking"
+	case e.Kind == "rotation-committed":
+		return "committed"
+	case e.Kind == "rotation" && slices.Contains(stages, stage):
+		return stage
+	}
+	return ""
+}
+
+// death is the end of a daemon because of what its node had told.
+type death struct {
+	of   *member
+	told api.Event
+	late time.Duration // after that
+	at   string        // the step of a rotation that it had told last
+}
+
+// dieOf kills a daemon.
+func (m *member) dieOf(e api.Event) death {
+	d := death{of: m, told: e, late: time.Since(e.Time)}
+	m.kill()
+	events, _ := m.tape.since(0)
+	for _, e := range events {
+		if stage := stageOf(e); stage != "" {
+			d.at = stage
+		}
+	}
+	return d
+}
+
+func (d death) String() string {
+	stage := stageOf(d.told) + ": "
+	told, _, _ := strings.Cut(strings.TrimPrefix(d.told.Text, stage), "\n")
+	return fmt.Sprintf("%s %s%s: killed (SIGKILL) %d ms later", d.of.id, stage, clip(oneLine(told), 60), d.late.Milliseconds())
 }
 
 // rotated waits until all are where a rotation ends, and compares what they hold.
@@ -307,12 +356,7 @@ func (s *story) newHands(ctx context.Context, t *turnover) (api.Proposal, error)
 	if err != nil {
 		return done, err
 	}
-	for _, m := range t.joiners {
-		if !slices.ContainsFunc(signed(done).Signers, func(x api.Signer) bool { return x.Member == m.id }) {
-			return done, fmt.Errorf("%s has approved and not signed: %s", m.id, signers(done))
-		}
-	}
-	return done, nil
+	return done, hasSigned(done, t.joiners...)
 }
 
 // act has members pause the protocol, or unpause it if it is paused.
@@ -373,8 +417,7 @@ func (s *story) strangers(ctx context.Context, t *turnover) error {
 // member's node, and holds no share.
 func (s *story) powerless(ctx context.Context, m, at *member, id council.ProposalID) error {
 	_, err := s.vote(ctx, "approve", m, at, id)
-	var refused *commandError
-	if !errors.As(err, &refused) || !strings.Contains(refused.stderr, "is not in the roster") {
+	if !refusedFor(err, "is not in the roster") {
 		return fmt.Errorf("%s, who has left, can still approve (%v)", m.id, err)
 	}
 	return m.shareless(ctx)
@@ -383,8 +426,7 @@ func (s *story) powerless(ctx context.Context, m, at *member, id council.Proposa
 // shareless checks that there is no share on a member's disk.
 func (m *member) shareless(ctx context.Context) error {
 	_, err := m.signer(ctx, "share", "audit")
-	var refused *commandError
-	if !errors.As(err, &refused) || !strings.Contains(refused.stderr, "no share is current") {
+	if !refusedFor(err, "no share is current") {
 		return fmt.Errorf("%s, who has left, still holds a share (%v)", m.id, err)
 	}
 	return nil

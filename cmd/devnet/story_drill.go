@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/accounts"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+)
+
+// practise is a drill, as the runbook has it: all answer but one.
+func (s *story) practise(ctx context.Context) error {
+	by, silent := s.members[0], s.strict
+	answering := slices.DeleteFunc(slices.Clone(s.members), func(m *member) bool { return m == silent })
+	p, err := s.bring(ctx, by, "drill", "--reason", "exercise of the trials")
+	if err != nil {
+		return err
+	}
+	s.say("%s calls the council: %q", by.id, clip(p.Intent.Text, 90))
+	if _, err := s.approve(ctx, p.ID, answering...); err != nil {
+		return err
+	}
+	p, err = s.until(ctx, by, p.ID, "the signed exercise", func(p api.Proposal) bool {
+		return len(p.Signature) > 0 && p.Have == len(answering)
+	})
+	if err != nil {
+		return err
+	}
+	word, err := by.signer(ctx, "show", p.ID.Hex(), "--signature")
+	if err != nil {
+		return err
+	}
+	sig, err := hexutil.Decode(strings.TrimSpace(word))
+	if err == nil && len(sig) == crypto.SignatureLength {
+		sig[crypto.RecoveryIDOffset] -= 27
+		err = s.ours(accounts.TextHash([]byte(p.Intent.Text)), sig)
+	}
+	if err != nil {
+		return fmt.Errorf("the signature of the exercise, %q: %w", word, err)
+	}
+	s.say("signed by %s, %d ms after the fourth approval was read; it recovers to the council's address", signers(p), p.Timing.Signed)
+	d, err := ask[drillReport](ctx, by, "drill", "report", p.ID.Hex())
+	if err != nil {
+		return err
+	}
+	times, err := d.answers(s.members, silent)
+	if err != nil {
+		return fmt.Errorf("the report of the drill: %w", err)
+	}
+	text, err := by.signer(ctx, "drill", "report", p.ID.Hex())
+	if err != nil {
+		return err
+	}
+	if named := "No word from " + string(silent.id) + ":"; !strings.Contains(text, named) {
+		return fmt.Errorf("the report of the drill does not say %q:\n%s", named, text)
+	}
+	s.say("signer drill report: answered after %s; it names %s, who has not", times, silent.id)
+	s.gist = fmt.Sprintf("%d of %d answered, signed in %d ms", len(answering), len(s.members), d.Signing)
+	return nil
+}
+
+// drillReport is what 'signer drill report' tells, as far as it is checked here. Times are
+// in milliseconds after the call; nil: nothing came.
+type drillReport struct {
+	Signing int64         `json:"signingMillis"`
+	Members []drillAnswer `json:"members"`
+}
+
+type drillAnswer struct {
+	Member   council.MemberID `json:"member"`
+	Word     council.Choice   `json:"word"`
+	Judged   *int64           `json:"judgedMillis"`
+	Answered *int64           `json:"answeredMillis"`
+}
+
+// answers lists who took how long. Every member has to be there: its node has judged, and
+// the member has approved, but for the silent one.
+func (d drillReport) answers(all []*member, silent *member) (string, error) {
+	var times []string
+	for _, m := range all {
+		i := slices.IndexFunc(d.Members, func(x drillAnswer) bool { return x.Member == m.id })
+		if i < 0 {
+			return "", fmt.Errorf("%s is not in it", m.id)
+		}
+		switch x := d.Members[i]; {
+		case x.Judged == nil:
+			return "", fmt.Errorf("it does not say when the node of %s judged", m.id)
+		case (x.Answered == nil) != (m == silent), (x.Word == council.Approve) == (m == silent):
+			return "", fmt.Errorf("it says that %s answered %q, at a time that is known: %v", m.id, x.Word, x.Answered != nil)
+		case m != silent:
+			times = append(times, fmt.Sprintf("%d ms (%s)", *x.Answered, m.id))
+		}
+	}
+	return list(times), nil
+}
