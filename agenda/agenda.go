@@ -2,6 +2,7 @@ package agenda
 
 import (
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -119,7 +120,7 @@ func New(c Config) (*Agenda, error) {
 type Past struct {
 	Genesis *council.Genesis
 	Staged  *council.Genesis
-	Entries []Recorded
+	Entries iter.Seq[Recorded] // nil for none
 	Rows    []Ledger
 }
 
@@ -128,8 +129,10 @@ type Past struct {
 func (a *Agenda) Load(p Past) {
 	a.replaying = true
 	a.genesis, a.staged = p.Genesis, p.Staged
-	for _, e := range p.Entries {
-		a.record(e)
+	if p.Entries != nil {
+		for e := range p.Entries {
+			a.record(e)
+		}
 	}
 	for _, r := range p.Rows {
 		a.row(r)

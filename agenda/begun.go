@@ -71,7 +71,7 @@ type lead struct {
 // may lead anew.
 func (a *Agenda) came(l *lane, m council.MemberID, nonce, attempt uint64) {
 	x := lead{nonce, m}
-	if attempt <= l.came[x] {
+	if attempt <= l.came[x] || !l.near(nonce) {
 		return
 	}
 	before := a.common(l, nonce)
@@ -101,6 +101,9 @@ func (a *Agenda) common(l *lane, nonce uint64) uint64 {
 // it refuses theirs.
 func (a *Agenda) numbered(p *Proposal, author council.MemberID, b council.Begun) {
 	l := a.laneOf(p)
+	if !l.near(b.Nonce) {
+		return
+	}
 	a.came(l, author, b.Nonce, b.Attempt)
 	switch {
 	case author == a.self:
@@ -189,7 +192,7 @@ func (a *Agenda) attemptFailed(p *Proposal, author council.MemberID, f council.A
 		if at.Number != f.Attempt || at.Nonce != f.Nonce || !slices.Contains(at.Signers, author) {
 			continue
 		}
-		if len(at.Joined) > 1 && f.Attempt <= l.last[f.Nonce] {
+		if len(at.Joined) > 1 && f.Attempt <= l.last[f.Nonce] && l.near(f.Nonce) {
 			// One member's word ends no number, and nobody's word alone raises one.
 			l.over[f.Nonce] = max(l.over[f.Nonce], f.Attempt)
 		}

@@ -192,3 +192,51 @@ func TestGivingUpEnds(t *testing.T) {
 		t.Errorf("it gave up %d attempts; want %d to be excused and the next to count", n, agenda.MaxExcuses)
 	}
 }
+
+// Of what members say of attempts at nonces that the chain is far from nothing is kept, or
+// one of them could make up as many as its feed has room for: neither as it comes nor from
+// the journal, while this node does not know yet where the chain is.
+func TestWordsOfFarNoncesAreNotKept(t *testing.T) {
+	const honest, liar council.MemberID = "core-1", "core-3"
+	w := newWorld(t, 509)
+	id := w.propose(honest, "pause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	kept := func() int { return w.nodes[honest].agenda.Words(chainID) }
+	tale := council.Sorted([]council.MemberID{liar, honest, "core-4", "community-3"})
+	seq := uint64(1 << 20)
+	say := func(nonce uint64) {
+		var begin common.Hash
+		binary.BigEndian.PutUint64(begin[:], seq)
+		hear := func(word council.Word, body any) {
+			seq++
+			w.deliver(honest, agenda.Recorded{Author: liar, Seq: seq, At: uint64(w.now.Unix()), Word: word, Body: body})
+		}
+		hear(council.WordBegun, council.Begun{Proposal: id, Chain: chainID, Nonce: nonce, Attempt: 2, Begin: begin, Coordinator: liar, Signers: tale})
+		hear(council.WordAttemptFailed, council.AttemptFailed{Proposal: id, Chain: chainID, Nonce: nonce, Attempt: 2, Reason: "made up"})
+	}
+	bounded := func(when string) {
+		t.Helper()
+		if n := kept(); n < agenda.MaxNonces || n > 4*(agenda.MaxNonces+1) {
+			t.Errorf("%s: %d words are kept", when, n)
+		}
+	}
+	for i := range uint64(5 * agenda.MaxNonces) {
+		say(i)
+		say(^i)
+	}
+	bounded("as they come")
+	w.stop(honest)
+	w.start(honest)
+	bounded("from the journal")
+
+	w.nonce = 3 * agenda.MaxNonces
+	w.step(honest, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce})
+	if n := kept(); n != 0 {
+		t.Errorf("%d words of nonces that are long used are kept", n)
+	}
+	say(w.nonce + 1)
+	say(w.nonce - 1) // a block may go away again
+	if n := kept(); n < 4 {
+		t.Errorf("%d words of nonces that are near are kept", n)
+	}
+}

@@ -5,6 +5,12 @@ import "github.com/millicent-one/signer/council"
 // Lanes counts the chains of which the agenda keeps a state.
 func (a *Agenda) Lanes() int { return len(a.lanes) }
 
+// Words counts what the agenda keeps of what members have said of attempts on a chain.
+func (a *Agenda) Words(chain uint64) int {
+	l := a.lane(chain)
+	return len(l.last) + len(l.over) + len(l.came) + len(l.leads)
+}
+
 // LastAttempt is the highest attempt that counts at the first nonce.
 func (a *Agenda) LastAttempt(id council.ProposalID) uint64 {
 	return a.laneOf(a.proposals[id]).last[0]

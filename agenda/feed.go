@@ -255,6 +255,7 @@ func (a *Agenda) signatureSeen(p *Proposal, s council.Signed) {
 		return
 	}
 	l := a.lane(deed.Chain)
+	l.top = max(l.top, tx.Nonce()+1)
 	if p.Tx != nil && !outbids(tx, p.Tx) {
 		return
 	}

@@ -60,7 +60,7 @@ func FuzzFeed(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.Load(agenda.Past{Genesis: &w.genesis, Entries: entries})
+		a.Load(agenda.Past{Genesis: &w.genesis, Entries: slices.Values(entries)})
 		return a
 	}
 	f.Fuzz(func(t *testing.T, which uint8, b []byte) {

@@ -20,6 +20,7 @@ type lane struct {
 	block uint64
 	nonce uint64    // next on chain, at the newest block
 	moved time.Time // when that last changed
+	top   uint64    // above all nonces at which a transaction is known to be signed
 	rows  map[uint64]row
 	byID  map[council.ProposalID]uint64
 	last  map[uint64]uint64 // highest attempt heard of, by nonce
@@ -124,6 +125,24 @@ func (l *lane) claimed(n uint64) (row, bool) {
 	return r, ok
 }
 
+// near reports whether words about attempts at a nonce may matter. Of those far below the
+// next one nothing can come any more, and honest nodes are at none far above it. Before
+// the own RPC has reported, what is signed tells how far the chain is at least.
+func (l *lane) near(nonce uint64) bool {
+	next := max(l.nonce, l.top)
+	return (nonce <= next || nonce-next <= MaxNonces) && !l.past(nonce)
+}
+
+func (l *lane) past(nonce uint64) bool { return nonce < l.nonce && l.nonce-nonce > MaxNonces }
+
+// forget drops what members have said of attempts at nonces that are past.
+func (l *lane) forget() {
+	maps.DeleteFunc(l.last, func(n uint64, _ uint64) bool { return l.past(n) })
+	maps.DeleteFunc(l.over, func(n uint64, _ uint64) bool { return l.past(n) })
+	maps.DeleteFunc(l.came, func(x lead, _ uint64) bool { return l.past(x.nonce) })
+	maps.DeleteFunc(l.leads, func(x lead, _ int) bool { return l.past(x.nonce) })
+}
+
 // free asks for a reservation to be given back, once: a second answer would come
 // when the nonce may be reserved again.
 func (a *Agenda) free(l *lane, nonce uint64) {
@@ -213,6 +232,7 @@ func (a *Agenda) head(ev Head) {
 	}
 	l.known, l.block, l.nonce = true, ev.Block, ev.Nonce
 	l.account(a.now)
+	l.forget()
 }
 
 // Trying lists the proposals that this node takes part in signing just now.

@@ -21,6 +21,7 @@ const (
 	MaxEarlyWords    = 3   // attempts at a proposal that a member may find too early without being suspected
 	MaxLoneWords     = 2   // attempts that one member alone speaks of and that others wait for
 	MaxLeads         = 4   // times that a member's words raise the number of the next attempt, until as many as sign have come further
+	MaxNonces        = 256 // nonces, on either side of a chain's next one, about which the words of members are kept
 	MaxExcuses       = 3   // attempts at a proposal that a member may refuse for no fault of its own without being suspected
 	MaxDossiers      = 4   // tries of a rotation that one member tells of and this node has not joined
 	MaxUnheard       = 4   // attempts at a proposal under one coordinator that a node gives up because it does not hear it

@@ -85,7 +85,7 @@ func (w *ward) wakeUp(m council.MemberID) {
 	if made != nil && staged != nil && staged.ID() == made.ID() {
 		b.made, b.using, b.share, staged = made, made, nil, nil
 	}
-	a.Load(agenda.Past{Genesis: made, Staged: staged, Entries: slices.Clone(b.feed)})
+	a.Load(agenda.Past{Genesis: made, Staged: staged, Entries: slices.Values(slices.Clone(b.feed))})
 	b.agenda = a
 	b.life++
 	switch {

@@ -188,13 +188,15 @@ func (j *Journal) From(index uint64, fn func(index uint64, e Entry) error) error
 	}
 	for index < end {
 		var batch []Entry
+		size := 0
 		err := j.view("replay journal", func(tx *bolt.Tx) error {
-			for i := index; i < min(end, index+replayBatch); i++ {
+			for i := index; i < min(end, index+replayBatch) && size < MaxBatchBytes; i++ {
 				r, err := recordAt(tx, i)
 				if err != nil {
 					return err
 				}
 				batch = append(batch, r.Entry)
+				size += len(r.Entry.Body)
 			}
 			return nil
 		})

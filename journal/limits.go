@@ -28,5 +28,5 @@ const (
 // lockWait is how long Open waits for another process to let go of the file.
 const lockWait = 250 * time.Millisecond
 
-// replayBatch is how many entries All reads in one transaction.
+// replayBatch is how many entries All reads in one transaction, about MaxBatchBytes at most.
 const replayBatch = 256

@@ -107,23 +107,25 @@ func (n *Node) sentence(r evidence.Record) {
 	}
 }
 
-// file signs a record, keeps it, and passes it on if it convicts.
-func (n *Node) file(r evidence.Record) {
+// file signs a record, keeps it, and passes it on if it convicts. It reports whether it
+// was news.
+func (n *Node) file(r evidence.Record) (added bool) {
 	has, err := n.book().HasExhibit(exhibitOf(r))
 	if has {
-		return
+		return false
 	}
 	if err != nil {
 		n.log.Error("look for evidence", "err", err)
-		return
+		return false
 	}
 	r, err = r.In(n.journal.Network()).Sign(n.signer, n.self, uint64(max(n.now().Unix(), 1)))
 	if err == nil {
-		_, err = n.admit(r, n.self)
+		added, err = n.admit(r, n.self)
 	}
 	if err != nil {
 		n.log.Error("keep evidence", "culprit", r.Culprit, "kind", r.Kind, "err", err)
 	}
+	return added
 }
 
 // admit keeps a record that is signed, if it is true and there is none about the

@@ -137,30 +137,38 @@ type received struct {
 	err   error
 }
 
+// errAfterRefused is the fate of an entry that comes after one of the same author which
+// could not be taken.
+var errAfterRefused = errors.New("it follows an entry that was not taken")
+
 // merge takes entries that peers passed on, and does what follows from them, all
 // in one turn: waiting for the disk once for each would hold up the owner for as
-// long as a whole session from standby takes.
+// long as a whole session from standby takes. Entries of one author follow each other, so
+// what a peer passes on after one that can't be taken is not looked at.
 func (n *Node) merge(all []received) {
 	if len(all) == 0 {
 		return
 	}
-	follow := func() {
-		for _, x := range all {
-			n.merged(x)
-		}
-	}
+	type source struct{ from, author council.MemberID }
+	stopped := map[source]bool{}
 	// A key generation writes to the keystore as well, in an order of its own:
 	// there every step is durable before the next.
 	keyed := n.agenda.Genesis() != nil
 	err := n.together(func() error {
 		for i := range all {
 			x := &all[i]
+			s := source{x.from, x.entry.Author}
+			if stopped[s] {
+				x.err = errAfterRefused
+				continue
+			}
 			if x.added, x.err = n.book().Merge(x.entry); errors.Is(x.err, journal.ErrWrite) {
 				return x.err
 			}
+			stopped[s] = x.err != nil
 		}
 		if keyed {
-			follow()
+			n.conclude(all)
 		}
 		return nil
 	})
@@ -168,28 +176,55 @@ func (n *Node) merge(all []received) {
 	case err != nil:
 		n.log.Error("merge", "entries", len(all), "err", err, "hint", council.Hint(err))
 	case !keyed:
-		follow()
+		n.conclude(all)
+	}
+}
+
+// conclude does what follows from entries. Of those that were not taken, however many a peer
+// has brought at once, it says one thing and asks once.
+func (n *Node) conclude(all []received) {
+	asked, told := map[council.MemberID]bool{}, map[council.MemberID]bool{}
+	for _, x := range all {
+		var gap *journal.GapError
+		switch {
+		case x.err == nil:
+			n.merged(x)
+		case errors.Is(x.err, errAfterRefused):
+		case errors.As(x.err, &gap):
+			if !asked[x.from] {
+				asked[x.from] = true
+				n.sendHeads(x.from, false)
+			}
+		default:
+			n.notTaken(x, !told[x.from])
+			told[x.from] = true
+		}
+	}
+}
+
+// notTaken takes up an entry that is false. A fork is told once: the evidence of it is kept.
+func (n *Node) notTaken(x received, tell bool) {
+	var fork *journal.ForkError
+	e := x.entry
+	if errors.As(x.err, &fork) {
+		news := n.file(evidence.Forked(n.court.roster, n.journal.Network(), fork.Fork))
+		if tell {
+			n.log.Error("forked feed", "from", x.from, "author", e.Author, "err", x.err)
+		}
+		if tell && news {
+			n.then(func() { n.tell("fork", council.ProposalID{}, e.Author, x.err.Error()) }, nil)
+		}
+		return
+	}
+	n.counters.badFrames.Add(1)
+	if tell {
+		n.log.Warn("entry refused", "from", x.from, "author", e.Author, "seq", e.Seq, "err", x.err)
 	}
 }
 
 func (n *Node) merged(x received) {
-	var gap *journal.GapError
-	var fork *journal.ForkError
 	e := x.entry
-	switch {
-	case errors.As(x.err, &gap):
-		n.sendHeads(x.from, false)
-		return
-	case errors.As(x.err, &fork):
-		n.log.Error("forked feed", "author", e.Author, "err", x.err)
-		n.then(func() { n.tell("fork", council.ProposalID{}, e.Author, x.err.Error()) }, nil)
-		n.file(evidence.Forked(n.court.roster, n.journal.Network(), fork.Fork))
-		return
-	case x.err != nil:
-		n.counters.badFrames.Add(1)
-		n.log.Warn("entry refused", "from", x.from, "author", e.Author, "seq", e.Seq, "err", x.err)
-		return
-	case !x.added:
+	if !x.added {
 		return
 	}
 	if e.Author == n.self {
@@ -222,7 +257,7 @@ func (n *Node) sendHeads(to council.MemberID, answer bool) {
 }
 
 func (n *Node) syncFrame(f p2p.Frame) error {
-	if !n.peer(f.From).compare.spend(n.now()) {
+	if !n.peer(f.From).compare.spend(n.now(), 1, talkative) {
 		n.counters.dropped.Add(1)
 		return nil
 	}
@@ -237,23 +272,7 @@ func (n *Node) syncFrame(f p2p.Frame) error {
 		}
 		return n.compare(f.From, h)
 	case syncEntries:
-		var b entries
-		if err := rlp.DecodeBytes(f.Payload, &b); err != nil {
-			return fmt.Errorf("decode entries: %w", err)
-		}
-		all := make([]received, len(b.Entries))
-		for i, e := range b.Entries {
-			all[i] = received{from: f.From, entry: e}
-		}
-		n.merge(all)
-		// What it can't take, as from authors of a roster that it has not heard of yet, it
-		// does not ask for again before its next comparison.
-		if len(all) > 0 && !slices.ContainsFunc(all, func(x received) bool { return x.err == nil }) {
-			return nil
-		}
-		// A node that restores itself asks until it hears that it lacks nothing.
-		n.sendHeads(f.From, !n.restoring() && !b.More)
-		return nil
+		return n.takeEntries(f.From, f.Payload)
 	case syncFrames:
 		return n.takeFrames(f.From, f.Payload)
 	case syncPublic:
@@ -305,46 +324,21 @@ func (n *Node) lacks(own, theirs map[council.MemberID]uint64) (bool, error) {
 	return false, nil
 }
 
-// compare sends the peer what it lacks and asks for what this node lacks. Who has left gets
-// no entries: what was said in its time it has, and the rest is none of its.
+// compare sends the peer what it lacks and asks for what this node lacks.
 func (n *Node) compare(from council.MemberID, h heads) error {
-	mine, err := n.book().Heads()
-	if err != nil {
-		return err
-	}
 	theirs := map[council.MemberID]uint64{}
 	for _, t := range h.Heads {
 		theirs[t.Author] = t.Seq
 	}
-	own, gone := map[council.MemberID]uint64{}, n.left(from)
-	var batch entries
-	size := 0
+	n.peer(from).lacks = theirs
+	n.flowFor(from)
+	mine, err := n.book().Heads()
+	if err != nil {
+		return err
+	}
+	own := map[council.MemberID]uint64{}
 	for _, m := range mine {
 		own[m.Author] = m.Seq
-		if theirs[m.Author] >= m.Seq || gone {
-			continue
-		}
-		if batch.More || len(batch.Entries) >= syncBatch || size >= syncBytes {
-			batch.More = true
-			continue
-		}
-		es, err := n.book().After(m.Author, theirs[m.Author], syncBatch-len(batch.Entries))
-		if err != nil {
-			return err
-		}
-		for _, e := range es {
-			if size += len(e.Body) + 256; size > syncBytes {
-				batch.More = true
-				break
-			}
-			batch.Entries = append(batch.Entries, e)
-		}
-	}
-	if len(batch.Entries) > 0 {
-		n.sendSync(from, syncEntries, batch)
-	} else if _, member := n.roster.Member(from); !member {
-		// It knows the key's birth by now, and can follow.
-		n.passOn(from, func(council.Switch) bool { return true })
 	}
 	if !h.Answer {
 		if n.peer(from).online { // else it is told when it is

@@ -126,6 +126,7 @@ type Node struct {
 	restore  *quarantine
 	rounds   uint64 // comparisons of feeds, to take turns
 	unsent   []unsent
+	flow     flow
 
 	rehearsals []rehearsal
 	reminded   []agenda.Reminder // about terms that end
@@ -162,8 +163,13 @@ type peer struct {
 	overstepped map[string]time.Time
 	told        bool     // it has said all that it has of rotations, to this process
 	evidence    caughtUp // what it was given on this connection
-	// What its words may cost this node.
-	talk, compare allowance
+	// What its words may cost this node: beside feeds and sessions; comparisons; entries
+	// that it passes on, and that it is given.
+	talk, compare, brought, given allowance
+	inflow                        []entries                   // of feeds, not merged yet
+	took                          bool                        // something of what was merged since it was last asked
+	lacks                         map[council.MemberID]uint64 // where its feeds end, while it waits for more; or nil
+	frames                        int                         // of entries that it was given
 }
 
 // Names of the node's own notes in the journal.

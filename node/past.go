@@ -23,21 +23,10 @@ func (n *Node) load() error {
 	if err != nil {
 		return err
 	}
-	err = n.journal.All(func(e journal.Entry) error {
-		ev, err := recorded(e)
-		if err != nil {
-			n.log.Warn("unreadable entry", "author", e.Author, "seq", e.Seq, "err", err)
-			return nil
+	if made == nil {
+		if made, err = n.bornInFeed(); err != nil {
+			return err
 		}
-		if k, ok := ev.Body.(council.KeyMade); ok && made == nil && k.Genesis.Verify(n.first) == nil {
-			made = &k.Genesis
-		}
-		n.court.bench.Joined(ev)
-		past.Entries = append(past.Entries, ev)
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	staged, err := n.stagedGenesis()
 	if err != nil {
@@ -93,7 +82,16 @@ func (n *Node) load() error {
 	for _, r := range words {
 		past.Rows = append(past.Rows, messageEvent(r))
 	}
-	n.agenda.Load(past)
+	// One after the other: members can have written more than this node should hold at once.
+	past.Entries = func(yield func(agenda.Recorded) bool) {
+		err = n.read(func(ev agenda.Recorded) bool {
+			n.court.bench.Joined(ev)
+			return yield(ev)
+		})
+	}
+	if n.agenda.Load(past); err != nil {
+		return err
+	}
 	if made != nil {
 		n.address.Store(&made.Key)
 	}
@@ -117,6 +115,40 @@ func (n *Node) load() error {
 		return err
 	}
 	return nil
+}
+
+// errEnough ends the reading of feeds.
+var errEnough = errors.New("enough")
+
+// read calls fn for each entry of all feeds that this node understands, until it says that
+// it has enough.
+func (n *Node) read(fn func(agenda.Recorded) (more bool)) error {
+	err := n.journal.All(func(e journal.Entry) error {
+		ev, err := recorded(e)
+		if err != nil {
+			n.log.Warn("unreadable entry", "author", e.Author, "seq", e.Seq, "err", err)
+			return nil
+		}
+		if !fn(ev) {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// bornInFeed is the birth record that a member's feed tells of, or nil.
+func (n *Node) bornInFeed() (made *council.Genesis, _ error) {
+	err := n.read(func(ev agenda.Recorded) bool {
+		if k, ok := ev.Body.(council.KeyMade); ok && k.Genesis.Verify(n.first) == nil {
+			made = &k.Genesis
+		}
+		return made == nil
+	})
+	return made, err
 }
 
 // bornBefore is the birth record that lies beside a current share, or nil: the

@@ -3,8 +3,10 @@ package node
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/tss"
@@ -14,9 +16,10 @@ import (
 // who says so. It takes those that as many old members say as sign together: one
 // of them is honest.
 type publicNumbers struct {
-	said  map[council.MemberID]common.Hash
-	known map[common.Hash]*tss.Public
-	early map[council.MemberID][]byte // as they came before this node knew of the key
+	said    map[council.MemberID]common.Hash
+	known   map[common.Hash]*tss.Public // by their hash, which is that of their bytes
+	checked map[council.MemberID]int    // times that what a member said was not known yet, and was checked
+	early   map[council.MemberID][]byte // as they came before this node knew of the key
 }
 
 // showPublic tells another node the public numbers of the epoch in force. They are no
@@ -52,20 +55,35 @@ func (n *Node) takePublic(from council.MemberID, b []byte) error {
 		}
 		return nil
 	}
-	p, err := tss.UnmarshalPublic(b)
+	// The check of the moduli takes long, so it comes last, and not as often as a member
+	// likes. Honest members all say the same: that is checked once.
+	claim, err := tss.ReadPublicClaim(b)
 	if err != nil {
 		return err
 	}
 	h := n.holding
-	if p.Epoch() != h.Epoch { // one of the two has not heard of a rotation yet
+	if claim.Epoch != h.Epoch { // one of the two has not heard of a rotation yet
 		return nil
 	}
-	if p.Address() != h.Key || p.Threshold() != h.Roster.Threshold {
-		return fmt.Errorf("public numbers of key %s, epoch %d; the council's is %s, epoch %d", p.Address().Hex(), p.Epoch(), h.Key.Hex(), h.Epoch)
+	if claim.Key != h.Key || claim.Threshold != h.Roster.Threshold || !slices.Equal(claim.Members, council.Sorted(h.Roster.IDs())) {
+		return fmt.Errorf("public numbers of key %s, epoch %d, %d of %s; the council's is %s, epoch %d, %d of %s", claim.Key.Hex(), claim.Epoch, claim.Threshold,
+			council.Names(claim.Members), h.Key.Hex(), h.Epoch, h.Roster.Threshold, council.Names(h.Roster.IDs()))
 	}
 	s := &n.shift.public
 	if s.said == nil {
-		s.said, s.known = map[council.MemberID]common.Hash{}, map[common.Hash]*tss.Public{}
+		s.said, s.known, s.checked = map[council.MemberID]common.Hash{}, map[common.Hash]*tss.Public{}, map[council.MemberID]int{}
+	}
+	said := crypto.Keccak256Hash(b)
+	p := s.known[said]
+	if p == nil {
+		if s.checked[from] >= maxPublicChecks {
+			n.counters.dropped.Add(1)
+			return nil
+		}
+		s.checked[from]++
+		if p, err = tss.UnmarshalPublic(b); err != nil {
+			return err
+		}
 	}
 	had := n.oldPublic() != nil
 	s.said[from] = p.Hash()

@@ -120,14 +120,23 @@ func (n *Node) sendMessage(to council.MemberID, m agenda.Message) {
 
 // frames takes a frame and those that wait behind it. Messages of sessions go
 // first, since somebody waits for them; entries of feeds are written down in one
-// step, and before what was said about them.
+// step, and before what was said about them. More of those than a turn has room for
+// come in the next one.
 func (n *Node) frames(first p2p.Frame, more <-chan p2p.Frame) {
+	n.newTurn()
 	batch := []p2p.Frame{first}
-	for drained := false; !drained && len(batch) < frameBatch; {
+	weigh := func(f p2p.Frame) {
+		if isEntry(f) {
+			n.flow.room -= weight(len(f.Payload))
+		}
+	}
+	weigh(first)
+	for drained := false; !drained && len(batch) < frameBatch && n.flow.room > 0; {
 		select {
 		case f, ok := <-more:
 			if drained = !ok; ok {
 				batch = append(batch, f)
+				weigh(f)
 			}
 		default:
 			drained = true
@@ -139,7 +148,11 @@ func (n *Node) frames(first p2p.Frame, more <-chan p2p.Frame) {
 		switch {
 		case f.Channel == p2p.Session:
 			n.sessionFrame(f)
-		case f.Channel == p2p.Record && f.Type == recordEntry:
+		case isEntry(f):
+			if !n.peer(f.From).brought.spend(n.now(), weight(len(f.Payload)), feeding) {
+				n.counters.dropped.Add(1) // the next comparison finds it
+				continue
+			}
 			x := received{from: f.From}
 			if err := rlp.DecodeBytes(f.Payload, &x.entry); err != nil {
 				n.refuse(f, fmt.Errorf("decode entry: %w", err))
@@ -165,6 +178,8 @@ func (n *Node) frames(first p2p.Frame, more <-chan p2p.Frame) {
 	}
 }
 
+func isEntry(f p2p.Frame) bool { return f.Channel == p2p.Record && f.Type == recordEntry }
+
 // refuse counts a frame that makes no sense.
 func (n *Node) refuse(f p2p.Frame, err error) {
 	n.counters.badFrames.Add(1)
@@ -172,7 +187,7 @@ func (n *Node) refuse(f p2p.Frame, err error) {
 }
 
 func (n *Node) recordFrame(f p2p.Frame) error {
-	if !n.peer(f.From).talk.spend(n.now()) {
+	if !n.peer(f.From).talk.spend(n.now(), 1, talkative) {
 		n.counters.dropped.Add(1)
 		return nil
 	}

@@ -91,17 +91,40 @@ func (p *Public) MarshalBinary() ([]byte, error) {
 	})
 }
 
+// PublicClaim says whose public numbers some bytes claim to be.
+type PublicClaim struct {
+	Epoch     uint64
+	Members   []council.MemberID // sorted
+	Threshold int
+	Key       common.Address
+}
+
+// ReadPublicClaim looks whose public numbers the bytes claim to be. It looks at no
+// modulus, so it is quick whatever they hold.
+func ReadPublicClaim(b []byte) (PublicClaim, error) {
+	p, err := readPublic(b)
+	if err != nil {
+		return PublicClaim{}, fmt.Errorf("read public numbers: %w", err)
+	}
+	return PublicClaim{Epoch: p.epoch, Members: p.members, Threshold: p.threshold, Key: p.Address()}, nil
+}
+
 // UnmarshalPublic reads what MarshalBinary wrote, and checks all that can be
 // checked without a share: the points lie on one polynomial whose value at zero
-// is the key. That the key is the council's is for the caller to compare.
+// is the key. That the key is the council's is for the caller to compare, and first,
+// by ReadPublicClaim: this takes milliseconds, and more the more members there are.
 func UnmarshalPublic(b []byte) (*Public, error) {
 	p, err := readPublic(b)
+	if err == nil {
+		err = p.check()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read public numbers: %w", err)
 	}
 	return p, nil
 }
 
+// readPublic reads the numbers and checks none of them but that points are on the curve.
 func readPublic(b []byte) (*Public, error) {
 	if len(b) > maxShare {
 		return nil, fmt.Errorf("%d bytes; at most %d", len(b), maxShare)
@@ -128,16 +151,14 @@ func readPublic(b []byte) (*Public, error) {
 	if p.data, err = readPeers(ids, v.Peers, v.KeyX, v.KeyY); err != nil {
 		return nil, err
 	}
-	if err := checkThreshold(p.threshold, len(p.members)); err != nil {
-		return nil, err
-	}
+	return p, checkThreshold(p.threshold, len(p.members))
+}
+
+func (p *Public) check() error {
 	if err := checkPublicModuli(&p.data); err != nil {
-		return nil, err
+		return err
 	}
-	if err := checkPolynomial(&p.data, p.threshold); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return checkPolynomial(&p.data, p.threshold)
 }
 
 // originParties is the engine's view of all holders of the shares that a session
