@@ -73,7 +73,11 @@ func (a *Agenda) found(ev Found) {
 	l, told := a.lane(ev.Chain), false
 	for _, id := range a.order {
 		p := a.proposals[id]
-		if n, ok := a.usedBy(p); !ok || n != ev.Nonce || p.Intent.ChainID() != ev.Chain || p.settled() || p.Tx != nil && p.lost == 0 {
+		if n, ok := a.usedBy(p); !ok || n != ev.Nonce || p.Intent.ChainID() != ev.Chain || p.settled() {
+			continue
+		}
+		if p.Tx != nil && p.lost == 0 {
+			a.outrun(p, l, ev)
 			continue
 		}
 		if ev.Err != nil {
@@ -107,6 +111,23 @@ func (a *Agenda) keptBack(p *Proposal, l *lane, tx *types.Transaction) {
 	if err != nil {
 		return
 	}
+	a.tellKept(p, tx)
+	a.do(Append{council.WordSigned, council.Signed{Proposal: p.ID, Chain: l.chain, Nonce: tx.Nonce(), Tx: raw}})
+}
+
+// outrun has the chain followed for a signature that nobody has shown, too, if it is in a
+// block before the one that is known. Both do the same, and the final block decides.
+func (a *Agenda) outrun(p *Proposal, l *lane, ev Found) {
+	if ev.Err != nil || slices.Contains(p.txs, ev.Tx.Hash()) || !a.does(l, p, ev.Tx) {
+		return
+	}
+	a.tellKept(p, ev.Tx)
+	p.txs = append(p.txs, ev.Tx.Hash())
+	a.do(Broadcast{Chain: ev.Chain, Tx: ev.Tx})
+}
+
+// tellKept tells people that somebody has kept a signature.
+func (a *Agenda) tellKept(p *Proposal, tx *types.Transaction) {
 	// Who made it is not known: one of those who took part in an attempt.
 	var who []council.MemberID
 	for _, at := range p.Attempts {
@@ -117,7 +138,6 @@ func (a *Agenda) keptBack(p *Proposal, l *lane, tx *types.Transaction) {
 	slices.Sort(who)
 	a.do(Notify{What: "kept-back", Proposal: p.ID, Text: fmt.Sprintf("%s: %s is on the chain, and none of %s has shown its signature",
 		p.Action.Sentence, tx.Hash().Hex(), council.Names(slices.Compact(who)))})
-	a.do(Append{council.WordSigned, council.Signed{Proposal: p.ID, Chain: l.chain, Nonce: tx.Nonce(), Tx: raw}})
 }
 
 // counts takes a signature of the same for the one that counts: the others' came

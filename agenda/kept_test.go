@@ -58,22 +58,68 @@ func settled(all []agenda.Effect) (s agenda.Settle, ok bool) {
 	return s, false
 }
 
+// signedInTime is a world in which a proposal is signed and not mined, and one of its nodes.
+func signedInTime(t *testing.T) (*world, *agenda.Agenda, *agenda.Proposal) {
+	t.Helper()
+	w := newWorld(t, 300)
+	id := w.propose("core-1", "pause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	for _, m := range everyone[:4] {
+		w.approve(m, id)
+	}
+	n := w.nodes["core-1"].agenda
+	p, _ := n.Proposal(id)
+	if !w.run(20*time.Second, func() bool { return p.Tx != nil }) {
+		w.fail(id)
+	}
+	return w, n, p
+}
+
+// A signature that nobody has shown is followed as soon as the chain has told of it, also
+// where another is known; another deed at that nonce is not.
+func TestKeptSignatureOutrunsAnother(t *testing.T) {
+	for name, same := range map[string]bool{"the same deed": true, "another deed": false} {
+		t.Run(name, func(t *testing.T) {
+			w, n, p := signedInTime(t)
+			deed := p.Intent.(council.Transaction)
+			if !same {
+				deed.To[0] ^= 1
+			}
+			tx := w.otherwise(deed)
+			n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1}, w.now)
+			w.now = w.now.Add(time.Minute)
+			if !asks(n.Step(agenda.Tick{}, w.now)) {
+				t.Fatal("the chain is not asked what has used the nonce")
+			}
+			followed := false
+			for range 2 { // and it is told of once
+				now := false
+				for _, e := range n.Step(agenda.Found{Chain: chainID, Tx: tx, Block: 9}, w.now) {
+					if b, ok := e.(agenda.Broadcast); ok && b.Tx.Hash() == tx.Hash() {
+						now = true
+					}
+				}
+				if now && followed {
+					t.Error("it is taken up twice")
+				}
+				followed = followed || now
+			}
+			if followed != same {
+				t.Errorf("it is followed: %v", followed)
+			}
+			out := n.Step(agenda.Seen{Chain: chainID, Tx: tx.Hash(), What: council.WordMined, Block: 9}, w.now)
+			if got := told(out); same != (len(got) == 1 && got[0] == council.WordMined) {
+				t.Errorf("in its block it says %v", got)
+			}
+		})
+	}
+}
+
 // When a final block has the nonce used by a transaction that nobody has told of,
 // the chain is asked which; only what is not the same deed displaces it.
 func TestLostNonce(t *testing.T) {
 	begin := func(t *testing.T) (*world, *agenda.Agenda, council.Transaction) {
-		w := newWorld(t, 300)
-		id := w.propose("core-1", "pause", "protocol")
-		w.run(5*time.Second, w.known(id))
-		for _, m := range everyone[:4] {
-			w.approve(m, id)
-		}
-		n := w.nodes["core-1"].agenda
-		signed := func() bool { p, _ := n.Proposal(id); return p.Tx != nil }
-		if !w.run(20*time.Second, signed) {
-			w.fail(id)
-		}
-		p, _ := n.Proposal(id)
+		w, n, p := signedInTime(t)
 		n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1}, w.now)
 		if !asks(n.Step(agenda.Lost{Chain: chainID, Block: w.block + 1}, w.now)) {
 			t.Fatal("the chain is not asked what has used the nonce")
@@ -94,6 +140,18 @@ func TestLostNonce(t *testing.T) {
 			}
 			if s, ok := settled(out); !ok || s.State != agenda.RowConsumed || s.Tx != tx.Hash() || s.Block != 9 {
 				t.Errorf("the ledger's row: %+v", s)
+			}
+			p := n.Proposals()[0]
+			if p.TxHash() != p.Tx.Hash() {
+				t.Errorf("before it is told, it shows %s", p.TxHash())
+			}
+			for _, e := range out {
+				if x, ok := e.(agenda.Append); ok {
+					n.Step(w.append(w.nodes["core-1"], x.Word, x.Body), w.now)
+				}
+			}
+			if p.TxHash() != tx.Hash() {
+				t.Errorf("it shows %s, which has not run; want %s", p.TxHash(), tx.Hash())
 			}
 		})
 	}

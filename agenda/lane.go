@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/policy"
 )
@@ -209,6 +211,19 @@ func (l *lane) holder() council.ProposalID {
 
 // signed reports whether the signature exists. For a message that is the end.
 func (p *Proposal) signed() bool { return p.Tx != nil || p.Signature != nil }
+
+// TxHash names the transaction that counts: the one that this node has seen in a block, or
+// else the last that was signed. Several can be signed at one nonce, and what is mined need
+// not be the one with the highest fees. It is zero while there is none.
+func (p *Proposal) TxHash() common.Hash {
+	switch {
+	case p.done():
+		return p.Where.Tx
+	case p.Tx != nil:
+		return p.Tx.Hash()
+	}
+	return common.Hash{}
+}
 
 func (p *Proposal) done() bool {
 	switch p.Fate {

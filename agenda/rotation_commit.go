@@ -380,7 +380,7 @@ func (r *Rotation) shareSwitched(ev ShareSwitched) {
 		return
 	}
 	r.switched, r.tried = true, time.Time{}
-	r.do(Notify{What: "rotation-committed", Text: fmt.Sprintf("roster %d holds the key, share epoch %d", r.sw.After().Roster.Version, r.sw.After().Epoch)})
+	r.do(Notify{What: "rotation-committed", Text: r.sw.String()})
 }
 
 func (r *Rotation) shareErased(ev ShareErased) {

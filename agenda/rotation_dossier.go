@@ -182,6 +182,16 @@ func (d *dossier) lock(h council.Holding, l council.Lock) bool {
 	return true
 }
 
+// lastFour are the members whose Locks say last-four, sorted.
+func (d *dossier) lastFour() (out []council.MemberID) {
+	for _, m := range slices.Sorted(maps.Keys(d.locks)) {
+		if d.locks[m].LastFour {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
 // acked gives the transcript that all new members have signed. A still try is acked by
 // as many as have to lock for it: its members are those of the roster before.
 func (d *dossier) acked() (transcript common.Hash, ok bool) {

@@ -253,19 +253,27 @@ func (r *Rotation) lockStatus(d *dossier, out RotationStatus) RotationStatus {
 	}
 	if len(d.locks) >= old.Threshold && len(d.locks) < old.LockQuorum() {
 		out.Text += fmt.Sprintf("; if no other old node comes back, '--last-four' on all %d that have locked commits, and says what it assumes", len(d.locks))
+		if said := d.lastFour(); len(said) > 0 {
+			out.Text += "; given on " + council.Names(said)
+			for _, m := range old.IDs() {
+				if l, locked := d.locks[m]; locked && !l.LastFour {
+					out.Missing = append(out.Missing, Need{m, "run 'signer term commit --last-four' there, too, if no other old node comes back"})
+				}
+			}
+		}
 	}
 	return out
 }
 
 func (r *Rotation) committedStatus() RotationStatus {
-	out := RotationStatus{Stage: StageCommitted, Roster: r.sw.After().Roster.Version, Text: fmt.Sprintf("roster %d holds the key, share epoch %d", r.sw.After().Roster.Version, r.sw.After().Epoch)}
+	out := RotationStatus{Stage: StageCommitted, Roster: r.sw.After().Roster.Version, Text: r.sw.String()}
 	if !r.switched {
 		out.Text = "committed; this node has yet to make it its own on disk, and signs nothing until then"
 		out.Missing = []Need{{r.Self, "look at this node's disk and log"}}
 		return out
 	}
 	if r.sw.Rotation().Still() {
-		out.Text += ", as before: no share was moved, and backups stay good"
+		out.Text += "; no share was moved, and backups stay good"
 		return out
 	}
 	if r.old && r.erasures[r.Self].Sig != nil {

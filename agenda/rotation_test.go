@@ -63,7 +63,8 @@ func TestRotationWithoutLeavers(t *testing.T) {
 	}
 }
 
-// Any four old nodes deal and test: here the three who leave are away. But five lock.
+// Any four old nodes deal and test: here the three who leave are away. But five lock; also
+// when three of the four have said last-four before the fifth comes back.
 func TestRotationOfFourOldNodes(t *testing.T) {
 	three := []council.MemberID{"community-2", "core-3", "core-4"}
 	w := newShift(t, 2, plan(t, newShift(t, 0).holding.Roster, shiftDay, three, []council.MemberID{"community-4", "core-5", "core-6"}, yes))
@@ -81,9 +82,18 @@ func TestRotationOfFourOldNodes(t *testing.T) {
 	if s := w.desks["core-1"].node.Status(); !four() || len(s.Missing) != 3 || w.sign() {
 		t.Fatalf("says %s", s)
 	}
+	for _, name := range []string{"community-1", "community-3", "core-1"} {
+		w.give(w.desks[name], agenda.LastFourWanted{})
+	}
+	if w.run(10*time.Minute, func() bool { return !four() }) {
+		t.Fatalf("three words commit\n%s", w.where())
+	}
 	w.boot("core-3")
 	if !w.run(time.Minute, func() bool { return w.stage("core-1", agenda.StageErased) }) {
 		t.Fatalf("does not end with the fifth lock\n%s", w.where())
+	}
+	if s, _ := w.desks["core-1"].node.Switched(); s.LastFour() || strings.Contains(s.String(), "last-four") {
+		t.Errorf("five have locked, and it says %s", s)
 	}
 	if how := w.settle("all come back"); how != "committed" {
 		t.Fatal(how)
@@ -268,8 +278,14 @@ func TestLastFour(t *testing.T) {
 		t.Errorf("says %s", s)
 	}
 	for i, name := range four {
-		if i == 3 && w.desks["core-1"].disk.Certificate != nil {
-			t.Fatal("three words commit")
+		if i == 3 {
+			if w.desks["core-1"].disk.Certificate != nil {
+				t.Fatal("three words commit")
+			}
+			s := w.desks["core-5"].node.Status()
+			if !strings.Contains(s.Text, "given on community-1, core-1, core-2") || !slices.ContainsFunc(s.Missing, func(n agenda.Need) bool { return n.Member == "core-3" && strings.Contains(n.Do, "--last-four") }) {
+				t.Errorf("says %s", s)
+			}
 		}
 		w.give(w.desks[name], agenda.LastFourWanted{})
 		w.run(10*time.Second, never)
@@ -278,8 +294,8 @@ func TestLastFour(t *testing.T) {
 	if c == nil || len(c.Locks) != 4 {
 		t.Fatalf("not committed\n%s", w.where())
 	}
-	if s, _ := w.desks["core-5"].node.Switched(); !s.LastFour() {
-		t.Error("the proof does not say that it took the last four")
+	if s, _ := w.desks["core-5"].node.Switched(); !s.LastFour() || !strings.Contains(w.desks["core-5"].node.Status().Text, "only if none of them is malicious") {
+		t.Errorf("the proof does not say that it took the last four, or not on what that rests: %s", s)
 	}
 	for _, d := range w.desks { // community-3 had the third new share of the old ones
 		d.stays = false

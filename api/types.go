@@ -326,7 +326,7 @@ type Proposal struct {
 	Digest    *common.Hash       `json:"digest,omitempty"`    // of a message: what is signed
 	Signature hexutil.Bytes      `json:"signature,omitempty"` // of a message: 65 bytes r || s || v, v of 27 or 28
 	Instead   council.ProposalID `json:"instead,omitzero"`    // of a displaced message: the proposal that has the signature
-	TxHash    *common.Hash       `json:"txHash,omitempty"`
+	TxHash    *common.Hash       `json:"txHash,omitempty"`    // that is in a block, or was signed last
 	Block     uint64             `json:"block,omitempty"`
 	GasUsed   uint64             `json:"gasUsed,omitempty"`
 	Timing    Timing             `json:"timing"`

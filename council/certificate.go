@@ -69,6 +69,16 @@ func (s Switch) Inherited() Inheritance { return s.inherited }
 // another rotation or refused.
 func (s Switch) LastFour() bool { return s.four }
 
+// String says in one line who holds the key now, and what that rests on where the
+// threshold alone has committed it.
+func (s Switch) String() string {
+	out := fmt.Sprintf("roster %d holds the key, share epoch %d", s.after.Roster.Version, s.after.Epoch)
+	if s.four {
+		out += fmt.Sprintf("; committed with '--last-four' by %s alone: that is safe only if none of them is malicious, and none of the other old members has locked for another rotation or refused this one", Names(s.locked))
+	}
+	return out
+}
+
 // VerifyCertificate checks the whole certificate against who holds the key and
 // the profile of the council.
 func VerifyCertificate(h Holding, p Profile, c Certificate) (Switch, error) {

@@ -52,6 +52,7 @@ type cabinet struct {
 	turned  bool                                // the plan has come about, and its wallets count
 	seats   map[council.MemberID]council.Roster // that each member came in with
 	texts   map[common.Hash]*policy.Charter     // by hash
+	rpc     string                              // that the nodes ask; "" for the chain's own
 	change  map[council.MemberID]func(*node.Config)
 	hooks   map[council.MemberID][]func(step string) // called between the durable steps
 	memory  map[council.MemberID]memory              // of the processes that run
@@ -426,7 +427,7 @@ func (c *cabinet) config(m council.MemberID, r *room) node.Config {
 		Standing: standing, Sound: had.sound,
 	}
 	if c.chain != nil {
-		client, err := chain.New(chain.Config{Chain: c.chain.ID(), RPCs: []string{c.chain.URL()}, PollInterval: 200 * time.Millisecond})
+		client, err := chain.New(chain.Config{Chain: c.chain.ID(), RPCs: []string{cmp.Or(c.rpc, c.chain.URL())}, PollInterval: 200 * time.Millisecond})
 		if err != nil {
 			c.t.Fatal(err)
 		}
@@ -464,6 +465,16 @@ func (c *cabinet) judging(m council.MemberID, r *room, roster council.Roster) (*
 		c.t.Fatal(err)
 	}
 	return charter, policy.New(charter, own)
+}
+
+// denies has a member's own policy deny an action: others sign it.
+func (c *cabinet) denies(m council.MemberID, action string) {
+	c.t.Helper()
+	own, err := policy.LoadMember("policy.yaml", fmt.Appendf(nil, "version: 1\nname: own\nrules:\n  - {id: never, effect: deny, actions: [%s]}\n", action), c.charter)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.change[m] = func(cfg *node.Config) { cfg.Policy = policy.New(c.charter, own) }
 }
 
 // hook has f called between the durable steps of a node, on its owner's goroutine.

@@ -99,7 +99,7 @@ func (n *Node) tellSwitch() {
 	if err != nil { // it is told all the same, and once more after the next start
 		n.log.Error("note that the switch is told", "err", err)
 	}
-	n.notify(agenda.Notify{What: rotationCommitted, Text: fmt.Sprintf("roster %d holds the key, share epoch %d", n.holding.Roster.Version, n.holding.Epoch)})
+	n.notify(agenda.Notify{What: rotationCommitted, Text: n.standing.Switches[k-1].String()})
 }
 
 func (h Hook) run(ctx context.Context, notice Notice) error {

@@ -26,7 +26,6 @@ import (
 	"github.com/millicent-one/signer/journal"
 	"github.com/millicent-one/signer/node"
 	"github.com/millicent-one/signer/p2p"
-	"github.com/millicent-one/signer/policy"
 	"github.com/millicent-one/signer/tss"
 )
 
@@ -487,11 +486,7 @@ func TestNothingIsSignedAfterTheLock(t *testing.T) {
 			<-release
 		}
 	})
-	own, err := policy.LoadMember("policy.yaml", []byte("version: 1\nname: own\nrules:\n  - {id: never, effect: deny, actions: [pause]}\n"), c.charter)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.change["member-03"] = func(cfg *node.Config) { cfg.Policy = policy.New(c.charter, own) } // so member-01 and 02 sign
+	c.denies("member-03", "pause") // so member-01 and 02 sign
 	// What would complete a signature of member-01 gets lost.
 	last := func(f p2p.Frame) bool { return tss.Round(f.Type) == tss.SignRound9 }
 	c.net.Add(p2p.Fault{From: "member-01", Channel: p2p.Session, Drop: 1, Match: last})

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
@@ -60,7 +58,7 @@ func (n *Node) viewProposal(p *agenda.Proposal) api.Proposal {
 		v.Digest, v.Signature, v.Instead = &digest, p.Signature, p.Instead
 	}
 	if p.Tx != nil {
-		h, nonce := p.Tx.Hash(), p.Tx.Nonce()
+		h, nonce := p.TxHash(), p.Tx.Nonce()
 		v.TxHash, v.Nonce = &h, &nonce
 		v.Block, v.GasUsed = p.Where.Block, p.Where.GasUsed
 	}
@@ -228,7 +226,7 @@ func (n *Node) viewLedger() []api.LedgerRow {
 	for _, r := range rows {
 		v := api.LedgerRow{Chain: r.Chain, Nonce: r.Nonce, Proposal: r.Proposal, State: r.State.String(), Attempt: r.Attempt}
 		if p, ok := n.agenda.Proposal(r.Proposal); ok && p.Tx != nil {
-			h := common.Hash(p.Tx.Hash())
+			h := p.TxHash()
 			v.TxHash = &h
 		}
 		out = append(out, v)

@@ -1,0 +1,282 @@
+package node_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
+	"github.com/millicent-one/signer/node"
+	"github.com/millicent-one/signer/p2p"
+	"github.com/millicent-one/signer/tss"
+)
+
+// weir has the nodes reach the chain through an RPC that takes their transactions, and
+// brings none of them to the chain while it is shut.
+func (c *cabinet) weir() (shut *atomic.Bool) {
+	c.t.Helper()
+	shut = new(atomic.Bool)
+	target, err := url.Parse(c.chain.URL())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, ErrorLog: log.New(io.Discard, "", 0)}
+	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(rw, err.Error(), http.StatusBadRequest)
+			return
+		}
+		var call struct {
+			ID     json.RawMessage
+			Method string
+		}
+		if json.Unmarshal(b, &call) == nil && call.Method == "eth_sendRawTransaction" && shut.Load() {
+			rw.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(rw, `{"jsonrpc":"2.0","id":%s,"result":%q}`, call.ID, common.Hash{})
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(b))
+		pass.ServeHTTP(rw, r)
+	}))
+	c.t.Cleanup(srv.Close)
+	c.rpc = srv.URL
+	return shut
+}
+
+// lands has a transaction mined that some member has kept. Its block is not final before
+// the chain goes on.
+func (c *cabinet) lands(tx *types.Transaction) (goOn func()) {
+	c.t.Helper()
+	goOn = c.chain.Hold()
+	c.t.Cleanup(goOn)
+	err := c.eth.SendTransaction(c.t.Context(), tx)
+	if err == nil {
+		_, err = c.chain.Commit()
+	}
+	if err == nil {
+		_, err = c.eth.TransactionReceipt(c.t.Context(), tx.Hash())
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return goOn
+}
+
+// made is the transaction that a member's node has made of a proposal, by its own feed.
+func (c *cabinet) made(m council.MemberID, id council.ProposalID) (tx *types.Transaction) {
+	c.t.Helper()
+	if err := c.rooms[m].book.All(func(e journal.Entry) error {
+		if e.Author != m || e.Word != council.WordSigned {
+			return nil
+		}
+		body, err := council.DecodeBody(e.Word, e.Body)
+		if s, ok := body.(council.Signed); ok && s.Proposal == id && tx == nil {
+			tx = new(types.Transaction)
+			err = tx.UnmarshalBinary(s.Tx)
+		}
+		return err
+	}); err != nil || tx == nil {
+		c.t.Fatalf("%s has made no transaction of %s: %v", m, id.Short(), err)
+	}
+	return tx
+}
+
+// tellsOfSignatures reports whether a frame brings a member's word that it has made a
+// signature.
+func tellsOfSignatures(of council.MemberID) func(p2p.Frame) bool {
+	return func(f p2p.Frame) bool {
+		var all wireEntries
+		switch {
+		case f.Channel == p2p.Record && f.Type == recordEntry:
+			all.Entries = make([]journal.Entry, 1)
+			if rlp.DecodeBytes(f.Payload, &all.Entries[0]) != nil {
+				return false
+			}
+		case f.Channel != p2p.Sync || f.Type != syncEntries || rlp.DecodeBytes(f.Payload, &all) != nil:
+			return false
+		}
+		return slices.ContainsFunc(all.Entries, func(e journal.Entry) bool { return e.Author == of && e.Word == council.WordSigned })
+	}
+}
+
+// Who is who when a signature is kept.
+const (
+	keeper  = council.MemberID("member-01") // signs last, and leaves
+	cheated = council.MemberID("member-02") // has given its part, has no signature, and stays
+	aloof   = council.MemberID("member-03") // signs none of it, and stays
+)
+
+// The last signer of the old council keeps a signature for which the other one has given its
+// part, and leaves; the transaction is mined when the next council holds the key. Whatever
+// that does with its nonce then, it is the proposal's own transaction that has run, at all
+// nodes alike: those that took part, those that know of it by the Locks alone, and one that
+// was no member. Nothing runs twice: a second proposal of the very same call waits until it
+// is known what the first nonce was used by, gets the next one, and is signed by the new
+// council.
+func TestKeptSignatureIsMinedAfterTheSwitch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("real resharings")
+	}
+	both := []council.MemberID{cheated, joiner} // who sign in the next council
+	for name, again := range map[string]func(c *cabinet, one council.ProposalID) (lift func()){
+		"not signed again": func(*cabinet, council.ProposalID) func() { return func() {} },
+		"about to be signed again": func(c *cabinet, one council.ProposalID) func() {
+			lift := c.mute("", tss.SignRound9) // whoever says it
+			was := map[council.MemberID]uint64{}
+			for _, m := range both {
+				was[m] = c.row(m, one).Attempt
+			}
+			for _, m := range both {
+				c.approve(m, m, one)
+			}
+			for _, m := range both {
+				c.await(m, "its part of another signature", 3*minute, func(*room) bool {
+					row := c.row(m, one)
+					return row.Attempt > was[m] && slices.ContainsFunc(row.Digests, func(d journal.Mark) bool { return d.Attempt == row.Attempt && d.Revealed })
+				})
+			}
+			return lift
+		},
+		"signed again": func(c *cabinet, one council.ProposalID) func() {
+			for _, m := range both {
+				c.approve(m, m, one)
+			}
+			for _, m := range c.plan.Roster.IDs() {
+				c.await(m, "another signature", 3*minute, inState(c.t, one, api.Signed))
+			}
+			return func() {}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCabinetOnChain(t)
+			shut := c.weir()
+			shut.Store(true)
+			one, kept := c.keptSignature()
+			if err := c.rooms[cheated].Succeed(t.Context(), c.plan); err != nil {
+				t.Fatal(err)
+			}
+			c.until("the new roster everywhere", c.settled)
+			c.sits()
+			heirs, two := c.plan.Roster.IDs(), c.propose(cheated, "pause")
+			for _, m := range heirs {
+				c.await(m, "both proposals", minute, func(r *room) bool { return r.proposal(t, one).ID == one && r.proposal(t, two).ID == two })
+				if p, row := c.rooms[m].proposal(t, one), c.row(m, one); p.Have != 0 || p.TxHash != nil || row.State != journal.Revealed || row.Nonce != 0 {
+					t.Fatalf("%s knows of the first one %d approvals, %s, row %+v", m, p.Have, p.TxHash, row)
+				}
+			}
+			for _, m := range both {
+				c.approve(m, m, two)
+			}
+			lift := again(c, one)
+			goOn := c.lands(kept)
+			lift()
+			shut.Store(false) // what they have made comes too late
+			for _, m := range heirs {
+				c.await(m, "the kept transaction in its block", 3*minute, func(r *room) bool {
+					p := r.proposal(t, one)
+					return p.State == api.Mined && *p.TxHash == kept.Hash()
+				})
+			}
+			goOn()
+			c.ran(heirs, one, kept.Hash(), 0, api.Final)
+			c.net.Calm()
+			c.await(joiner, "the second one in its block", 3*minute, inState(t, two, api.Reverted)) // it is paused already
+			p := c.rooms[joiner].proposal(t, two)
+			c.ran(heirs, two, *p.TxHash, 1, api.Reverted)
+			if !slices.ContainsFunc(p.Attempts, func(a api.Attempt) bool {
+				return a.State == "signed" && a.Nonce == 1 && len(a.Signers) == 2 && a.Signers[0].Member == cheated && a.Signers[1].Member == joiner
+			}) {
+				t.Errorf("the second one is signed in %+v", p.Attempts)
+			}
+			c.stop(joiner)
+			c.start(joiner)
+			c.ready(joiner)
+			c.ran([]council.MemberID{joiner}, one, kept.Hash(), 0, api.Final) // as its disk has it
+			for _, m := range heirs {
+				rows, err := c.rooms[m].book.Rows()
+				if err != nil || len(rows) != 2 {
+					t.Errorf("%s has the rows %+v, %v", m, rows, err)
+				}
+			}
+			if txs := c.sent(); len(txs) != 2 || txs[0].Hash() != kept.Hash() || txs[1].Hash() != *p.TxHash || txs[1].Nonce() != 1 || !c.paused() {
+				t.Errorf("%d transactions for two proposals: %+v", len(txs), txs)
+			}
+		})
+	}
+}
+
+// keptSignature starts all nodes, and has the council sign a proposal in one attempt, of
+// which the keeper alone has the signature.
+func (c *cabinet) keptSignature() (council.ProposalID, *types.Transaction) {
+	c.t.Helper()
+	c.denies(aloof, "pause")
+	patient := func(cfg *node.Config) {
+		if cfg.Roster.Version == c.first.Version { // the attempt ends at the Lock
+			cfg.Timing.Deadline, cfg.Timing.Silence = patience, patience
+		}
+	}
+	c.change[keeper], c.change[cheated] = patient, patient
+	c.mute(keeper, tss.SignRound9)
+	c.net.Add(p2p.Fault{From: keeper, Drop: 1, Match: tellsOfSignatures(keeper)})
+	for _, m := range append(c.size.IDs(), joiner) {
+		c.start(m)
+	}
+	id := c.propose(keeper, "pause")
+	signers := []council.MemberID{keeper, cheated}
+	for _, m := range signers {
+		c.approve(m, m, id)
+	}
+	c.await(keeper, "its signature", minute, inState(c.t, id, api.Signed))
+	for _, m := range signers {
+		if row := c.row(m, id); row.State != journal.Revealed || row.Nonce != 0 {
+			c.t.Fatalf("%s: row %+v", m, row)
+		}
+	}
+	return id, c.made(keeper, id)
+}
+
+// row is what a member's ledger has of a proposal.
+func (c *cabinet) row(m council.MemberID, id council.ProposalID) journal.Row {
+	c.t.Helper()
+	row, _, err := c.rooms[m].book.RowByProposal(id)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return row
+}
+
+// ran holds that these nodes see a proposal in a final block, by this transaction, and show
+// and keep it so.
+func (c *cabinet) ran(at []council.MemberID, id council.ProposalID, tx common.Hash, nonce uint64, as api.State) {
+	c.t.Helper()
+	for _, m := range at {
+		c.await(m, fmt.Sprintf("a final block with nonce %d", nonce), 3*minute, func(r *room) bool {
+			return r.proposal(c.t, id).State == as && c.row(m, id).State == journal.Consumed
+		})
+		p, row := c.rooms[m].proposal(c.t, id), c.row(m, id)
+		if p.TxHash == nil || *p.TxHash != tx || p.Nonce == nil || *p.Nonce != nonce || row.Nonce != nonce || row.Mined == nil || row.Mined.Tx != tx {
+			c.t.Errorf("%s: %s is %s at %v, row %+v; want %s at %d", m, id.Short(), p.TxHash, p.Nonce, row, tx, nonce)
+		}
+		s, err := c.rooms[m].Status(c.t.Context())
+		i := slices.IndexFunc(s.Ledger, func(l api.LedgerRow) bool { return l.Proposal == id })
+		if err != nil || i < 0 || s.Ledger[i].State != "consumed" || s.Ledger[i].TxHash == nil || *s.Ledger[i].TxHash != tx {
+			c.t.Errorf("%s shows the ledger %+v, %v", m, s.Ledger, err)
+		}
+	}
+}
