@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,6 +49,16 @@ func TestTrialsKillNobodyTwice(t *testing.T) {
 	locking := all[5]
 	if locking.fits(api.Event{Kind: "rotation", Text: "locking: 1 of 5 locks"}) || !locking.fits(api.Event{Kind: "locked"}) {
 		t.Error("the lock of another node counts as one's own")
+	}
+}
+
+// A step that never came is a failure, by its name.
+func TestStepThatNeverCameIsNamed(t *testing.T) {
+	all := trialsOf(passing())
+	ready := all[slices.Index(stages, "ready")]
+	err := (&story{}).killAtEach(t.Context(), []trial{ready}, nil)
+	if err == nil || !strings.HasPrefix(err.Error(), "nobody was killed at ready: ") || !strings.Contains(err.Error(), `the step "ready" never came at `+string(ready.of[0].id)) {
+		t.Errorf("%v", err)
 	}
 }
 
