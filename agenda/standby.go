@@ -384,6 +384,7 @@ type Warm struct {
 	Members map[council.MemberID]int // likewise, of the sets that a member is in
 	Own     int                      // sets of this node with a slot
 	Arming  int                      // under way at this node
+	Silent  []council.MemberID       // whom those wait for, sorted
 }
 
 // Warm tells how much is ready.
@@ -411,8 +412,10 @@ func (a *Agenda) Warm() Warm {
 		}
 		if set.arming != (council.SessionID{}) {
 			w.Arming++
+			w.Silent = append(w.Silent, set.silent.Waiting...)
 		}
 	}
+	w.Silent = slices.Compact(council.Sorted(w.Silent))
 	return w
 }
 

@@ -183,14 +183,15 @@ type Traffic struct {
 
 // Standby is the stock of signatures that are ready but for what is signed.
 type Standby struct {
-	Depth   int                      `json:"depth"`   // slots wanted for each set of signers
-	Sets    int                      `json:"sets"`    // sets of signers in the council
-	Ready   int                      `json:"ready"`   // of which all members say that they have a slot
-	Members map[council.MemberID]int `json:"members"` // likewise, of the sets that a member is in
-	Own     int                      `json:"own"`     // sets of this node with a slot
-	Slots   int                      `json:"slots"`   // that this node holds in memory
-	Arming  int                      `json:"arming"`  // being made at this node
-	Fired   uint64                   `json:"fired"`   // by this node, since its start
+	Depth   int                      `json:"depth"`            // slots wanted for each set of signers
+	Sets    int                      `json:"sets"`             // sets of signers in the council
+	Ready   int                      `json:"ready"`            // of which all members say that they have a slot
+	Members map[council.MemberID]int `json:"members"`          // likewise, of the sets that a member is in
+	Own     int                      `json:"own"`              // sets of this node with a slot
+	Slots   int                      `json:"slots"`            // that this node holds in memory
+	Arming  int                      `json:"arming"`           // being made at this node
+	Silent  []council.MemberID       `json:"silent,omitempty"` // whom those wait for
+	Fired   uint64                   `json:"fired"`            // by this node, since its start
 }
 
 // Outcome is the result of one check.

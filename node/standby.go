@@ -86,7 +86,7 @@ func (n *Node) viewStandby() *api.Standby {
 	if w.Depth == 0 {
 		return nil
 	}
-	return &api.Standby{Depth: w.Depth, Sets: w.Sets, Ready: w.Ready, Members: w.Members, Own: w.Own, Arming: w.Arming, Slots: len(n.armed), Fired: n.fired}
+	return &api.Standby{Depth: w.Depth, Sets: w.Sets, Ready: w.Ready, Members: w.Members, Own: w.Own, Arming: w.Arming, Silent: w.Silent, Slots: len(n.armed), Fired: n.fired}
 }
 
 // paced runs a step of a session: at once, or as background work.

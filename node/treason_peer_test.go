@@ -107,6 +107,18 @@ func TestArmingOverLibp2p(t *testing.T) {
 	}
 	c.stocked("calls of the traitor's")
 	c.fires("calls of the traitor's", "pause")
+	named := func(m council.MemberID) bool {
+		return slices.ContainsFunc(c.spoken(m, "arming-failed"), func(e api.Event) bool {
+			_, why, _ := strings.Cut(e.Text, ": ") // after the names of the set
+			return strings.Contains(why, string(x.self))
+		})
+	}
+	for _, m := range follow { // as time passes below, nobody is left to be waited for
+		c.await(m, "the silence of the traitor", minute, func(r *room) bool {
+			s, err := r.Status(t.Context())
+			return named(m) || err == nil && slices.Contains(s.Standby.Silent, x.self)
+		})
+	}
 
 	// None of them lets a slot become ready: the one that does is that of the honest.
 	x.sits(false)
@@ -121,12 +133,7 @@ func TestArmingOverLibp2p(t *testing.T) {
 	c.stocked("lies")
 	c.fires("lies", "unpause")
 	for _, m := range follow {
-		c.await(m, "the traitor's name", minute, func(*room) bool {
-			return slices.ContainsFunc(c.spoken(m, "arming-failed"), func(e api.Event) bool {
-				_, why, _ := strings.Cut(e.Text, ": ") // after the names of the set
-				return strings.Contains(why, string(x.self))
-			})
-		})
+		c.await(m, "the traitor's name", minute, func(*room) bool { return named(m) })
 	}
 
 	x.sits(true)

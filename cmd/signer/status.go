@@ -155,6 +155,9 @@ func arming(y *api.Standby) string {
 	if y.Arming == 0 {
 		return ""
 	}
+	if len(y.Silent) > 0 {
+		return fmt.Sprintf(", makes %d more and waits for %s", y.Arming, council.Names(y.Silent))
+	}
 	return fmt.Sprintf(", makes %d more", y.Arming)
 }
 
