@@ -364,7 +364,7 @@ func (a *Agenda) sighted(p *Proposal, w council.Word, s council.Sighted) {
 		}
 	default:
 		p.Fate, p.Where = w, s
-		a.laneOf(p).explained(s.Nonce)
+		a.laneOf(p).explained(s.Nonce, true)
 		if w != council.WordFinal {
 			p.Reverted = w == council.WordReverted
 		}

@@ -74,13 +74,11 @@ func (l *lane) miss(n uint64, now time.Time) bool {
 	return true
 }
 
-// explained takes up that a block which this node has seen has a transaction of the
-// council's at a nonce.
-func (l *lane) explained(n uint64) { l.explain(n, true) }
-
-// explain closes a gap. What is dark ends where all is known from there on: the blocks of
-// long ago may come after the newest, as they do at a node that has just come in.
-func (l *lane) explain(n uint64, followed bool) {
+// explained takes up what has used a nonce: a transaction of the council's in a block that
+// this node has seen and follows, or one that the chain has named when asked. What is dark
+// ends where all is known from there on: the blocks of long ago may come after the newest,
+// as they do at a node that has just come in.
+func (l *lane) explained(n uint64, followed bool) {
 	l.took[n] = followed
 	delete(l.gaps, n)
 	for l.dark > 0 {
@@ -106,7 +104,7 @@ func (a *Agenda) askGaps(l *lane) {
 		g := l.gaps[n]
 		switch {
 		case g.tx != nil && a.signedAs(g.tx.Hash()) != nil:
-			l.explain(n, false)
+			l.explained(n, false)
 		case g.tx == nil && a.due(g.since, a.timing.Grace) && a.due(g.asked, a.timing.Remind<<min(g.misses, 6)):
 			g.asked = a.now
 			a.do(Find{Chain: l.chain, Nonce: n})

@@ -85,7 +85,7 @@ func (a *Agenda) row(ev Ledger) {
 		l = a.laneOf(p)
 	}
 	if ev.State == RowConsumed && ev.Proposal != (council.ProposalID{}) {
-		l.explained(ev.Nonce)
+		l.explained(ev.Nonce, true)
 	}
 	if ev.State == RowFreed {
 		if r, ok := l.rows[ev.Nonce]; ok && r.proposal == ev.Proposal {

@@ -156,14 +156,14 @@ type unwritten struct {
 }
 
 // refuseAgain has refusals written that the disk has not taken, until what they are about
-// is over.
+// is over. A node that is catching up gives no word meanwhile.
 func (r *Rotation) refuseAgain() {
 	for _, subject := range slices.SortedFunc(maps.Keys(r.unwritten), common.Hash.Cmp) {
 		switch x := r.unwritten[subject]; {
 		case r.over(subject):
 			delete(r.unwritten, subject)
 			delete(r.refusing, subject)
-		case r.due(x.at, r.Timing.Retry):
+		case r.Ledger.Behind == "" && r.due(x.at, r.Timing.Retry):
 			delete(r.unwritten, subject)
 			r.refuse(subject, x.why)
 		}

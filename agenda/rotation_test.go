@@ -381,6 +381,14 @@ func TestDiskFullWhileRefusing(t *testing.T) {
 			t.Errorf("round %d: locked %t, refusals %v", round, locked, d.disk.Refusals)
 		}
 		full = false
+		d.stale = "a test" // it may have said something else: it gives no word
+		w.give(d, d.ledger())
+		w.run(10*time.Second, never)
+		if len(d.disk.Refusals) != round {
+			t.Errorf("round %d: refuses while it is catching up", round)
+		}
+		d.stale = ""
+		w.give(d, d.ledger())
 		w.run(10*time.Second, never)
 		if len(d.disk.Refusals) != want {
 			t.Errorf("round %d: there is room, and %d refusals are on the disk; want %d", round, len(d.disk.Refusals), want)

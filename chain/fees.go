@@ -12,8 +12,9 @@ import (
 )
 
 // Fees proposes prices for a deed, with the gas that was approved: the RPC's tip, and
-// twice the base fee on top of it, each cut to the deed's ceilings. Where the chain wants more than a ceiling (*CeilingError), or the
-// call would revert (*RevertError), there is no proposal.
+// twice the base fee on top of it, each cut to the deed's ceilings. Where the chain wants
+// more than a ceiling (*CeilingError), or the call would revert (*RevertError), there is
+// no proposal.
 func (c *Client) Fees(ctx context.Context, from common.Address, deed council.Transaction) (council.Fees, error) {
 	if deed.Chain != c.cfg.Chain {
 		return council.Fees{}, fmt.Errorf("estimate fees: the deed is for chain %d, this is chain %d", deed.Chain, c.cfg.Chain)

@@ -94,7 +94,13 @@ func SignFrame(key council.NodeSigner, roster common.Hash, f Frame) (Frame, erro
 	if err != nil {
 		return Frame{}, err
 	}
-	if f.Sig, err = key.SignNode(council.PurposeFrame, m); err != nil {
+	return f.signed(key, m)
+}
+
+// signed is f with a signature over its message.
+func (f Frame) signed(key council.NodeSigner, message []byte) (Frame, error) {
+	var err error
+	if f.Sig, err = key.SignNode(council.PurposeFrame, message); err != nil {
 		return Frame{}, fmt.Errorf("sign frame: %w", err)
 	}
 	return f, nil

@@ -112,7 +112,7 @@ func (s *seal) sign(f Frame) ([]byte, error) {
 	if b := s.again(message); b != nil {
 		return b, nil
 	}
-	if f, err = SignFrame(s.key, s.hash, f); err != nil {
+	if f, err = f.signed(s.key, message); err != nil {
 		return nil, err
 	}
 	b, err := EncodeFrame(f)
