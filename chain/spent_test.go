@@ -1,10 +1,18 @@
 package chain
 
 import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/millicent-one/signer/council"
 )
 
 // What has used a nonce is found by the account and the number alone, however
@@ -42,4 +50,73 @@ func TestSpent(t *testing.T) {
 	if tx, _, err := w.client.Spent(t.Context(), common.Address{9}, 0); err == nil {
 		t.Errorf("an account that has done nothing has made %s", tx.Hash())
 	}
+}
+
+// FuzzSpent has an RPC answer anything when it is asked for a block and for the
+// transaction in it that used a nonce: what is believed is signed by the account, with
+// this nonce, for this chain.
+func FuzzSpent(f *testing.F) {
+	const chain, nonce = 1337, 7
+	deed := council.Transaction{
+		Chain: chain, To: common.Address{1}, Value: new(big.Int), MaxGas: 21_000,
+		MaxFeePerGas: gwei(1), MaxTipPerGas: gwei(1), ValidUntil: 1 << 40,
+	}
+	made := func(chain, nonce uint64) (block, tx []byte) {
+		deed.Chain = chain
+		of := signed(f, council.Envelope{Deed: deed, Nonce: nonce, Fees: council.Fees{Gas: deed.MaxGas, MaxFeePerGas: deed.MaxFeePerGas, MaxTipPerGas: deed.MaxTipPerGas}})
+		tx, err := of.MarshalJSON()
+		if err != nil {
+			f.Fatal(err)
+		}
+		return fmt.Appendf(nil, `{"transactions":[{"hash":%q,"from":%q,"nonce":"0x%x","type":"0x7e"}]}`, of.Hash(), councilAddr, nonce), tx
+	}
+	block, tx := made(chain, nonce)
+	f.Add(block, tx)
+	_, later := made(chain, nonce+1)
+	f.Add(block, later)
+	_, elsewhere := made(chain+1, nonce)
+	f.Add(block, elsewhere)
+	f.Add(block, []byte("null"))
+	f.Add(block, tx[:len(tx)/2])
+	f.Add([]byte("null"), tx)
+	f.Add([]byte(`{"transactions":[null,{"hash":1}]}`), tx)
+	f.Add([]byte(`{"transactions":null}`), []byte(`{}`))
+
+	answers := map[string][]byte{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var c call
+		if err := json.NewDecoder(r.Body).Decode(&c); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, c.ID, answers[c.Method])
+	}))
+	f.Cleanup(s.Close)
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		f.Fatal(err)
+	}
+	e, err := newEndpoint(u, s.URL)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(e.rpc.Close)
+	answers["eth_getBlockByNumber"], answers["eth_getTransactionByHash"] = block, tx
+	if _, err := e.sentIn(f.Context(), chain, 1, councilAddr, nonce); err != nil {
+		f.Fatal("what is true is not believed:", err)
+	}
+	f.Fuzz(func(t *testing.T, block, tx []byte) {
+		answers["eth_getBlockByNumber"], answers["eth_getTransactionByHash"] = block, tx
+		got, err := e.sentIn(t.Context(), chain, 1, councilAddr, nonce)
+		if err != nil {
+			if got != nil {
+				t.Fatalf("%s in spite of %v", got.Hash(), err)
+			}
+			return
+		}
+		from, err := types.Sender(types.LatestSignerForChainID(big.NewInt(chain)), got)
+		if err != nil || from != councilAddr || got.Nonce() != nonce {
+			t.Fatalf("believed: %s, nonce %d, of %s (%v)", got.Hash(), got.Nonce(), from, err)
+		}
+	})
 }

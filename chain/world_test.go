@@ -112,14 +112,18 @@ func (w *world) deed(to common.Address, data []byte) council.Transaction {
 // sign makes the deed's transaction with the fees that the chain asks for.
 func (w *world) sign(deed council.Transaction, nonce uint64, fees council.Fees) *types.Transaction {
 	w.t.Helper()
-	env := council.Envelope{Deed: deed, Nonce: nonce, Fees: fees}
+	return signed(w.t, council.Envelope{Deed: deed, Nonce: nonce, Fees: fees})
+}
+
+func signed(t testing.TB, env council.Envelope) *types.Transaction {
+	t.Helper()
 	sig, err := crypto.Sign(env.Digest().Bytes(), theCouncil)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	tx, err := env.Signed(sig, councilAddr)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return tx
 }

@@ -3,7 +3,9 @@ package keystore
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -75,6 +77,27 @@ func FuzzBox(f *testing.F) {
 			t.Fatalf("what is wrong? %v", err)
 		case !portable && err != errNoMatch && council.Hint(err) == "":
 			t.Fatalf("no next step: %v", err)
+		}
+	})
+}
+
+// FuzzCurrent puts anything where the keystore says which epoch is current: it is read as
+// what Commit has written, or as damaged, with a next step.
+func FuzzCurrent(f *testing.F) {
+	for _, s := range []string{"1\n", "18446744073709551615\n", "18446744073709551616\n", "1", "", "\n", "01\n", "+1\n", "1_0\n", "1\n\n", "1\n2\n", " 1\n", "-1\n"} {
+		f.Add([]byte(s))
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if err := os.WriteFile(filepath.Join(dir, currentFile), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		epoch, ok, err := current(dir)
+		switch {
+		case err == nil && (!ok || fmt.Sprintln(epoch) != string(b)):
+			t.Fatalf("%q is read as %d, %t", b, epoch, ok)
+		case err != nil && (ok || epoch != 0 || council.Hint(err) == ""):
+			t.Fatalf("%q: %d, %t, %v", b, epoch, ok, err)
 		}
 	})
 }

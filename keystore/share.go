@@ -88,7 +88,7 @@ func (s *Store) Commit(epoch uint64) error {
 		if ok && epoch == at {
 			return syncDir(s.dir)
 		}
-		return replace(s.dir, currentFile, fmt.Appendln(nil, epoch))
+		return replace(s.dir, currentFile, currentText(epoch))
 	})
 }
 
@@ -216,11 +216,14 @@ func current(dir string) (epoch uint64, ok bool, err error) {
 		return 0, false, explain(dir, err)
 	}
 	epoch, err = strconv.ParseUint(strings.TrimSuffix(string(b), "\n"), 10, 64)
-	if err != nil {
+	if err != nil || !bytes.Equal(b, currentText(epoch)) {
 		return 0, false, damaged(currentFile)
 	}
 	return epoch, true, nil
 }
+
+// currentText is what the file says, in the one way to write it.
+func currentText(epoch uint64) []byte { return fmt.Appendln(nil, epoch) }
 
 func shareFile(epoch uint64) string {
 	return sharePrefix + strconv.FormatUint(epoch, 10) + jsonSuffix
