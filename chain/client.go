@@ -34,7 +34,7 @@ func New(cfg Config) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("configure chain %d: %w", cfg.Chain, err)
 		}
-		e, err := newEndpoint(u, raw)
+		e, err := newEndpoint(u, raw, cfg.Now)
 		if err != nil {
 			return nil, fmt.Errorf("configure chain %d: RPC %s: %w", cfg.Chain, u.Host, err)
 		}
@@ -193,8 +193,8 @@ func (c *Client) failed(e *endpoint, err error) {
 		return // it answered; it only could not answer this
 	}
 	e.last, e.checked = err, false
-	e.noTrace.Store(false)
-	e.noSimulate.Store(false)
+	e.noTrace.Store(0)
+	e.noSimulate.Store(0)
 	pause := lastPause
 	if e.failures < 6 {
 		pause = min(firstPause<<e.failures, lastPause)

@@ -182,7 +182,15 @@ func TestChainIsCheckedAgain(t *testing.T) {
 func TestLaggingRPCIsReportedAndLeft(t *testing.T) {
 	w := newWorld(t)
 	slow := w.proxy()
-	c := w.dial(slow.URL, w.URL())
+	cfg := w.config(slow.URL, w.URL())
+	var late time.Duration
+	cfg.Now = func() time.Time { return time.Now().Add(late) }
+	c, err := Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	late = DefaultMaxLag/2 + 20*time.Second // by when its head is old enough
 	slow.set(func(p *proxy) { p.frozen = "0x1" })
 	w.mine(DefaultMaxGap)
 	if hs := c.Survey(t.Context()); hs[0].Lagging {
@@ -200,6 +208,80 @@ func TestLaggingRPCIsReportedAndLeft(t *testing.T) {
 	slow.set(func(p *proxy) { p.frozen = "" })
 	if h := c.Survey(t.Context())[0]; h.Lagging || h.Warning() != nil {
 		t.Errorf("still lagging: %+v", h)
+	}
+}
+
+// An RPC that claims more blocks than the others, at whatever time, is only one that
+// claims: it does not take the place of one whose own head is fresh.
+func TestHigherHeadTakesNoPlace(t *testing.T) {
+	w := newWorld(t)
+	honest, liar := w.proxy(), w.proxy()
+	head, now := w.Head(), time.Unix(int64(w.Head().Time), 0)
+	cfg := w.config(honest.URL, liar.URL)
+	cfg.Now = func() time.Time { return now }
+	c, err := Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var claimed time.Time
+	liar.set(func(p *proxy) {
+		p.instead = func(k call) string {
+			if k.Method != "eth_getBlockByNumber" || string(k.Params[0]) != `"latest"` {
+				return ""
+			}
+			return fmt.Sprintf(`"result":{"number":"0x%x","hash":"0x%064x","timestamp":"0x%x"}`, head.Number.Uint64()+1000, 1, claimed.Unix())
+		}
+	})
+	for _, x := range []struct {
+		name   string
+		age    time.Duration // of the honest head
+		ahead  time.Duration // of the other's, against the clock
+		warned bool          // about the other
+	}{
+		{"both fresh", 0, 0, false},
+		{"three slots without a block", 3 * 12 * time.Second, 0, false},
+		{"a clock that is a little off", DefaultMaxLag / 2, DefaultMaxLag, false},
+		{"the far future", DefaultMaxLag / 2, DefaultMaxLag + time.Second, true},
+		{"the far future, and an old head", DefaultMaxLag, 1000 * time.Hour, true},
+	} {
+		now = time.Unix(int64(head.Time), 0).Add(x.age)
+		claimed = now.Add(x.ahead)
+		hs := c.Survey(t.Context())
+		if !hs[0].InUse || hs[0].Lagging || hs[0].Warning() != nil {
+			t.Errorf("%s: the honest one: %+v", x.name, hs[0])
+		}
+		warning := hs[1].Warning()
+		if hs[1].Lagging != x.warned || x.warned && (!strings.Contains(warning.Error(), "in the future") || council.Hint(warning) == "") {
+			t.Errorf("%s: the other: %+v, %v", x.name, hs[1], warning)
+		}
+		if h, ok := c.bestHead(); !ok || h.Number != head.Number.Uint64() {
+			t.Errorf("%s: best head %d", x.name, h.Number)
+		}
+		if n, err := c.Nonce(t.Context(), councilAddr); err != nil || n.Head.Number != head.Number.Uint64() {
+			t.Errorf("%s: nonces at block %d, %v", x.name, n.Head.Number, err)
+		}
+	}
+}
+
+// One from the future is left, as one from the past is.
+func TestHeadFromTheFutureLags(t *testing.T) {
+	w := newWorld(t)
+	first := w.proxy()
+	c := w.dial(first.URL, w.URL())
+	first.set(func(p *proxy) {
+		p.instead = func(k call) string {
+			if k.Method != "eth_getBlockByNumber" || string(k.Params[0]) != `"latest"` {
+				return ""
+			}
+			return fmt.Sprintf(`"result":{"number":"0x1","hash":"0x%064x","timestamp":"0x%x"}`, 1, time.Now().Add(time.Hour).Unix())
+		}
+	})
+	if h := c.Survey(t.Context())[0]; !h.Lagging || h.Age > -DefaultMaxLag {
+		t.Errorf("%+v", h)
+	}
+	if h, err := c.Head(t.Context()); err != nil || h.Hash != w.Head().Hash() {
+		t.Errorf("%+v, %v", h, err)
 	}
 }
 

@@ -17,8 +17,8 @@ type Config struct {
 
 	PollInterval time.Duration // between two looks at the head
 	Timeout      time.Duration // for one RPC to answer one question, or one set of Facts
-	MaxLag       time.Duration // an RPC whose head is older than this lags
-	MaxGap       uint64        // so does one this many blocks behind the best
+	MaxLag       time.Duration // an RPC whose head is older than this lags, or is this far in the future
+	MaxGap       uint64        // so does one this many blocks behind the best, with a head older than half of MaxLag
 
 	// FinalityDepth is how many blocks make a block final where the RPC knows no
 	// finalized block. DepthOnly uses it even where the RPC does.

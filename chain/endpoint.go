@@ -27,7 +27,8 @@ type endpoint struct {
 	eth     *ethclient.Client
 	http    *http.Client
 
-	noTrace, noSimulate atomic.Bool // methods that it was found not to serve
+	now                 func() time.Time
+	noTrace, noSimulate atomic.Int64 // unix nanoseconds until which it counts as not serving the method
 	// ----
 	checked  bool // it has said the right chain id since its last failure
 	failures int  // in a row
@@ -38,7 +39,7 @@ type endpoint struct {
 	lagging  bool
 }
 
-func newEndpoint(u *url.URL, raw string) (*endpoint, error) {
+func newEndpoint(u *url.URL, raw string, now func() time.Time) (*endpoint, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	hc := &http.Client{
 		Transport: bounded{t},
@@ -50,7 +51,7 @@ func newEndpoint(u *url.URL, raw string) (*endpoint, error) {
 	if err != nil {
 		return nil, errors.New("the URL can't be used") // err would quote it
 	}
-	e := &endpoint{host: u.Host, rpc: c, eth: ethclient.NewClient(c), http: hc}
+	e := &endpoint{host: u.Host, rpc: c, eth: ethclient.NewClient(c), http: hc, now: now}
 	e.secrets = append(e.secrets, raw, u.Redacted(), u.RawQuery)
 	if u.User != nil {
 		pw, _ := u.User.Password()

@@ -85,7 +85,10 @@ func (w watched) step(o observation) (next watched, events []Event, done bool) {
 	}
 	var now Sighting
 	for _, tx := range w.txs {
-		if s := o.sightings[tx]; s.State == Mined {
+		// A block above the head is not yet known: the head moved on while the RPC
+		// was asked, and shows it at the next look, or there is no such block, and
+		// nothing must wait for it.
+		if s := o.sightings[tx]; s.State == Mined && s.Block <= o.nonces.Head.Number {
 			now = s // one nonce: at most one of them
 		}
 	}

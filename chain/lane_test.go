@@ -63,6 +63,12 @@ func TestLaneStories(t *testing.T) {
 			"mined|reorged mined"},
 		"a lagging RPC is no reorg": {[]view{{n: 11, used: true, tx: txA, at: 11}, {n: 10}, {n: 12, used: true, tx: txA, at: 11}},
 			"mined||"},
+		"a receipt above the head is not yet known": {[]view{{n: 10, tx: txA, at: 11}, {n: 11, used: true, tx: txA, at: 11}},
+			"|mined"},
+		"a receipt of no block holds nothing up": {[]view{{n: 10, used: true, tx: txA, at: 60_000}, {n: 11}, {n: 12, used: true, tx: txB, at: 12}, {n: 20, used: true, tx: txB, at: 12, final: 12}},
+			"||mined|final."},
+		"nor does it undo what is mined for longer than a look": {[]view{{n: 11, used: true, tx: txA, at: 11}, {n: 12, used: true, tx: txA, at: 60_000}, {n: 12, used: true, tx: txA, at: 11}},
+			"mined|reorged|mined"},
 		"displaced, then lost": {[]view{{n: 11, used: true, at: 11}, {n: 12, used: true, at: 11}, {n: 13, used: true, at: 11}, {n: 20, used: true, at: 11, final: 11}},
 			"|displaced||lost."},
 		"one head is not enough for it": {[]view{{n: 11, used: true, at: 11}, {n: 11, used: true, at: 11}, {n: 12, used: true, tx: txA, at: 11}},
@@ -110,7 +116,7 @@ func TestLaneTellsNoNonsense(t *testing.T) {
 				n: rapid.Uint64Range(1, 12).Draw(t, "n"), branch: rapid.Byte().Draw(t, "branch") % 3,
 				used: rapid.Bool().Draw(t, "used"), final: rapid.Uint64Range(0, 3).Draw(t, "final"),
 			}
-			v.at = rapid.Uint64Range(1, v.n).Draw(t, "at")
+			v.at = rapid.Uint64Range(1, v.n+1).Draw(t, "at")
 			if v.used {
 				v.tx = rapid.SampledFrom([]common.Hash{{}, txA, txB}).Draw(t, "tx")
 			}
@@ -132,6 +138,9 @@ func TestLaneTellsNoNonsense(t *testing.T) {
 						t.Fatalf("view %d: %s, used %v, done %v", i, e.Turn, used, done)
 					}
 				}
+			}
+			if w.level < v.n && next.level > v.n {
+				t.Fatalf("view %d: waits for block %d at head %d", i, next.level, v.n)
 			}
 			if done {
 				return

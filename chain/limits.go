@@ -27,6 +27,8 @@ const (
 	firstPause = time.Second // after an RPC's first failure; doubles
 	lastPause  = time.Minute
 
+	lackTime = 5 * time.Minute // for which a method that an RPC does not serve is not asked again
+
 	defaultTip = 1_000_000_000 // wei per gas, where the RPC suggests none
 )
 

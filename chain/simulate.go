@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -45,7 +44,8 @@ func (e *endpoint) outcome(ctx context.Context, block common.Hash, msg ethereum.
 
 // simulate looks as far as the RPC lets it: at the outcome by eth_call, at what
 // moves and what changes by debug_traceCall, or at what moves alone by
-// eth_simulateV1. What an RPC does not serve is remembered until it fails.
+// eth_simulateV1. What an RPC does not serve is remembered until it fails, and not
+// for long: behind a balancer another node may serve it.
 func (e *endpoint) simulate(ctx context.Context, block common.Hash, from common.Address, tx council.Transaction) (council.Answer, error) {
 	msg := bound(from, tx)
 	a, err := e.outcome(ctx, block, msg)
@@ -62,10 +62,10 @@ func (e *endpoint) simulate(ctx context.Context, block common.Hash, from common.
 	}
 	for _, look := range []struct {
 		method string
-		lacks  *atomic.Bool
+		lacks  *atomic.Int64
 		run    func(context.Context, common.Hash, ethereum.CallMsg, *council.Answer) error
 	}{{"debug_traceCall", &e.noTrace, e.trace}, {"eth_simulateV1", &e.noSimulate, e.simulateV1}} {
-		if look.lacks.Load() {
+		if e.now().UnixNano() < look.lacks.Load() {
 			continue
 		}
 		seen := a
@@ -81,7 +81,7 @@ func (e *endpoint) simulate(ctx context.Context, block common.Hash, from common.
 		case !e.unserved(err):
 			return council.Answer{}, err
 		}
-		look.lacks.Store(true)
+		look.lacks.Store(e.now().Add(lackTime).UnixNano())
 	}
 	a.Detail += "; movements and changes of state not seen: the RPC serves neither debug_traceCall nor eth_simulateV1"
 	return a, nil
@@ -96,27 +96,45 @@ func (u unseen) Unwrap() error { return u.error }
 func unseenf(format string, args ...any) error { return unseen{fmt.Errorf(format, args...)} }
 
 // unserved tells a method that an RPC does not have, or does not let us use,
-// from one that failed. Servers use several codes, and words, for it.
+// from one that failed. Servers use several codes, and words, for it; the words
+// have to be about the method, since a state, a block or a backend can be "not
+// available", too. A status of HTTP alone is a failure: a gateway gives one for
+// much else. With JSON-RPC in its body (proxyd's 403) that counts.
 func (e *endpoint) unserved(err error) bool {
 	var he rpc.HTTPError
-	if errors.As(err, &he) {
-		return slices.Contains([]int{http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed}, he.StatusCode)
-	}
 	var se *serverError
-	if !errors.As(e.fault(err), &se) {
+	switch {
+	case errors.As(err, &he):
+		var body struct {
+			Error struct {
+				Code    int    `json:"code"`
+				Message string `json:"message"`
+			} `json:"error"`
+		}
+		if json.Unmarshal(he.Body, &body) != nil {
+			return false
+		}
+		se = &serverError{body.Error.Code, body.Error.Message}
+	case !errors.As(e.fault(err), &se):
 		return false
 	}
-	if slices.Contains([]int{codeNoMethod, codeBadParams, codeUnsupported}, se.code) {
-		return true
+	text := strings.ReplaceAll(strings.ToLower(se.text), " is not ", " not ")
+	says := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 	}
-	text := strings.ToLower(se.text)
-	return slices.ContainsFunc([]string{"method not found", "is not available", "not supported", "unsupported method", "not allowed", "not enabled", "not whitelisted"},
-		func(w string) bool { return strings.Contains(text, w) })
+	switch se.code {
+	case codeNoMethod, codeUnsupported:
+		return true
+	case codeBadParams:
+		return says("unknown tracer", "unsupported tracer", "unknown field")
+	}
+	return says("does not exist/is not available", "method not found", "method not supported", "unsupported method",
+		"method not allowed", "method not enabled", "method not whitelisted", "not available on the free tier")
 }
 
 const (
 	codeNoMethod    = -32601 // JSON-RPC 2.0
-	codeBadParams   = -32602 // likewise: it has the method, and not these options
+	codeBadParams   = -32602 // likewise: it may have the method, and not these options
 	codeUnsupported = -32004 // EIP-1474
 )
 

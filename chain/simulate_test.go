@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -114,6 +115,10 @@ func TestSimulationFallsBack(t *testing.T) {
 	for _, refusal := range []string{
 		`"error":{"code":-32601,"message":"no such"}`, `"error":{"code":-32004,"message":"no"}`, `"error":{"code":-32602,"message":"unknown tracer"}`,
 		`"error":{"code":-32000,"message":"this method is not supported on your plan"}`,
+		`"error":{"code":-32602,"message":"Invalid params: unknown field traceTransfers"}`,
+		`"error":{"code":-32604,"message":"Method not enabled"}`,
+		`"error":{"code":-32001,"message":"rpc method is not whitelisted"}`,
+		`"error":{"code":-32600,"message":"debug_traceCall is not available on the Free tier"}`,
 	} {
 		p := w.proxy()
 		closed := func(c call) string {
@@ -139,6 +144,98 @@ func TestSimulationFallsBack(t *testing.T) {
 		p.set(func(p *proxy) { p.dead, p.instead = false, nil })
 		if a := w.simulated(c, deed); a.Sight != council.SightState {
 			t.Errorf("%s: after the restart: %+v", refusal, a)
+		}
+	}
+}
+
+// Some servers say it with a status of HTTP, too.
+func TestSimulationFallsBackOnAStatus(t *testing.T) {
+	w := newWorld(t)
+	s := w.suite()
+	p := w.proxy()
+	p.set(func(p *proxy) {
+		p.answer = func(c call) (int, string) {
+			if c.Method == "debug_traceCall" {
+				return 403, `{"jsonrpc":"2.0","error":{"code":-32601,"message":"rpc method is not whitelisted"},"id":2}`
+			}
+			return 0, ""
+		}
+	})
+	if a := w.simulated(w.dial(p.URL), w.deed(s.Protocol, contracts.Protocol().Calldata("pause"))); a.Sight != council.SightMoves {
+		t.Errorf("%+v", a)
+	}
+}
+
+// Not for ever, either, where the RPC never goes away.
+func TestSimulationAsksAgain(t *testing.T) {
+	w := newWorld(t)
+	s := w.suite()
+	deed := w.deed(s.Protocol, contracts.Protocol().Calldata("pause"))
+	p := w.proxy()
+	now := time.Now()
+	cfg := w.config(p.URL)
+	cfg.Now = func() time.Time { return now }
+	c, err := Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	p.set(func(p *proxy) {
+		p.instead = func(c call) string {
+			if c.Method == "debug_traceCall" {
+				return `"error":{"code":-32601,"message":"no such"}`
+			}
+			return ""
+		}
+	})
+	if a := w.simulated(c, deed); a.Sight != council.SightMoves {
+		t.Fatalf("%+v", a)
+	}
+	p.set(func(p *proxy) { p.instead = nil })
+	now = now.Add(lackTime - time.Nanosecond)
+	if a := w.simulated(c, deed); a.Sight != council.SightMoves || p.called("debug_traceCall") != 1 {
+		t.Errorf("asked again at once: %+v", a)
+	}
+	now = now.Add(time.Nanosecond)
+	if a := w.simulated(c, deed); a.Sight != council.SightState {
+		t.Errorf("not asked again: %+v", a)
+	}
+}
+
+// What a balancer's other node, or the gateway before it, fails at once is not
+// taken for a method that is not there: that look is an error, and the next one
+// traces again.
+func TestFailureIsNoLackOfAMethod(t *testing.T) {
+	w := newWorld(t)
+	s := w.suite()
+	deed := w.deed(s.Protocol, contracts.Protocol().Calldata("pause"))
+	for _, answer := range []string{
+		`{"error":{"code":-32000,"message":"missing trie node 1f (path ) state 0x2e is not available"}}`,
+		`{"error":{"code":-32000,"message":"historical state 2e is not available"}}`,
+		`{"error":{"code":-32011,"message":"no backends available for method"}}`,
+		`{"error":{"code":-32000,"message":"not allowed: rate limit reached"}}`,
+		`{"error":{"code":-32602,"message":"invalid argument 1: header for hash not found"}}`,
+		`403 no entry`, `404 {"message":"no route"}`, `405 {}`, `403 {"error":"not allowed"}`,
+	} {
+		p := w.proxy()
+		p.set(func(p *proxy) {
+			p.answer = func(c call) (int, string) {
+				if c.Method != "debug_traceCall" || p.called(c.Method) > 1 {
+					return 0, ""
+				}
+				var status int
+				if n, _ := fmt.Sscanf(answer, "%d ", &status); n == 1 {
+					return status, answer[4:]
+				}
+				return 200, fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,%s`, c.ID, answer[1:])
+			}
+		})
+		c := w.dial(p.URL)
+		if f, err := c.Facts(t.Context(), councilAddr, deed, []council.Query{simulation}); err == nil {
+			t.Errorf("%s: %+v", answer, f.Answers[simulation])
+		}
+		if a := w.simulated(c, deed); a.Sight != council.SightState || p.called("eth_simulateV1") != 0 {
+			t.Errorf("%s: %+v", answer, a)
 		}
 	}
 }

@@ -163,7 +163,8 @@ type proxy struct {
 	heard  chan struct{} // capacity 1: it was called
 	refuse bool          // and answered with an error
 
-	instead func(call) string // the rest of the answer, such as "result":1; "" to ask the chain
+	instead func(call) string        // the rest of the answer, such as "result":1; "" to ask the chain
+	answer  func(call) (int, string) // the whole of it, with its status; 0 to ask the chain
 }
 
 type call struct {
@@ -201,8 +202,15 @@ func (w *world) proxy() *proxy {
 		if p.frozen != "" && c.Method == "eth_getBlockByNumber" && string(c.Params[0]) == `"latest"` {
 			c.Params[0] = json.RawMessage(`"` + p.frozen + `"`)
 		}
-		instead := p.instead
+		instead, answer := p.instead, p.answer
 		p.mu.Unlock()
+		if answer != nil {
+			if status, s := answer(c); status != 0 {
+				rw.WriteHeader(status)
+				fmt.Fprint(rw, s)
+				return
+			}
+		}
 		if instead != nil {
 			if s := instead(c); s != "" {
 				fmt.Fprintf(rw, `{"jsonrpc":"2.0","id":%s,%s}`, c.ID, s)

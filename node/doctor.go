@@ -98,7 +98,7 @@ func (n *Node) chainChecks(ctx context.Context, s api.Status, add func(string, a
 			case time.Until(time.Unix(int64(h.Head.Time), 0)) > n.timing.MaxSkew:
 				add(name, api.Bad, fmt.Sprintf("its head is %s in this node's future", time.Until(time.Unix(int64(h.Head.Time), 0)).Round(time.Second)), "set this machine's clock (NTP)")
 			default:
-				add(name, api.OK, fmt.Sprintf("head %d, %s old, answered in %s", h.Head.Number, h.Age.Round(time.Second), h.Latency.Round(time.Millisecond)), "")
+				add(name, api.OK, fmt.Sprintf("head %d, %s old, answered in %s", h.Head.Number, max(h.Age, 0).Round(time.Second), h.Latency.Round(time.Millisecond)), "")
 			}
 		}
 		switch {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,9 +59,93 @@ func TestSelectors(t *testing.T) {
 func TestNeverListHolds(t *testing.T) {
 	for _, s := range []string{"transfer(address,uint256)", "transferFrom(address,address,uint256)", "approve(address,uint256)", "increaseAllowance(address,uint256)",
 		"safeTransferFrom(address,address,uint256,bytes)", "setApprovalForAll(address,bool)", "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)",
-		"safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", "renounceRole(bytes32,address)", "renounceOwnership()"} {
+		"safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", "renounceRole(bytes32,address)", "renounceOwnership()",
+		"move(address,address,uint256)", "push(address,uint256)", "pull(address,uint256)", "approve(address)", "burnFrom(address,uint256)",
+		"sweep(address)", "sweep(address,address)", "sweep(address,address,uint256)", "sweepToken(address,uint256,address)"} {
 		if _, ok := never[sig(s).Selector]; !ok {
 			t.Errorf("%s is not on the never-list", s)
+		}
+	}
+}
+
+// No charter allows what is known to move value, or says so by its name: an action for
+// it is refused, or a rule that does not ask to see what moves.
+func TestMovingValueIsNotAllowedUnseen(t *testing.T) {
+	const text = `version: 1
+name: Mover
+threshold: 4
+chains: [{name: mainnet, id: 1}]
+limits: {gas: 5000000, fee: 1000 gwei, tip: 50 gwei, validity: 14d}
+contracts:
+  - {name: vault, chain: mainnet, address: 0x1000000000000000000000000000000000000001, abi: ["%[1]s"]}
+actions:
+  - {name: mover, class: permissive, duty: emergency, functions: ["%[1]s"], sentence: "Call {contract}"}
+rules:
+  - {id: moving, effect: allow, actions: [%[2]s], contracts: ["*"], require: [%[3]s]}
+`
+	stranger := common.HexToAddress("0x5757")
+	load := func(signature, action, require string) (*Charter, error) {
+		return LoadCharter("charter.yaml", fmt.Appendf(nil, text, signature, action, require), sampleActions(t))
+	}
+	signatures := []string{ // by name
+		"withdrawAll(address)", "redeemFor(address,uint256)", "sweepTokens(address[],address)", "rescueTokens(address,address,uint256)", "recoverERC20(address,uint256)", "emergencyWithdrawToken(address)",
+		"collate_propagate_storage(bytes16)", // and by the selector of burn(uint256)
+	}
+	for _, n := range effectful {
+		if n.what == movesValue {
+			signatures = append(signatures, n.alias.Signature)
+		}
+	}
+	for _, s := range []string{"move(address,address,uint256)", "push(address,uint256)", "pull(address,uint256)", "approve(address)", "burnFrom(address,uint256)",
+		"sweep(address)", "sweep(address,address)", "sweep(address,address,uint256)", "sweepToken(address,uint256,address)",
+		"withdraw(address,uint256)", "redeem(uint256,address,address)", "emergencyWithdraw(address)"} {
+		if !slices.Contains(signatures, s) {
+			t.Errorf("%s is not known to move value", s)
+		}
+	}
+	for _, s := range signatures {
+		for _, action := range []string{"mover", `"*"`} {
+			for _, require := range []string{"", "simulation"} {
+				if _, err := load(s, action, require); err == nil || council.Hint(err) == "" {
+					t.Errorf("%s is allowed by %s with require %q", s, action, require)
+				}
+			}
+		}
+		c, err := load(s, "mover", "movements")
+		if _, listed := never[sig(s).Selector]; listed {
+			if err == nil || !strings.Contains(err.Error(), "never-list") {
+				t.Errorf("%s: %v", s, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", s, err)
+			continue
+		}
+		fn := c.byName["vault"].order[0]
+		vals := make([]value, len(fn.Params))
+		for i, p := range fn.Params {
+			vals[i] = simplest(p.typ)
+		}
+		data, err := fn.encode(vals)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := input(transaction(c.byName["vault"].Address, data))
+		out := council.Movement{Asset: council.ERC20, From: c.byName["vault"].Address, To: stranger, Amount: common.Big1}
+		into := council.Movement{Asset: council.ERC20, From: stranger, To: c.byName["vault"].Address, Amount: common.Big1}
+		for _, k := range []struct {
+			a    council.Answer
+			want string
+		}{
+			{council.Answer{OK: true, Sight: council.SightOutcome}, "does not show what moves"},
+			{council.Answer{OK: true, Sight: council.SightMoves, Moves: []council.Movement{out}}, "the simulation moves"},
+			{council.Answer{OK: true, Sight: council.SightMoves, Moves: []council.Movement{into}}, ""},
+		} {
+			in.Facts.Answers[council.Query{Kind: council.QuerySimulation}] = k.a
+			if d := New(c, nil).Evaluate(in); d.Allow != (k.want == "") || !strings.Contains(d.Reason, k.want) {
+				t.Errorf("%s: %v by %s: %s; want %q", s, d.Allow, d.Rule, d.Reason, k.want)
+			}
 		}
 	}
 }

@@ -168,7 +168,10 @@ func LoadCharter(file string, data []byte, actions *Catalogue) (*Charter, error)
 	if c.rules, err = c.compile(file, "charter", f.Rules, ids); err != nil {
 		return nil, err
 	}
-	for _, r := range c.rules.all {
+	for i, r := range c.rules.all {
+		if err := r.mustSee(file, fmt.Sprintf("rules[%d]", i)); err != nil {
+			return nil, err
+		}
 		for a := range r.actions {
 			c.named[a] = c.named[a] || r.allow
 		}

@@ -120,17 +120,9 @@ var effectful = func() map[[4]byte]nature {
 		{"mint(uint256)", movesValue, -1, -1, "makes tokens"},
 		{"burn(uint256)", movesValue, -1, -1, "destroys tokens"},
 		{"burn(address,uint256)", movesValue, -1, -1, "destroys tokens"},
-		{"burnFrom(address,uint256)", movesValue, -1, -1, "destroys tokens"},
 		{"emergencyWithdraw()", movesValue, -1, -1, "takes funds out"},
 		{"emergencyWithdraw(uint256)", movesValue, -1, -1, "takes funds out"},
 		{"emergencyWithdraw(address)", movesValue, -1, -1, "takes funds out"},
-		{"sweep(address)", movesValue, -1, -1, "takes funds out"},
-		{"sweep(address,address)", movesValue, -1, -1, "takes funds out"},
-		{"sweep(address,address,uint256)", movesValue, -1, -1, "takes funds out"},
-		{"push(address,uint256)", movesValue, -1, -1, "moves tokens"},
-		{"pull(address,uint256)", movesValue, -1, -1, "moves tokens"},
-		{"move(address,address,uint256)", movesValue, -1, -1, "moves tokens"},
-		{"approve(address)", movesValue, -1, -1, "gives power over tokens"},
 		{"delegate(address)", givesPower, 0, -1, "lends votes"},
 	} {
 		add(m, e.signature, nature{what: e.what, decisive: e.decisive, subject: e.subject, text: e.text})
@@ -202,6 +194,9 @@ func natureOf(f *Function) nature {
 	}
 	n := nature{decisive: -1, subject: -1}
 	words := wordsOf(f.Name)[1:]
+	if len(words) > 1 && words[0] == "emergency" {
+		words = words[1:] // says when, not what
+	}
 	has := func(list []string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(list, w) })
 	}

@@ -49,9 +49,11 @@ var never = func() map[[4]byte]forbidden {
 			"permitWitnessTransferFrom(((address,uint256)[],uint256,uint256),(address,uint256)[],address,bytes32,string,bytes)",
 			"transfer(address,address,uint256,uint256)", "transfer(address,uint256,uint256)",
 			"transferFrom(address,address,uint256,uint256)",
+			"move(address,address,uint256)", "push(address,uint256)", "pull(address,uint256)", "burnFrom(address,uint256)",
+			"sweep(address)", "sweep(address,address)", "sweep(address,address,uint256)", "sweepToken(address,uint256,address)",
 		}},
 		{"never/token-approval", "giving others power over tokens is outside the council's mandate", "", []string{
-			"approve(address,uint256)", "increaseAllowance(address,uint256)", "decreaseAllowance(address,uint256)",
+			"approve(address,uint256)", "approve(address)", "increaseAllowance(address,uint256)", "decreaseAllowance(address,uint256)",
 			"increaseApproval(address,uint256)", "decreaseApproval(address,uint256)", "forceApprove(address,uint256)",
 			"setApprovalForAll(address,bool)", "approveAndCall(address,uint256)", "approveAndCall(address,uint256,bytes)",
 			"approve(address,uint256,uint256)", "setOperator(address,bool)",

@@ -386,6 +386,22 @@ func (b *ruleCompiler) bindArgs() error {
 	return nil
 }
 
+// mustSee refuses to allow what is known to move value, or says so by its name,
+// unless it is seen where to: an emergency may have to take funds out, into the
+// treasury. A member's rule only narrows what has passed this.
+func (r *rule) mustSee(file, path string) error {
+	if !r.allow || r.moves {
+		return nil
+	}
+	for _, m := range r.keys {
+		if n := natureOf(m.fn); n.what == movesValue {
+			return r.pos.Errorf(file, path+".require", "add require: ["+needMovements+"], so that nothing passes that is seen to leave a watched address",
+				"rule %q allows %s without looking at what moves: it %s", r.id, m.fn.Signature, n.text)
+		}
+	}
+	return nil
+}
+
 // meanings are the actions that a call to fn can be, as far as the rule names
 // them. Handing over power is reached by name only, and so is revoking a role
 // from the council itself, which is renouncing.
