@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -96,7 +97,7 @@ func FuzzSpent(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	e, err := newEndpoint(u, s.URL)
+	e, err := newEndpoint(u, s.URL, time.Now)
 	if err != nil {
 		f.Fatal(err)
 	}
