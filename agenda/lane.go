@@ -135,6 +135,15 @@ func (l *lane) near(nonce uint64) bool {
 	return (nonce <= next || nonce-next <= MaxNonces) && !l.past(nonce)
 }
 
+// Reach is the highest nonce of a chain about which words of members may matter: see near.
+func (a *Agenda) Reach(chain uint64) uint64 {
+	next := uint64(0)
+	if l, ok := a.lanes[chain]; ok {
+		next = max(l.nonce, l.top)
+	}
+	return max(next, next+MaxNonces)
+}
+
 func (l *lane) past(nonce uint64) bool { return nonce < l.nonce && l.nonce-nonce > MaxNonces }
 
 // forget drops what members have said of attempts at nonces that are past.

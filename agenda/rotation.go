@@ -74,7 +74,8 @@ type Rotation struct {
 	refusing  map[common.Hash]bool      // own refusals that are being written
 	unwritten map[common.Hash]unwritten // ... and those of them that the disk has not taken
 	aborts    map[common.Hash]council.AbortCertificate
-	shown     map[council.MemberID]bool // whose fork the node has been told of
+	shown     map[council.MemberID]bool           // whose fork the node has been told of
+	disowned  map[common.Hash]council.Certificate // of tries that were over here, by the try's id
 
 	certificate         *council.Certificate
 	sw                  council.Switch
@@ -110,7 +111,7 @@ func NewRotation(c RotationConfig, p RotationPast) (*Rotation, error) {
 		agreed:         map[common.Hash]heard{}, charters: map[common.Hash]CharterKnown{}, heralded: map[common.Hash]common.Hash{}, files: map[common.Hash]*dossier{}, staged: map[common.Hash]StagedShare{},
 		ready: map[readyKey]RotationReady{}, suspects: map[council.MemberID]int{},
 		refusals: map[common.Hash]map[council.MemberID]council.Refusal{}, refusing: map[common.Hash]bool{}, unwritten: map[common.Hash]unwritten{},
-		aborts: map[common.Hash]council.AbortCertificate{}, shown: map[council.MemberID]bool{}, erasures: map[council.MemberID]council.Erasure{},
+		aborts: map[common.Hash]council.AbortCertificate{}, shown: map[council.MemberID]bool{}, erasures: map[council.MemberID]council.Erasure{}, disowned: map[common.Hash]council.Certificate{},
 		replied: map[council.MemberID]time.Time{},
 	}
 	m, ok := c.Holding.Roster.Member(c.Self)
@@ -164,6 +165,9 @@ func (r *Rotation) load(p RotationPast) error {
 		for _, x := range a.Refusals {
 			r.note(x)
 		}
+	}
+	for _, c := range p.Disowned {
+		r.disowned[c.Rotation.ID()] = c
 	}
 	if p.Erasure != nil {
 		r.erasures[p.Erasure.Member] = *p.Erasure

@@ -172,6 +172,9 @@ type RotationRecord struct {
 	Try     *council.Rotation // this node has joined it, and none before it counts for it any more
 	Grounds *Dossier          // all Acks and tests that a lock rests on
 	Abort   *council.AbortCertificate
+	// Disowned is of a try that an abort has ended here. It is proof against those who have
+	// given both words, and nothing follows from it.
+	Disowned *council.Certificate
 	// Words of this node's own that its disk has lost, and others have brought. From the
 	// moment that it reads of such a Lock it signs nothing with its share: the node ends
 	// what it signs BEFORE it writes it, as for WriteLock.
@@ -186,7 +189,7 @@ type HeardSuccession struct {
 	Seen       uint64 // unix seconds, by this node's clock
 }
 
-// RotationPast is what a restarted node knows. Keep adds to the first four; all but the
+// RotationPast is what a restarted node knows. Keep adds to the first five; all but the
 // last of the others are what StageShare, WriteLock, WriteRefusal, SwitchShare and
 // EraseShare have written.
 type RotationPast struct {
@@ -194,6 +197,7 @@ type RotationPast struct {
 	Tries       []council.Rotation // in order
 	Grounds     []Dossier
 	Aborts      []council.AbortCertificate
+	Disowned    []council.Certificate
 	Staged      []StagedShare
 	Locks       []council.Lock // in order
 	Refusals    []council.Refusal

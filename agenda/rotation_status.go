@@ -64,6 +64,11 @@ func (s RotationStatus) waiting() (out []council.MemberID) {
 // each should do next.
 func (r *Rotation) Status() RotationStatus {
 	s := r.stands()
+	for _, id := range slices.SortedFunc(maps.Keys(r.disowned), common.Hash.Cmp) {
+		if a, over := r.abortOf(r.disowned[id]); over && r.certificate == nil {
+			s.Text += "; " + contradiction(r.disowned[id], a)
+		}
+	}
 	next, _, ok := r.chosen()
 	if !ok || r.certificate != nil {
 		return s
@@ -275,6 +280,9 @@ func (r *Rotation) committedStatus() RotationStatus {
 	if r.sw.Rotation().Still() {
 		out.Text += "; no share was moved, and backups stay good"
 		return out
+	}
+	if a, over := r.abortOf(*r.certificate); over {
+		out.Text += "; " + contradiction(*r.certificate, a)
 	}
 	if r.old && r.erasures[r.Self].Sig != nil {
 		out.Stage, out.Text = StageErased, out.Text+"; the old share of this node is erased, its backups are void"

@@ -16,8 +16,14 @@ func (r *Rotation) hear(from council.MemberID, m Message) {
 		switch m := m.(type) {
 		case ErasureMessage:
 			r.erased(m.Erasure)
-		case Herald, RotationReady, RotationBegin, RotationFailed, Dossier, AbortMessage:
-			r.reply(from, Send{To: from, Message: CertificateMessage{*r.certificate}})
+		case AbortMessage:
+			if s := m.Abort.Subject; s == r.certificate.Rotation.ID() || s == r.certificate.Rotation.Succession {
+				r.contradicts(m.Abort) // to answer it would have the two answer each other for ever
+				return
+			}
+			r.reply(from, r.proof(from)...)
+		case Herald, RotationReady, RotationBegin, RotationFailed, Dossier:
+			r.reply(from, r.proof(from)...)
 		}
 		return
 	}
@@ -39,6 +45,7 @@ func (r *Rotation) hear(from council.MemberID, m Message) {
 		r.overAlready(from, m.Rotation.ID(), m.Rotation.Succession)
 		r.merge(m, from)
 	case CertificateMessage:
+		r.overAlready(from, m.Certificate.Rotation.ID(), m.Certificate.Rotation.Succession)
 		r.commits(m.Certificate)
 	case AbortMessage:
 		if len(m.Abort.Refusals) > council.MaxMembers {
@@ -70,12 +77,21 @@ func (r *Rotation) overAlready(to council.MemberID, subjects ...common.Hash) {
 }
 
 // reply answers a member, not more often than everybody repeats itself.
-func (r *Rotation) reply(to council.MemberID, s Send) {
+func (r *Rotation) reply(to council.MemberID, s ...Effect) {
 	if at, ok := r.replied[to]; ok && r.now.Before(at.Add(r.Timing.Retry/2)) {
 		return
 	}
 	r.replied[to] = r.now
-	r.do(s)
+	r.do(s...)
+}
+
+// proof says, to one or to all, what is committed; and before it what contradicts that: who
+// has heard of that first erases nothing.
+func (r *Rotation) proof(to council.MemberID) (out []Effect) {
+	if a, over := r.abortOf(*r.certificate); over {
+		out = append(out, Send{To: to, Message: AbortMessage{a}})
+	}
+	return append(out, Send{To: to, Message: CertificateMessage{*r.certificate}})
 }
 
 // met says to a node that has just come what it may have missed.
@@ -92,7 +108,7 @@ func (r *Rotation) met(m council.MemberID) {
 		}
 		return
 	}
-	r.do(Send{To: m, Message: CertificateMessage{*r.certificate}})
+	r.do(r.proof(m)...)
 	if e := r.erasures[r.Self]; e.Sig != nil {
 		r.do(Send{To: m, Message: ErasureMessage{e}})
 	}
@@ -107,7 +123,7 @@ func (r *Rotation) talk() {
 		}
 		if len(r.erasures) < len(r.Holding.Roster.Members) && r.every(&r.passedOn, wait) {
 			r.pause = min(2*wait, maxPause)
-			r.do(Send{Message: CertificateMessage{*r.certificate}})
+			r.do(r.proof("")...)
 			if e := r.erasures[r.Self]; e.Sig != nil {
 				r.do(Send{Message: ErasureMessage{e}})
 			}

@@ -208,12 +208,16 @@ func (r *Rotation) othersFailed(from council.MemberID, m RotationFailed) {
 	if d == nil || d.id != m.Ceremony || d.failed != "" || d.complete() || d.rotation.Still() || len(m.Suspects) > council.MaxMembers {
 		return
 	}
-	if _, ok := d.succession.Roster.Member(from); !ok && !slices.Contains(d.rotation.Dealers, from) {
+	_, heir := d.succession.Roster.Member(from)
+	if !heir && !slices.Contains(d.rotation.Dealers, from) {
 		return
 	}
 	r.leave(d)
 	d.failed = fmt.Sprintf("it failed at %s: %s", from, readable(m.Reason))
 	r.do(Notify{What: "rotation-failed", Text: d.failed})
+	if !heir { // it may want no try to succeed; and others can deal
+		m.Suspects = []council.MemberID{from}
+	}
 	for _, x := range m.Suspects {
 		if _, ok := r.Holding.Roster.Member(x); ok {
 			r.suspects[x]++

@@ -326,6 +326,8 @@ func (w *shift) execute(d *desk, e agenda.Effect) []agenda.Event {
 			case x.Abort != nil:
 				w.ends(x.Abort.Subject, "aborted")
 				d.disk.Aborts = append(d.disk.Aborts, *x.Abort)
+			case x.Disowned != nil:
+				d.disk.Disowned = append(d.disk.Disowned, *x.Disowned)
 			case x.Lock != nil:
 				d.disk.Locks = append(d.disk.Locks, *x.Lock)
 			case x.Refusal != nil:

@@ -1,6 +1,7 @@
 package agenda_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -219,5 +220,39 @@ func TestSilenceInArmingIsNamed(t *testing.T) {
 		return ok && x.What == "arming-failed" && strings.HasSuffix(x.Text, "not ready after 2m0s: nothing of core-2 in sign-2") && slices.Equal(x.Waiting, []council.MemberID{"core-2"})
 	}) {
 		t.Errorf("does %+v", effects)
+	}
+}
+
+// A dealer that is put out ends every try at once, and blames all others: it is left out
+// before long, whomever it names.
+func TestLeaverThatEndsEveryTryIsLeftOut(t *testing.T) {
+	for _, blames := range []bool{true, false} {
+		w := newShift(t, 33)
+		liar := w.desks["community-2"]
+		ended := 0
+		w.veto = func(name string, e agenda.Effect) bool {
+			r, ok := e.(agenda.Reshare)
+			if !ok || name != liar.name {
+				return false
+			}
+			ended++
+			f := agenda.Failed{Session: r.Rotation.Session(), Err: errors.New("made up")}
+			for _, x := range w.holding.Roster.IDs() {
+				if blames && x != liar.id {
+					f.Suspects = append(f.Suspects, x)
+				}
+			}
+			w.later(0, liar, f) // it says so to all, and is ready for the next one
+			return true
+		}
+		w.boot(w.names...)
+		w.propose("core-2", w.plans[0])
+		if !w.run(5*time.Minute, func() bool { return w.stage("core-1", agenda.StageErased) }) {
+			t.Fatalf("%d tries were ended by who is put out\n%s", ended, w.where())
+		}
+		s, _ := w.desks["core-1"].node.Switched()
+		if ended < 1 || ended > 3 || slices.Contains(s.Rotation().Dealers, liar.id) {
+			t.Errorf("it has ended %d tries; dealers are %v", ended, s.Rotation().Dealers)
+		}
 	}
 }

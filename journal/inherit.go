@@ -163,10 +163,7 @@ func inherit(tx *bolt.Tx, key common.Address, r council.OpenRow, disputed bool) 
 	if err := index(tx, r.Proposal, k); err != nil {
 		return err
 	}
-	if err := noteNonce(tx, key, r.Place.Chain, r.Place.Nonce); err != nil {
-		return err
-	}
-	return putSlot(tx, k, s)
+	return putSlot(tx, k, s) // and no NoteNonce: one that is made up could be the highest of all
 }
 
 // inheritMessage does the same for a digest, which is one proposal's for ever. Of

@@ -230,3 +230,29 @@ func conflicts(err error) bool {
 	var conflict *ConflictError
 	return errors.As(err, &conflict)
 }
+
+// One that claims a row far ahead closes nothing: it is no nonce that was seen. It is found
+// only by who asks for it.
+func TestInheritFarAhead(t *testing.T) {
+	j := fresh(t, "core-1")
+	key := row(5, "a", 1).Key
+	if err := j.Reserve(row(5, "a", 1)); err != nil {
+		t.Fatal(err)
+	}
+	rows := append(claimed("near", 7, council.OpenRevealed), claimed("far", 1<<60, council.OpenReserved)...)
+	other := council.HeldRow{OpenRow: council.OpenRow{Place: council.Place{Chain: 2, Nonce: 9}, Proposal: proposal("elsewhere"), State: council.OpenRevealed}}
+	if err := j.Inherit(key, council.Inheritance{Rows: append(rows, other), Displaced: claimed("farthest", 1<<64-1, council.OpenDisplaced)}); err != nil {
+		t.Fatal(err)
+	}
+	if n, ok, err := j.HighestNonceSeen(key, 1); n != 5 || !ok || err != nil {
+		t.Errorf("seen is %d, %v, %v; want 5", n, ok, err)
+	}
+	for _, c := range []struct {
+		chain, most, want uint64
+		ok                bool
+	}{{1, 4, 0, false}, {1, 5, 5, true}, {1, 6, 5, true}, {1, 7, 7, true}, {1, 5 + 256, 7, true}, {1, 1<<64 - 1, 1<<64 - 1, true}, {2, 8, 0, false}, {2, 265, 9, true}, {3, 1 << 40, 0, false}, {0, 1<<64 - 1, 0, false}} {
+		if n, ok, err := j.HighestRow(key, c.chain, c.most); n != c.want || ok != c.ok || err != nil {
+			t.Errorf("up to %d on chain %d there is %d, %v, %v; want %d, %v", c.most, c.chain, n, ok, err, c.want, c.ok)
+		}
+	}
+}

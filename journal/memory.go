@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -19,7 +20,8 @@ type horizon struct {
 }
 
 // NoteNonce remembers that a nonce was mentioned somewhere: in a feed, in a
-// Begin, on the chain. Rows of the ledger are noted by themselves.
+// Begin, on the chain. Rows of the ledger are noted by themselves, but not what others
+// claim at a rotation: see HighestRow.
 func (j *Journal) NoteNonce(key common.Address, chain, nonce uint64) error {
 	if have, ok, err := j.HighestNonceSeen(key, chain); err != nil || ok && have >= nonce {
 		return err
@@ -28,7 +30,7 @@ func (j *Journal) NoteNonce(key common.Address, chain, nonce uint64) error {
 }
 
 // HighestNonceSeen is the highest nonce that NoteNonce or the ledger saw; ok is
-// false if there was none.
+// false if there was none. What others alone have claimed does not count.
 func (j *Journal) HighestNonceSeen(key common.Address, chain uint64) (nonce uint64, ok bool, err error) {
 	err = j.view("read nonces", func(tx *bolt.Tx) error {
 		h, err := horizonOf(tx, key, chain)
@@ -36,6 +38,26 @@ func (j *Journal) HighestNonceSeen(key common.Address, chain uint64) (nonce uint
 			nonce, ok = h.Seen-1, true
 		}
 		return err
+	})
+	return nonce, ok, err
+}
+
+// HighestRow is the highest nonce up to and including most that has a row, whoever tells
+// of it; ok is false if there is none.
+func (j *Journal) HighestRow(key common.Address, chain, most uint64) (nonce uint64, ok bool, err error) {
+	err = j.view("read ledger", func(tx *bolt.Tx) error {
+		c, want := tx.Bucket(bSlots).Cursor(), slotKey(key, chain, most)
+		k, _ := c.Seek(want)
+		switch {
+		case k == nil:
+			k, _ = c.Last()
+		case !bytes.Equal(k, want):
+			k, _ = c.Prev()
+		}
+		if first := slotKey(key, chain, 0); bytes.Compare(k, first) >= 0 {
+			nonce, ok = (&slot{}).row(k, council.ProposalID{}).Nonce, true
+		}
+		return nil
 	})
 	return nonce, ok, err
 }

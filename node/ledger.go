@@ -172,7 +172,9 @@ func (n *Node) settle(e agenda.Settle) []agenda.Event {
 
 // fence closes all nonces that anyone has mentioned to a node which may have
 // forgotten what it signed. Messages need none: the same digest again is the
-// same signature.
+// same signature. What a member has begun, by its feed, or claimed at a rotation counts near
+// to what is signed or on the chain alone: one word that is made up must not close the
+// chain to this node for good.
 func (n *Node) fence() error {
 	g := n.agenda.Genesis()
 	if g == nil {
@@ -183,16 +185,26 @@ func (n *Node) fence() error {
 		if err != nil {
 			return err
 		}
+		reach := n.agenda.Reach(chain)
 		for _, p := range n.agenda.Proposals() {
 			if p.Intent.ChainID() != chain || n.isMessage(p.ID) {
 				continue
 			}
 			for _, a := range p.Attempts {
-				nonce, ok = max(nonce, a.Nonce), true
+				if a.Nonce <= reach {
+					nonce, ok = max(nonce, a.Nonce), true
+				}
 			}
 			if p.Tx != nil {
 				nonce, ok = max(nonce, p.Tx.Nonce()), true
 			}
+		}
+		claimed, has, err := n.book().HighestRow(g.Key, chain, reach)
+		if err != nil {
+			return err
+		}
+		if has {
+			nonce, ok = max(nonce, claimed), true
 		}
 		if ok {
 			if err := n.book().Fence(g.Key, chain, nonce); err != nil {

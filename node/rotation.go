@@ -328,14 +328,15 @@ func (n *Node) route(ev agenda.Event) {
 }
 
 // nextRotation gives up a machine whose rotation is over for a succession that
-// follows it. Until an old share that has to go is erased there is none.
+// follows it. Until an old share that has to go is erased there is none; one that is kept,
+// since an abort contradicts the switch, keeps nobody from putting out those who gave both.
 func (n *Node) nextRotation(s council.Succession) {
 	sw, ok := n.shift.rotation.Switched()
 	next := sw.After().Roster.Version
 	if !ok || s.Roster.Version != next+1 || n.holding.Roster.Version != next {
 		return
 	}
-	if !sw.Rotation().Still() && n.shift.book.past.Erasure == nil && seated(sw.Before().Roster, n.self, n.peerID) {
+	if !sw.Rotation().Still() && n.shift.book.past.Erasure == nil && seated(sw.Before().Roster, n.self, n.peerID) && !n.shift.rotation.KeepsOld() {
 		return
 	}
 	if s.Verify(n.holding.Roster, n.profile) != nil {

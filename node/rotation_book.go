@@ -33,6 +33,7 @@ type rotationRecord struct {
 	Refusals    []council.Refusal
 	Certificate []council.Certificate
 	Erasures    []council.Erasure
+	Disowned    []council.Certificate `rlp:"optional"`
 }
 
 func (b *rotationBook) name(i uint64) string { return fmt.Sprintf("rotation-%d-%d", b.roster, i) }
@@ -59,6 +60,7 @@ func (b *rotationBook) fold(r rotationRecord) {
 	p.Tries = append(p.Tries, r.Tries...)
 	p.Grounds = append(p.Grounds, r.Grounds...)
 	p.Aborts = append(p.Aborts, r.Aborts...)
+	p.Disowned = append(p.Disowned, r.Disowned...)
 	p.Staged = append(p.Staged, r.Staged...)
 	for _, id := range r.Dropped {
 		var left []agenda.StagedShare
@@ -115,6 +117,8 @@ func keepable(r agenda.RotationRecord) (out rotationRecord) {
 		out.Grounds = []agenda.Dossier{*r.Grounds}
 	case r.Abort != nil:
 		out.Aborts = []council.AbortCertificate{*r.Abort}
+	case r.Disowned != nil:
+		out.Disowned = []council.Certificate{*r.Disowned}
 	case r.Lock != nil:
 		out.Locks = []council.Lock{*r.Lock}
 	case r.Refusal != nil:
