@@ -268,14 +268,40 @@ func (a *Agenda) fresh(p *Proposal, l *lane) bool {
 	if p.facts == nil {
 		return len(p.needs) == 0
 	}
-	return p.facts.Block >= l.block
+	return p.facts.Block >= l.block && l.close(p.facts.Block)
 }
 
 // recent reports whether the facts are good enough to sign by: they are asked
 // again at each new head, and until the answer is there the last ones hold for
 // as long as a policy takes them.
 func (a *Agenda) recent(p *Proposal, l *lane) bool {
-	return a.fresh(p, l) || p.facts != nil && p.facts.Block+policy.MaxFacts >= l.block
+	return a.fresh(p, l) || p.facts != nil && l.close(p.facts.Block)
+}
+
+// close reports whether what was asked at a block may still be used. A block far ahead of
+// the newest one is none that the chain has.
+func (l *lane) close(block uint64) bool {
+	return max(block, l.block)-min(block, l.block) <= policy.MaxFacts
+}
+
+// forgetAhead drops what was asked at blocks far ahead of the newest one: it would count as
+// fresh for as long as the chain takes to get there. It is judged and asked anew.
+func (a *Agenda) forgetAhead(l *lane) {
+	ahead := func(block uint64) bool { return block > l.block && !l.close(block) }
+	for _, p := range a.proposals {
+		if a.laneOf(p) != l {
+			continue
+		}
+		if p.facts != nil && ahead(p.facts.Block) {
+			p.facts = nil
+		}
+		if p.quote != nil && ahead(p.quote.block) {
+			p.quote = nil
+		}
+		if ahead(p.quoting) {
+			p.quoting = 0
+		}
+	}
 }
 
 // enlisted learns whether the session has started. Now that this node's own part

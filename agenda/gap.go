@@ -45,9 +45,13 @@ type mark struct {
 func (l *lane) account(now time.Time) {
 	maps.DeleteFunc(l.gaps, func(n uint64, _ *gap) bool { return n >= l.nonce }) // a reorganisation
 	maps.DeleteFunc(l.took, func(n uint64, followed bool) bool { return n >= l.nonce && !followed })
-	if l.count != l.nonce || len(l.marks) == 0 {
+	l.marks = slices.DeleteFunc(l.marks, func(m mark) bool { return m.nonce > l.nonce }) // it would hide what is used from here on
+	if k := len(l.marks); k == 0 || l.marks[k-1].nonce < l.nonce {
 		l.marks = append(l.marks, mark{now, l.nonce})
 		l.marks = l.marks[max(len(l.marks)-MaxMarks, 0):]
+	}
+	if l.nonce < l.count {
+		l.relight(now)
 	}
 	for n := l.nonce; n > l.count; n-- {
 		if !l.miss(n-1, now) {
@@ -55,6 +59,22 @@ func (l *lane) account(now time.Time) {
 		}
 	}
 	l.count = l.nonce
+}
+
+// relight takes back what a higher count, which was false or is undone, has made dark. All
+// that is used stays explained, a gap or dark: a lower count may be the false one.
+func (l *lane) relight(now time.Time) {
+	for l.dark = min(l.dark, l.nonce); l.dark > 0; l.dark-- {
+		n := l.dark - 1
+		_, known := l.took[n]
+		switch _, open := l.gaps[n]; {
+		case known || open:
+		case len(l.gaps) >= MaxGaps:
+			return
+		default:
+			l.gaps[n] = &gap{since: now}
+		}
+	}
 }
 
 // miss makes a gap of a nonce, unless it is known what has used it. It reports whether

@@ -365,3 +365,78 @@ func TestOldNoncesComeToLight(t *testing.T) {
 		w.fail(id)
 	}
 }
+
+// explain tells a node what has used the nonces below n.
+func (w *world) explain(m council.MemberID, n uint64) {
+	for i := range n {
+		w.step(m, agenda.Ledger{Chain: chainID, Nonce: i, Proposal: council.ProposalID{9, byte(i)}, State: agenda.RowConsumed})
+	}
+}
+
+// An RPC that once names a nonce far too high holds nothing up any longer than until it
+// names the right one, and does not lower the guard for what comes later.
+func TestNonceThatWasTooHigh(t *testing.T) {
+	w := newWorld(t, 329)
+	m := notAsked[0]
+	head := func(nonce uint64) {
+		w.nonce = nonce
+		w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: nonce})
+	}
+	w.nonce = 5
+	w.explain(m, 5)
+	w.run(5*time.Second, never)
+	id := w.propose(keeper, "pause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	for _, high := range []uint64{1000, 6, 1000, 23, 1 << 40} {
+		head(high)
+		if n, err := w.nodes[m].agenda.NonceFor(id); err == nil {
+			t.Errorf("%d nonces are used, and it would be signed at %d", high, n)
+		}
+		head(5)
+		if n, err := w.nodes[m].agenda.NonceFor(id); err != nil || n != 5 {
+			t.Errorf("after %d: %d, %v", high, n, err)
+		}
+	}
+	w.run(2*time.Hour, never)
+	later := w.propose(keeper, "pause", "protocol")
+	w.run(5*time.Second, w.known(later))
+	head(6)
+	if n, err := w.nodes[m].agenda.NonceFor(later); err == nil {
+		t.Errorf("nobody knows what has used nonce 5, and it would be signed at %d", n)
+	}
+}
+
+// What is not explained stays so, whether a false nonce is too high or too low.
+func TestFalseNonceHidesNoGap(t *testing.T) {
+	for _, known := range []uint64{0, 4, 20} {
+		w := newWorld(t, 330)
+		w.dumb = true
+		m := notAsked[0]
+		real := known + 24 // more than are kept
+		w.nonce = known
+		w.explain(m, known)
+		w.run(5*time.Second, never)
+		id := w.propose(keeper, "pause", "protocol")
+		w.run(5*time.Second, w.known(id))
+		w.nonce = real
+		w.run(5*time.Second, never)
+		for _, wrong := range []uint64{real + 1000, real - 1, real + 17, known, real + 3, 0, real - 20, real + 1} {
+			for _, nonce := range []uint64{wrong, real} {
+				w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: nonce})
+			}
+			if n, err := w.nodes[m].agenda.NonceFor(id); err == nil {
+				t.Errorf("nonces from %d to %d may be its own, the RPC has named %d, and it would be signed at %d", known, real-1, wrong, n)
+			}
+		}
+		for n := real; n > known+1; n-- {
+			w.step(m, agenda.Ledger{Chain: chainID, Nonce: n - 1, Proposal: council.ProposalID{8, byte(n)}, State: agenda.RowConsumed})
+		}
+		if n, err := w.nodes[m].agenda.NonceFor(id); err == nil {
+			t.Errorf("nonce %d may be its own, and it would be signed at %d", known, n)
+		}
+		w.step(m, agenda.Ledger{Chain: chainID, Nonce: known, Proposal: council.ProposalID{8}, State: agenda.RowConsumed})
+		if n, err := w.nodes[m].agenda.NonceFor(id); err != nil || n != real {
+			t.Errorf("all is explained: %d, %v", n, err)
+		}
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/millicent-one/signer/council"
-	"github.com/millicent-one/signer/policy"
 )
 
 // lane is one chain's queue: the council's address has one nonce in flight. A
@@ -257,6 +256,7 @@ func (a *Agenda) head(ev Head) {
 	l.known, l.block, l.nonce = true, ev.Block, ev.Nonce
 	l.account(a.now)
 	l.forget()
+	a.forgetAhead(l)
 }
 
 // Trying lists the proposals that this node takes part in signing just now.
@@ -338,7 +338,7 @@ func (a *Agenda) drive(l *lane) {
 		a.open(l, c, council.Fees{})
 		return
 	}
-	if q := c.proposal.quote; q != nil && c.proposal.Tx == nil && q.block+policy.MaxFacts >= l.block {
+	if q := c.proposal.quote; q != nil && c.proposal.Tx == nil && l.close(q.block) {
 		c.proposal.quote = nil // the next attempt asks again
 		a.open(l, c, q.fees)
 		return

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/millicent-one/signer/council"
-	"github.com/millicent-one/signer/policy"
 )
 
 // The prices of a transaction are all that its coordinator may choose, below the ceilings
@@ -17,7 +16,7 @@ import (
 // priced says what speaks against the prices of a Begin that would be signed now, or "".
 // Its nonce is the one that this node derives.
 func (a *Agenda) priced(p *Proposal, b council.Begin) string {
-	if q := p.quote; q != nil && q.block+policy.MaxFacts >= a.laneOf(p).block && b.Fees.MaxFeePerGas.Cmp(q.base()) < 0 {
+	if q := p.quote; q != nil && a.laneOf(p).close(q.block) && b.Fees.MaxFeePerGas.Cmp(q.base()) < 0 {
 		return fmt.Sprintf("%s wei per gas is below the base fee, which this node's RPC says is %s", b.Fees.MaxFeePerGas, q.base())
 	}
 	if p.Tx == nil {

@@ -70,9 +70,11 @@ func (a *Agenda) spoken(p *Proposal) int {
 }
 
 // judge publishes this node's verdict, and looks again at what it denies: a
-// denial may rest on a fact that changes.
+// denial may rest on a fact that changes. What it allows it judges again when the facts
+// were dropped.
 func (a *Agenda) judge(p *Proposal) {
-	if p.Verdict != nil && (p.Verdict.Allow || !a.due(p.fetched, a.timing.Rejudge)) {
+	dropped := p.facts == nil && len(p.needs) > 0
+	if v := p.Verdict; v != nil && (v.Allow && !dropped || !v.Allow && !a.due(p.fetched, a.timing.Rejudge)) {
 		return
 	}
 	if len(p.needs) > 0 {

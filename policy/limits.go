@@ -3,7 +3,7 @@ package policy
 // Bounds on files and on calldata. What lies beyond them is refused before it
 // is looked at any further.
 const (
-	MaxFacts          = 2         // blocks that facts may lie behind the newest known block
+	MaxFacts          = 2         // blocks between facts and the newest known block
 	ClockSkew         = 300       // seconds that the proposer's clock may run ahead of ours when validity is measured
 	MaxCancelGas      = 100_000   // gas ceiling of the built-in cancel-nonce
 	MaxDepth          = 8         // calls within calls

@@ -140,6 +140,8 @@ func (e *evaluation) fact(r *rule, q council.Query) (council.Answer, *Refusal) {
 		return a, &Refusal{r.label, fmt.Sprintf("facts of chain %d, not of %d", f.Chain, e.t.Chain), "fetch the facts from the right chain's RPC"}
 	case e.in.Head == 0 || f.Block < e.in.Head && e.in.Head-f.Block > MaxFacts:
 		return a, &Refusal{r.label, fmt.Sprintf("stale fact: %s is of block %d and the newest known is %d", what, f.Block, e.in.Head), fmt.Sprintf("fetch the facts again; they may be %d blocks old", MaxFacts)}
+	case f.Block > e.in.Head && f.Block-e.in.Head > MaxFacts:
+		return a, &Refusal{r.label, fmt.Sprintf("fact from ahead: %s is of block %d and the newest known is %d", what, f.Block, e.in.Head), "fetch the facts again; if it stays so, the node's RPCs do not agree on the newest block: see doctor"}
 	}
 	return a, nil
 }

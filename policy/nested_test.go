@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"strings"
 	"testing"
@@ -222,5 +223,17 @@ func TestUnknownHead(t *testing.T) {
 	in.Head = 0
 	if d := New(c, nil).Evaluate(in); d.Allow || !strings.Contains(d.Reason, "stale") {
 		t.Errorf("%+v", d)
+	}
+}
+
+// A fact of a block that the chain does not have yet is no fresh one.
+func TestFactFromAhead(t *testing.T) {
+	c := sampleCharter(t)
+	in := input(transaction(c.byName["protocol"].Address, pack(t, scope{c, 1}, "unpause()")))
+	for ahead, allow := range map[uint64]bool{MaxFacts: true, MaxFacts + 1: false, 1e15: false, math.MaxUint64 - caseHead: false} {
+		in.Facts.Block = caseHead + ahead
+		if d := New(c, nil).Evaluate(in); d.Allow != allow || !allow && (!strings.Contains(d.Reason, "fact from ahead") || d.Hint == "") {
+			t.Errorf("%d blocks: %+v", ahead, d)
+		}
 	}
 }
