@@ -129,6 +129,9 @@ func (a *Agenda) stamp(p *Proposal, author council.MemberID, at uint64, s counci
 	if p.record.learnt == 0 && !a.replaying {
 		p.record.learnt = unix(a.now)
 	}
+	if _, member := a.roster.Member(author); !member {
+		return // four who have left could date it back; without their word it is later, if anything
+	}
 	if _, ok := p.record.stamps[author]; !ok {
 		p.record.stamps[author] = at
 	}

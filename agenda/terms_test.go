@@ -669,3 +669,38 @@ func TestRumourCountsOnce(t *testing.T) {
 		})
 	}
 }
+
+// Four who have left say that they had a signature long ago: nobody counts it from then,
+// neither now nor after a restart. Without their word a cool-down ends no earlier.
+func TestFormerMembersDateNothingBack(t *testing.T) {
+	w := newTimedWorld(t, 180, "unpause", "    cooldown: 15m\n")
+	for i := range 4 {
+		m := w.council.Roster.Members[i]
+		m.ID = council.MemberID(fmt.Sprintf("former-%d", i+1))
+		w.former = append(w.former, m)
+	}
+	w.restartAll()
+	first := w.approved("unpause", "protocol", everyone[:4]...)
+	w.signedIn(time.Minute, "core-1", first)
+	signed := w.now
+	w.pass(time.Second)
+	p, _ := w.nodes["core-1"].agenda.Proposal(first)
+	for _, m := range w.former {
+		for _, id := range everyone {
+			w.deliver(id, agenda.Recorded{Author: m.ID, Seq: 1, At: 1, Word: council.WordSigned, Body: *p.Signed})
+		}
+	}
+	second := w.approved("unpause", "bridge", everyone[3:]...)
+	for range 2 {
+		if why := w.blocked("core-1", second); !strings.Contains(why, "rule charter/unpause asks for a cool-down of 15m") {
+			t.Fatal(why)
+		}
+		w.restartAll()
+		w.pass(time.Second)
+	}
+	w.signedIn(time.Hour, "core-1", second)
+	if took := w.now.Sub(signed); !about(took, wait-5*time.Second) {
+		t.Errorf("signed %s after the first", took)
+	}
+	w.innocent(second)
+}
