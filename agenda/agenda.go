@@ -19,6 +19,9 @@ type Config struct {
 	// Roster. Epoch is the share epoch in force; zero stands for that of the birth.
 	First council.Roster
 	Epoch uint64
+	// Since is when this node came under Roster, unix seconds; zero stands for not known.
+	// No signature of the time before is later.
+	Since uint64
 	// Former are members of earlier rosters: what they proposed and what was signed
 	// in their time goes on, their words about it count no more.
 	Former []council.Member
@@ -38,6 +41,7 @@ type Agenda struct {
 	hash    common.Hash // of the roster
 	first   council.Roster
 	inForce uint64 // share epoch; zero: that of the birth
+	since   uint64 // when this roster took over here; zero: not known
 	former  []council.Member
 	guest   bool
 	policy  *policy.Policy
@@ -96,7 +100,7 @@ func New(c Config) (*Agenda, error) {
 		return nil, err
 	}
 	return &Agenda{
-		self: c.Self, roster: c.Roster, hash: hash, first: c.First, inForce: c.Epoch, former: c.Former, guest: c.Guest, policy: c.Policy, timing: c.Timing,
+		self: c.Self, roster: c.Roster, hash: hash, first: c.First, inForce: c.Epoch, since: c.Since, former: c.Former, guest: c.Guest, policy: c.Policy, timing: c.Timing,
 		online:     map[council.MemberID]bool{c.Self: true},
 		convicted:  map[council.MemberID]bool{},
 		freezes:    map[council.MemberID]Freeze{},

@@ -129,6 +129,9 @@ func (a *Agenda) stamp(p *Proposal, author council.MemberID, at uint64, s counci
 	if p.record.learnt == 0 && !a.replaying {
 		p.record.learnt = unix(a.now)
 	}
+	if _, member := a.roster.Member(author); !member {
+		return // four who have left could date it back; without their word it is later, if anything
+	}
 	if _, ok := p.record.stamps[author]; !ok {
 		p.record.stamps[author] = at
 	}
@@ -166,7 +169,8 @@ func (a *Agenda) pin(p *Proposal) {
 
 // countedAt is the time at which a proposal counts as signed. What this node is
 // signing counts from when it joined, and what it has revealed its part of counts
-// even if the signature never appeared here: others may have it.
+// even if the signature never appeared here: others may have it. So does what others
+// had revealed before this roster took over.
 func (a *Agenda) countedAt(p *Proposal) (uint64, bool) {
 	now := unix(a.now)
 	if p.signed() {
@@ -194,15 +198,44 @@ func (a *Agenda) countedAt(p *Proposal) (uint64, bool) {
 	if n, ok := l.byID[p.ID]; ok {
 		nonce = n
 	}
-	return now, p.Over == "" && a.running(p, nonce)
+	switch {
+	case p.Over == "" && a.running(p, nonce):
+		return now, true
+	case a.rumoured(p):
+		return a.latest(p), true
+	}
+	return 0, false
 }
 
-// revealed reports whether this node has given away its part of a signature of p.
+// revealed reports whether this node has given away its part of a signature of p, or
+// has seen what it has signed. What others have said of it at a rotation is no such
+// thing: a row that is made up must not save a proposal what it has to wait for.
 func (a *Agenda) revealed(p *Proposal) bool {
 	l := a.laneOf(p)
 	n, ok := l.byID[p.ID]
 	r := l.rows[n]
-	return ok && r.proposal == p.ID && (r.state == RowRevealed || r.state == RowConsumed)
+	return ok && r.proposal == p.ID && !r.hearsay && (r.state == RowRevealed || r.state == RowConsumed)
+}
+
+// rumoured reports whether members have said at a rotation that there may be a
+// signature of p.
+func (a *Agenda) rumoured(p *Proposal) bool {
+	l := a.laneOf(p)
+	n, ok := l.byID[p.ID]
+	r := l.rows[n]
+	return ok && r.proposal == p.ID && r.hearsay && r.state == RowRevealed || a.disputed(p)
+}
+
+// latest is the last moment at which what was told at a rotation can have been signed:
+// before this roster took over, and before it expired. It may have been earlier, so it
+// opens nothing; and it is one time for good, so that a row which is made up holds up
+// others no longer than a signature would.
+func (a *Agenda) latest(p *Proposal) uint64 {
+	at := min(unix(a.now), p.Intent.Expires())
+	if a.since > 0 {
+		at = min(at, a.since)
+	}
+	return at
 }
 
 // history is what the policy may look at for a proposal. With claims it also

@@ -575,3 +575,132 @@ func TestNobodyFindsABrakeTooEarly(t *testing.T) {
 		t.Errorf("signed by %v; suspected in the first: %v", p.Signed.Signers, p.Attempts[0].Suspects)
 	}
 }
+
+// rumour tells all nodes that a member has claimed at a rotation that there may be a
+// signature.
+func (w *world) rumour(id council.ProposalID, chain, nonce uint64, s agenda.RowState) {
+	for _, m := range everyone {
+		w.step(m, agenda.Ledger{Chain: chain, Nonce: nonce, Proposal: id, State: s, Hearsay: true})
+	}
+}
+
+// What a member makes up in its Lock saves a proposal nothing that it has to wait for,
+// whether it is a transaction or a message.
+func TestRumourIsNoSignature(t *testing.T) {
+	for name, c := range map[string]struct {
+		rule  string
+		chain uint64
+		put   func(w *world) council.ProposalID
+	}{
+		"transaction": {"unpause", chainID, func(w *world) council.ProposalID { return w.propose("core-1", "unpause", "protocol") }},
+		"message":     {"statements", 0, func(w *world) council.ProposalID { return w.publish("core-1", "All is well.") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTimedWorld(t, 160, c.rule, "    delay: 15m\n")
+			id := c.put(w)
+			if !w.run(10*time.Second, w.known(id)) {
+				t.Fatal("the proposal did not reach everyone")
+			}
+			w.rumour(id, c.chain, 0, agenda.RowRevealed)
+			w.approvedBy(everyone[:4], id)
+			began := w.now
+			w.pass(14 * time.Minute)
+			if w.attempts != 0 {
+				t.Fatalf("%d attempts before the time", w.attempts)
+			}
+			w.signedIn(time.Hour, "core-1", id)
+			if took := w.now.Sub(began); !about(took, wait) {
+				t.Errorf("signed after %s", took)
+			}
+			w.innocent(id)
+		})
+	}
+}
+
+// What others may have signed before a rotation counts as signed at the rotation: it
+// opens no cool-down, and what was made up closes it no longer than a signature would.
+func TestRumourCountsOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		nonce uint64
+		state agenda.RowState
+		known bool // since when the roster is in force
+	}{
+		"far ahead":    {1 << 40, agenda.RowRevealed, true},
+		"the next":     {1, agenda.RowRevealed, true},
+		"disputed":     {1 << 40, agenda.RowDisputed, true},
+		"long expired": {1 << 40, agenda.RowRevealed, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTimedWorld(t, 170, "unpause", "    cooldown: 15m\n")
+			if w.since = uint64(w.now.Unix()); !c.known {
+				w.since = 0
+			}
+			w.restartAll()
+			rumoured := w.propose("core-2", "unpause", "protocol")
+			w.run(5*time.Second, w.known(rumoured))
+			began := w.now
+			if !c.known {
+				p, _ := w.nodes["core-1"].agenda.Proposal(rumoured)
+				w.pass(time.Duration(p.Intent.Expires()-uint64(w.now.Unix()))*time.Second + time.Minute)
+				began = w.now.Add(-time.Minute)
+			}
+			if c.nonce == 1 { // what was before it is used
+				brake := w.approved("pause", "protocol", everyone[:4]...)
+				w.signedIn(time.Minute, "core-1", brake)
+				w.run(time.Minute, w.minedBy(brake))
+			}
+			w.rumour(rumoured, chainID, c.nonce, c.state)
+			id := w.approved("unpause", "bridge", everyone[:4]...)
+			if why := w.blocked("core-1", id); !strings.Contains(why, "rule charter/unpause asks for a cool-down of 15m") {
+				t.Fatal(why)
+			}
+			if c.nonce == 1 { // it has the nonce, as long as nobody replaces it
+				w.pass(began.Add(wait + 2*time.Minute).Sub(w.now))
+				if why := w.blocked("core-1", id); !strings.Contains(why, "nonce 1 belongs to proposal "+rumoured.Short()) {
+					t.Fatal(why)
+				}
+				return
+			}
+			w.signedIn(time.Hour, "core-1", id)
+			if took := w.now.Sub(began); !about(took, wait-5*time.Second) {
+				t.Errorf("signed after %s", took)
+			}
+			w.innocent(id)
+		})
+	}
+}
+
+// Four who have left say that they had a signature long ago: nobody counts it from then,
+// neither now nor after a restart. Without their word a cool-down ends no earlier.
+func TestFormerMembersDateNothingBack(t *testing.T) {
+	w := newTimedWorld(t, 180, "unpause", "    cooldown: 15m\n")
+	for i := range 4 {
+		m := w.council.Roster.Members[i]
+		m.ID = council.MemberID(fmt.Sprintf("former-%d", i+1))
+		w.former = append(w.former, m)
+	}
+	w.restartAll()
+	first := w.approved("unpause", "protocol", everyone[:4]...)
+	w.signedIn(time.Minute, "core-1", first)
+	signed := w.now
+	w.pass(time.Second)
+	p, _ := w.nodes["core-1"].agenda.Proposal(first)
+	for _, m := range w.former {
+		for _, id := range everyone {
+			w.deliver(id, agenda.Recorded{Author: m.ID, Seq: 1, At: 1, Word: council.WordSigned, Body: *p.Signed})
+		}
+	}
+	second := w.approved("unpause", "bridge", everyone[3:]...)
+	for range 2 {
+		if why := w.blocked("core-1", second); !strings.Contains(why, "rule charter/unpause asks for a cool-down of 15m") {
+			t.Fatal(why)
+		}
+		w.restartAll()
+		w.pass(time.Second)
+	}
+	w.signedIn(time.Hour, "core-1", second)
+	if took := w.now.Sub(signed); !about(took, wait-5*time.Second) {
+		t.Errorf("signed %s after the first", took)
+	}
+	w.innocent(second)
+}

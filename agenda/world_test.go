@@ -61,12 +61,14 @@ type world struct {
 	bound   map[string]common.Hash    // the digest that a member's part of a slot was fired for
 	warm    int                       // sessions that fired a slot
 
-	first *council.Roster               // that the key was made under, if it is another; for the start of nodes, too
-	words map[council.SessionID]*spoken // sessions over a proclamation
-	false map[council.MemberID]bool     // who spoils them
-	hears func(from council.MemberID, m agenda.Message)
-	does  func(council.MemberID, agenda.Effect)
-	dumb  bool // no RPC says what has used a nonce
+	former []council.Member // who has left, and since when they are gone; for the start of nodes, too
+	since  uint64
+	first  *council.Roster               // that the key was made under, if it is another; for the start of nodes, too
+	words  map[council.SessionID]*spoken // sessions over a proclamation
+	false  map[council.MemberID]bool     // who spoils them
+	hears  func(from council.MemberID, m agenda.Message)
+	does   func(council.MemberID, agenda.Effect)
+	dumb   bool // no RPC says what has used a nonce
 
 	stalled map[council.ProposalID]bool // whose sessions never end
 	most    int                         // messages that any node signed at once
@@ -247,7 +249,7 @@ func (w *world) run(d time.Duration, done func() bool) bool {
 func (w *world) start(m council.MemberID) {
 	n := w.nodes[m]
 	seed := crypto.Keccak256Hash([]byte(m), []byte(fmt.Sprint(n.life)))
-	c := agenda.Config{Self: m, Roster: w.council.Roster, Policy: n.policy, Timing: w.timing, Standby: agenda.Standby{Depth: w.depth, TTL: time.Hour, Seed: seed}}
+	c := agenda.Config{Self: m, Roster: w.council.Roster, Former: w.former, Since: w.since, Policy: n.policy, Timing: w.timing, Standby: agenda.Standby{Depth: w.depth, TTL: time.Hour, Seed: seed}}
 	if w.first != nil {
 		c.First = *w.first
 	}

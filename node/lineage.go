@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -114,6 +115,32 @@ func (s Standing) Holding() council.Holding {
 		return s.Genesis.Holding(s.First)
 	}
 	return council.Holding{}
+}
+
+// metaSince names when this node first ran under a roster: rlp, unix seconds.
+func metaSince(version uint64) string { return fmt.Sprintf("since-%d", version) }
+
+// since is when this node first ran under a roster that a rotation has brought. It is
+// written once: what was signed before may count from then. It is zero under the first.
+func (s Standing) since(j *journal.Journal, r council.Roster, now time.Time) (since uint64, err error) {
+	if len(s.Switches) == 0 {
+		return 0, nil
+	}
+	b, ok, err := j.Meta(metaSince(r.Version))
+	if err != nil {
+		return 0, err
+	}
+	if ok {
+		if err := rlp.DecodeBytes(b, &since); err != nil {
+			return 0, council.WithHint(fmt.Errorf("read since when roster %d is in force here: %w", r.Version, err), "the journal is damaged: see 'signer doctor'")
+		}
+		return since, nil
+	}
+	since = uint64(max(now.Unix(), 0))
+	if b, err = rlp.EncodeToBytes(since); err != nil {
+		return 0, fmt.Errorf("encode time: %w", err)
+	}
+	return since, j.PutMeta(metaSince(r.Version), b)
 }
 
 // moved is the last rotation that has made the shares anew.

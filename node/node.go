@@ -210,7 +210,11 @@ func New(c Config) (*Node, error) {
 	if member {
 		c.Peer = me.Peer
 	}
-	a, err := agenda.New(agenda.Config{Self: c.Self, Roster: c.Roster, First: c.First, Epoch: holding.Epoch, Former: standing.former(),
+	since, err := standing.since(c.Journal, c.Roster, c.Now())
+	if err != nil {
+		return nil, err
+	}
+	a, err := agenda.New(agenda.Config{Self: c.Self, Roster: c.Roster, First: c.First, Epoch: holding.Epoch, Since: since, Former: standing.former(),
 		Guest: !member && len(c.Profile.Seats) > 0, Policy: c.Policy, Timing: c.Timing, Standby: standbyOf(c.Standby)})
 	if err != nil {
 		return nil, err
