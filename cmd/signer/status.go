@@ -117,7 +117,7 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	if len(s.Ledger) > 0 {
 		rows = [][]string{{"", "", ""}, {"CHAIN", "NONCE", "PROPOSAL", "STATE", "ATTEMPT"}}
 		for _, r := range s.Ledger {
-			rows = append(rows, []string{fmt.Sprint(r.Chain), fmt.Sprint(r.Nonce), r.Proposal.Short(), r.State, fmt.Sprint(r.Attempt)})
+			rows = append(rows, []string{fmt.Sprint(r.Chain), fmt.Sprint(r.Nonce), r.Proposal.Hex(), r.State, fmt.Sprint(r.Attempt)})
 		}
 		table(w, rows)
 	}
