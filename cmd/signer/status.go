@@ -179,7 +179,7 @@ func (a *app) doctorCmd() *cobra.Command {
 			c, err := a.client()
 			if err == nil {
 				if checks, err = c.Doctor(cmd.Context()); err == nil {
-					own = append(own, a.policyInForce(cmd.Context(), c)...)
+					own = append(own, a.inForceHere(cmd.Context(), c)...)
 				}
 			}
 			if err != nil {
