@@ -1,13 +1,15 @@
 # One member's node. Build: make docker. Run:
 #
 #   docker volume create council
-#   docker run --rm -it -v council:/data council-signer init --member core-1 …
+#   docker run --rm -v council:/data -v /etc/signer/passphrase:/run/secrets/passphrase:ro \
+#     council-signer init --passphrase-file /run/secrets/passphrase --member core-1 …
 #   docker run -d --name signer -v council:/data -p 4100:4100 -p 4100:4100/udp \
 #     -v /etc/signer/passphrase:/run/secrets/passphrase:ro council-signer
 #
-# The passphrase file, like all that is secret, must have mode 0600 or stricter
-# and belong to user 65532. With a bind mount instead of a volume the directory
-# is yours to make: owner 65532, mode 0700.
+# init writes into signer.yaml where the passphrase is: a container that runs by itself
+# has no terminal to ask at. The passphrase file, like all that is secret, must have
+# mode 0600 or stricter and belong to user 65532. With a bind mount instead of a volume
+# the directory is yours to make: owner 65532, mode 0700.
 
 FROM golang:1.26 AS build
 WORKDIR /src

@@ -188,3 +188,33 @@ func TestReplacementOfWhatHasRun(t *testing.T) {
 		})
 	}
 }
+
+// Whoever holds a nonce is named by its whole id, and so is what has expired with one: a
+// replacement has to name it, and a proposal that is known from a member's Lock alone
+// stands on no other page.
+func TestHolderIsNamedInFull(t *testing.T) {
+	for state, want := range map[agenda.RowState]string{
+		agenda.RowRevealed: "nonce 0 belongs to proposal ",
+		agenda.RowDisputed: "--replaces ",
+	} {
+		w := newWorld(t, 311)
+		id, holder := w.propose("core-1", "pause", "protocol"), council.ProposalID{0xee, 31: 1}
+		w.run(5*time.Second, w.known(id))
+		n := w.nodes["core-1"].agenda
+		n.Step(agenda.Ledger{Chain: chainID, Proposal: holder, State: state, Hearsay: true}, w.now)
+		if _, err := n.NonceFor(id); err == nil || !strings.Contains(err.Error(), want+holder.Hex()) {
+			t.Errorf("a nonce of another, %v: %v", state, err)
+		}
+		n.Step(agenda.Ledger{Chain: chainID, Proposal: id, State: state, Hearsay: true}, w.now)
+		var told string
+		p, _ := n.Proposal(id)
+		for _, e := range n.Step(agenda.Tick{}, time.Unix(int64(p.Intent.Expires())+1, 0)) {
+			if x, ok := e.(agenda.Notify); ok && x.What == "stuck" {
+				told = x.Text
+			}
+		}
+		if !strings.Contains(told, "--replaces "+id.Hex()) {
+			t.Errorf("an expired one with a nonce, %v: %q", state, told)
+		}
+	}
+}

@@ -8,7 +8,8 @@ import (
 )
 
 // nonceFor derives the nonce that a proposal would be signed at, or says why it
-// can't be signed now. A message has none: its nonce is 0.
+// can't be signed now. A message has none: its nonce is 0. Whoever holds the nonce is named
+// by its whole id: it may be known from a member's Lock alone, and then no page shows it.
 func (a *Agenda) nonceFor(l *lane, p *Proposal) (uint64, error) {
 	if l.owner != nil {
 		return 0, a.claim(p)
@@ -39,7 +40,7 @@ func (a *Agenda) derive(l *lane, p *Proposal) (uint64, error) {
 	if n, ok := l.byID[p.ID]; ok {
 		switch r := l.rows[n]; {
 		case r.state == RowDisputed:
-			return 0, fmt.Errorf("nonce %d of proposal %s is disputed, or given to a replacement, as members have said at a rotation: it runs no more, unless the chain has it; make a new one with 'signer propose --replaces %s'", n, p.ID.Short(), p.ID.Short())
+			return 0, fmt.Errorf("nonce %d of proposal %s is disputed, or given to a replacement, as members have said at a rotation: it runs no more, unless the chain has it; make a new one with 'signer propose --replaces %s'", n, p.ID.Short(), p.ID.Hex())
 		case r.proposal != p.ID || r.state == RowDisplaced:
 			return 0, fmt.Errorf("proposal %s was displaced at nonce %d and is void", p.ID.Short(), n)
 		case r.state == RowConsumed || n < l.nonce || p.done(): // what became of it may be known before the new head
@@ -53,10 +54,10 @@ func (a *Agenda) derive(l *lane, p *Proposal) (uint64, error) {
 		return a.succeed(l, p, old)
 	}
 	if n, r, held := l.live(); held {
-		return 0, fmt.Errorf("nonce %d belongs to proposal %s until it is mined or replaced", n, r.proposal.Short())
+		return 0, fmt.Errorf("nonce %d belongs to proposal %s until it is mined or replaced", n, r.proposal.Hex())
 	}
 	if r, ok := l.claimed(l.nonce); ok && r.void() { // its place is nobody's, so live does not find it
-		return 0, fmt.Errorf("nonce %d was proposal %s's, of which a signature may exist: until the chain has decided, only what replaces it can have it; 'signer propose cancel-nonce --replaces %s'", l.nonce, r.proposal.Short(), r.proposal.Short())
+		return 0, fmt.Errorf("nonce %d was proposal %s's, of which a signature may exist: until the chain has decided, only what replaces it can have it; 'signer propose cancel-nonce --replaces %s'", l.nonce, r.proposal.Short(), r.proposal.Hex())
 	}
 	return l.nonce, nil
 }

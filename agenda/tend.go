@@ -161,7 +161,7 @@ func (a *Agenda) expire(p *Proposal) {
 		// until it is mined or replaced. Nothing can replace a message.
 		if p.lane == nil {
 			if p.once("stuck") {
-				a.do(Notify{What: "stuck", Proposal: p.ID, Text: fmt.Sprintf("%s has expired, but nonce %d may still be signed; propose cancel-nonce with --replaces %s", p.Action.Sentence, n, p.ID.Short())})
+				a.do(Notify{What: "stuck", Proposal: p.ID, Text: fmt.Sprintf("%s has expired, but nonce %d may still be signed; propose cancel-nonce with --replaces %s", p.Action.Sentence, n, p.ID.Hex())})
 			}
 			return
 		}

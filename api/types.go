@@ -225,14 +225,14 @@ type ProposeRequest struct {
 	TypedData string `json:"typedData,omitempty"` // the document's JSON; its domain names the chain
 
 	Reason   string             `json:"reason"`
-	Seconds  uint64             `json:"seconds,omitempty"` // how long the council may act on it; 0: the charter's default
-	Replaces council.ProposalID `json:"replaces,omitzero"` // the proposal whose revealed nonce this one takes over
-	Salt     *common.Hash       `json:"salt,omitempty"`    // nil: drawn by the node; give it to get the same id again
-	Expect   []council.Expected `json:"expect,omitempty"`  // storage words that a transaction leaves behind, in any order
-	MaxGas   uint64             `json:"maxGas,omitempty"`  // 0: estimated, with room
-	MaxFee   *Wei               `json:"maxFee,omitempty"`  // wei per gas, the ceiling; nil: by the class of the action
-	MaxTip   *Wei               `json:"maxTip,omitempty"`  // wei per gas, the ceiling
-	Preview  bool               `json:"preview,omitempty"` // decode and judge, but tell nobody and keep nothing
+	Seconds  uint64             `json:"seconds,omitempty"`  // how long the council may act on it; 0: the charter's default
+	Replaces string             `json:"replaces,omitempty"` // the proposal whose revealed nonce this one takes over: its id, or the beginning
+	Salt     *common.Hash       `json:"salt,omitempty"`     // nil: drawn by the node; give it to get the same id again
+	Expect   []council.Expected `json:"expect,omitempty"`   // storage words that a transaction leaves behind, in any order
+	MaxGas   uint64             `json:"maxGas,omitempty"`   // 0: estimated, with room
+	MaxFee   *Wei               `json:"maxFee,omitempty"`   // wei per gas, the ceiling; nil: by the class of the action
+	MaxTip   *Wei               `json:"maxTip,omitempty"`   // wei per gas, the ceiling
+	Preview  bool               `json:"preview,omitempty"`  // decode and judge, but tell nobody and keep nothing
 }
 
 // Check refuses a request that asks for nothing, or for several things.

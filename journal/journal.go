@@ -226,7 +226,7 @@ func (j *Journal) load(network common.Hash) error {
 		}
 		for _, name := range buckets {
 			if tx.Bucket(name) == nil {
-				return council.WithHint(fmt.Errorf("its part %q is missing", name), "restore the file from a backup, or start with an empty one and catch up")
+				return council.WithHint(fmt.Errorf("its part %q is missing", name), movedAway)
 			}
 		}
 		return loadAuthors(tx, j.authors)
@@ -337,6 +337,10 @@ func errBroken() error {
 	return council.WithHint(ErrBroken, "check the disk, then start the daemon again")
 }
 
+// movedAway is the way out where the file is no good. It names no backup: an old
+// journal has forgotten what this node has said and signed since.
+const movedAway = "move it away and start the daemon: it catches up from the other members' nodes; an older copy is worse than none"
+
 // explain adds the next step where the cause is the disk or another process.
 func explain(path string, err error) error {
 	switch {
@@ -345,7 +349,7 @@ func explain(path string, err error) error {
 	case errors.Is(err, berrors.ErrTimeout):
 		return council.WithHint(fmt.Errorf("%s: %w", path, ErrLocked), "another signer daemon runs on this directory: stop it, or talk to it instead")
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return council.WithHint(fmt.Errorf("%s is not a journal, or damaged: %w", path, err), "restore it from a backup, or move it away and catch up from the other members")
+		return council.WithHint(fmt.Errorf("%s is not a journal, or damaged: %w", path, err), movedAway)
 	case diskFull(err):
 		return council.WithHint(err, "free some space on the disk of "+path+"; nothing that was reported as stored is lost")
 	case errors.Is(err, os.ErrPermission):

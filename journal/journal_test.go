@@ -159,7 +159,7 @@ func TestForeignFilesAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := Open(text, o)
-		hinted(t, err, "not a journal")
+		hinted(t, err, "not a journal", "move it away", "an older copy is worse than none")
 	})
 	t.Run("another database", func(t *testing.T) {
 		other := filepath.Join(dir, "other.db")
@@ -170,6 +170,16 @@ func TestForeignFilesAreRefused(t *testing.T) {
 		_ = db.Close()
 		_, err = Open(other, o)
 		hinted(t, err, "not a journal")
+	})
+	t.Run("a part is missing", func(t *testing.T) {
+		path := filepath.Join(dir, "part.db")
+		j := open(t, path, o)
+		if err := j.db.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket(bForks) }); err != nil {
+			t.Fatal(err)
+		}
+		_ = j.Close()
+		_, err := Open(path, o)
+		hinted(t, err, "missing", "move it away", "an older copy is worse than none")
 	})
 	t.Run("a directory", func(t *testing.T) {
 		_, err := Open(dir, o)

@@ -157,7 +157,7 @@ func ours(name string) bool {
 
 func missing(dir string, err error) error {
 	if errors.Is(err, os.ErrNotExist) {
-		return council.WithHint(fmt.Errorf("%w in %s", ErrNoKeystore, dir), "make one with 'signer init', or check the data directory")
+		return council.WithHint(fmt.Errorf("%w in %s", ErrNoKeystore, dir), "where this node was before, check the data directory, or restore the backup: 'signer backup restore'; a new node is made with 'signer init'")
 	}
 	return explain(dir, err)
 }

@@ -160,9 +160,9 @@ func TestLooseModesAreRefused(t *testing.T) {
 func TestMissingKeystore(t *testing.T) {
 	for _, dir := range []string{filepath.Join(t.TempDir(), "none"), func() string { d := t.TempDir(); _ = os.Chmod(d, 0o700); return d }()} {
 		_, err := Open(dir, weak("x"))
-		hinted(t, err, ErrNoKeystore, dir)
+		hinted(t, err, ErrNoKeystore, dir, "'signer backup restore'", "a new node is made with 'signer init'")
 		_, err = Describe(dir)
-		hinted(t, err, ErrNoKeystore, dir)
+		hinted(t, err, ErrNoKeystore, dir, "'signer backup restore'")
 	}
 	_, err := Open(private(t, "file", ""), weak("x"))
 	hinted(t, err, nil, "not a directory")

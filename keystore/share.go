@@ -108,7 +108,7 @@ func (s *Store) Current() (epoch uint64, secret []byte, err error) {
 			return err
 		}
 		if !ok {
-			return council.WithHint(ErrNoCurrent, "take part in a key generation: 'signer keygen'")
+			return council.WithHint(ErrNoCurrent, "a new council makes its shares with 'signer keygen'; who joins one gets a share by its rotation ('signer term status')")
 		}
 		b, err := s.load(shareFile(at), label{Kind: kindShare, Epoch: at})
 		if errors.Is(err, ErrNotFound) {

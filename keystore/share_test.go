@@ -11,7 +11,7 @@ import (
 func TestSharesMoveForward(t *testing.T) {
 	s, dir, u := made(t)
 	_, _, err := s.Current()
-	hinted(t, err, ErrNoCurrent)
+	hinted(t, err, ErrNoCurrent, "'signer keygen'", "who joins one gets a share by its rotation")
 	other := meta(1)
 	other.Roster[0]++
 	for i, c := range []struct {

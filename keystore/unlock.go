@@ -155,9 +155,9 @@ func (u Unlock) noIdentity() error {
 // refused says in the member's words that the unlocking failed.
 func (u Unlock) refused(dir string) error {
 	if u.seal == SealIdentity {
-		return council.WithHint(fmt.Errorf("%w: %s is not the age identity that %s was made with", ErrUnlock, u.path, dir), "use the identity file that 'signer init' was given")
+		return council.WithHint(fmt.Errorf("%w: %s is not the age identity that %s was made with", ErrUnlock, u.path, dir), "use the identity file that it was made with; if that is lost and there is a backup, name another in signer.yaml, move "+dir+" away and run 'signer backup restore'")
 	}
-	return council.WithHint(fmt.Errorf("%w: wrong passphrase for %s", ErrUnlock, dir), "try again; if the passphrase is lost, the member needs a new node key and share")
+	return council.WithHint(fmt.Errorf("%w: wrong passphrase for %s", ErrUnlock, dir), "try again; if the passphrase is lost and there is a backup, move "+dir+" away and run 'signer backup restore'; without one the member leaves and comes back as another, with a new node")
 }
 
 func errNoUnlock() error {

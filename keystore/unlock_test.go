@@ -42,6 +42,9 @@ func TestUnlocking(t *testing.T) {
 				fits := !strings.HasPrefix(with, "wrong") && (with == "identity") == (how == "identity")
 				if !fits {
 					hinted(t, err, ErrUnlock)
+					if with == "wrong "+how { // what it was made with may be lost
+						hinted(t, err, ErrUnlock, "move "+dir+" away", "'signer backup restore'")
+					}
 					if strings.Contains(fmt.Sprintf("%+v", err), "horse") {
 						t.Errorf("the passphrase stands in: %v", err)
 					}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -75,7 +76,13 @@ func (n *Node) find(prefix string) (*agenda.Proposal, error) {
 
 // Propose implements api.Backend.
 func (n *Node) Propose(ctx context.Context, r api.ProposeRequest) (v api.Proposal, err error) {
-	in, err := n.intent(r)
+	var old council.ProposalID
+	if r.Replaces != "" {
+		if old, err = ask(ctx, n, func() (council.ProposalID, error) { return n.replaced(r.Replaces) }); err != nil {
+			return v, err
+		}
+	}
+	in, err := n.intent(r, old)
 	if err != nil {
 		return v, err
 	}
@@ -114,18 +121,53 @@ func (n *Node) Propose(ctx context.Context, r api.ProposeRequest) (v api.Proposa
 	})
 }
 
-// intent builds what a request describes.
-func (n *Node) intent(r api.ProposeRequest) (council.Intent, error) {
+// replaced is the proposal that another one is to replace, by its id or the beginning. It
+// need not be one that this node knows: a nonce may be held by one of which it has heard
+// at a rotation alone. A whole id is taken as it is.
+func (n *Node) replaced(prefix string) (id council.ProposalID, err error) {
+	if err := api.CheckPrefix(prefix); err != nil {
+		return id, err
+	}
+	want := strings.TrimPrefix(strings.ToLower(prefix), "0x")
+	if len(want) == 2*len(id) {
+		return id, id.UnmarshalText([]byte("0x" + want))
+	}
+	rows, err := n.book().Rows()
+	if err != nil {
+		return id, err
+	}
+	found := map[council.ProposalID]bool{}
+	for _, p := range n.agenda.Proposals() {
+		found[p.ID] = true
+	}
+	for _, r := range rows {
+		found[r.Proposal] = true
+	}
+	delete(found, council.ProposalID{}) // of a transaction that is nobody's
+	maps.DeleteFunc(found, func(id council.ProposalID, _ bool) bool { return !strings.HasPrefix(id.Hex()[2:], want) })
+	for id = range found {
+		if len(found) == 1 {
+			return id, nil
+		}
+	}
+	if len(found) > 1 {
+		return council.ProposalID{}, api.Failf(api.Ambiguous, "type more of it", "%d proposals begin with %s", len(found), prefix)
+	}
+	return id, api.Failf(api.NotFound, "'signer status' shows who holds a nonce, and 'signer list' the proposals", "no proposal begins with %s, and none that holds a nonce", prefix)
+}
+
+// intent builds what a request describes, which is to replace old, if that is one.
+func (n *Node) intent(r api.ProposeRequest, old council.ProposalID) (council.Intent, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
 	if r.Statement == "" && r.TypedData == "" {
-		return n.deed(r)
+		return n.deed(r, old)
 	}
 	if len(r.Expect) > 0 {
 		return nil, api.Failf(api.Invalid, "leave out the expected changes", "a message changes no state")
 	}
-	if r.Replaces != (council.ProposalID{}) || r.MaxGas != 0 || r.MaxFee != nil || r.MaxTip != nil {
+	if r.Replaces != "" || r.MaxGas != 0 || r.MaxFee != nil || r.MaxTip != nil {
 		return nil, api.Failf(api.Invalid, "leave out replaces and the ceilings", "a message has no nonce and no fees")
 	}
 	until, salt, err := n.lasting(r, rawSeconds)
@@ -160,7 +202,7 @@ func (n *Node) lasting(r api.ProposeRequest, seconds uint64) (until uint64, salt
 }
 
 // deed builds the transaction that a request describes.
-func (n *Node) deed(r api.ProposeRequest) (council.Transaction, error) {
+func (n *Node) deed(r api.ProposeRequest, old council.ProposalID) (council.Transaction, error) {
 	var deed council.Transaction
 	seconds := uint64(rawSeconds)
 	switch {
@@ -194,7 +236,7 @@ func (n *Node) deed(r api.ProposeRequest) (council.Transaction, error) {
 	if deed.MaxTipPerGas.Cmp(deed.MaxFeePerGas) > 0 {
 		deed.MaxTipPerGas = deed.MaxFeePerGas
 	}
-	deed.Reason, deed.Replaces, deed.Expect = r.Reason, r.Replaces, council.SortExpected(r.Expect)
+	deed.Reason, deed.Replaces, deed.Expect = r.Reason, old, council.SortExpected(r.Expect)
 	return deed, nil
 }
 

@@ -60,6 +60,11 @@ func SwitchTwice(j *journal.Journal, keys *keystore.Store, s Standing, m council
 	return n.standing, errors.Join(err, n.switchShare(e))
 }
 
+// MakeCurrent has a node make the share of a switch the current one.
+func MakeCurrent(keys *keystore.Store, sw council.Switch) error {
+	return (&Node{keystore: keys}).makeCurrent(sw)
+}
+
 // Sessions counts the engine sessions that the node has in its table.
 func (n *Node) Sessions(ctx context.Context) (int, error) {
 	return ask(ctx, n, func() (int, error) { return len(n.runners), nil })

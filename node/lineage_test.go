@@ -290,6 +290,12 @@ func (c *cabinet) stillWithoutShare(book *journal.Journal, s node.Standing) {
 	if err != nil || len(after.Switches) != len(s.Switches)+1 || after.Roster().Charter != step.Roster.Charter {
 		c.t.Errorf("a still step without a share: %v", err)
 	}
+	err = node.MakeCurrent(keys, s.Switches[len(s.Switches)-1])
+	for _, way := range []string{"'signer backup restore'", "leaves, and comes back as another"} {
+		if err == nil || !strings.Contains(council.Hint(err), way) {
+			c.t.Errorf("who lacks the share is not told %q: %v (hint %q)", way, err, council.Hint(err))
+		}
+	}
 }
 
 // certificate commits a succession, with the Locks of all old members who stay, all of

@@ -247,7 +247,7 @@ func TestMessagesThatNobodyProposes(t *testing.T) {
 		"nothing":         {},
 		"two kinds":       {Statement: "x", Playbook: "pause", Target: "protocol"},
 		"gas":             {Statement: "x", MaxGas: 50_000},
-		"a replacement":   {Statement: "x", Replaces: council.ProposalID{1}},
+		"a replacement":   {Statement: "x", Replaces: council.ProposalID{1}.Hex()},
 		"an escape":       {Statement: "x\x1b[2K"},
 		"no document":     {TypedData: "{}"},
 		"a null":          {TypedData: strings.Replace(h.record(1), `"the bridge was paused"`, `null`, 1)},

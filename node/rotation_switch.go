@@ -142,7 +142,7 @@ func (n *Node) makeCurrent(sw council.Switch) error {
 	secret, err := n.keystore.Get(stagedName(sw.Ceremony()))
 	if errors.Is(err, keystore.ErrNotFound) {
 		return council.WithHint(fmt.Errorf("the keystore is older than the journal: epoch %d of the shares is in force, and the keystore has none of it: %w", after.Epoch, err),
-			"restore a backup of this epoch; without one this seat gets a share again by a rotation, for which the node starts with an empty keystore")
+			"move the keystore away and restore a backup of this epoch ('signer backup restore'); without one the member leaves, and comes back as another with a new node ('signer term propose')")
 	}
 	if err != nil {
 		return fmt.Errorf("staged share: %w", err)

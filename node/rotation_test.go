@@ -171,7 +171,7 @@ func TestRotation(t *testing.T) {
 	now := c.copied("member-03", "keys")
 	c.restored("member-03", "keys", keys)
 	r := c.open("member-03")
-	if _, err := node.New(c.config("member-03", r)); err == nil || !strings.Contains(err.Error(), "older than the journal") || !strings.Contains(council.Hint(err), "restore a backup") {
+	if _, err := node.New(c.config("member-03", r)); err == nil || !strings.Contains(err.Error(), "older than the journal") || !strings.Contains(council.Hint(err), "restore a backup") || !strings.Contains(council.Hint(err), "leaves, and comes back as another") {
 		t.Errorf("starts with the keystore of an epoch that is over: %v", err)
 	}
 	c.closes(r)

@@ -8,6 +8,7 @@ import (
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
 	"github.com/millicent-one/signer/p2p"
 )
 
@@ -214,16 +215,40 @@ func (n *Node) viewStatus() api.Status {
 	return s
 }
 
+// ledgerShown is how many open rows of each chain are shown, and how many rows with what is
+// done.
 const ledgerShown = 16
 
+// viewLedger shows the ledger by chain and nonce. What holds up a chain comes before all
+// else: the rows from its next nonce on that no block has decided. A member may have made
+// up many, far ahead; those are left out first.
 func (n *Node) viewLedger() []api.LedgerRow {
 	rows, err := n.book().Rows()
 	if err != nil {
 		n.log.Error("read ledger", "err", err)
 	}
-	rows = rows[max(0, len(rows)-ledgerShown):]
-	out := make([]api.LedgerRow, 0, len(rows))
-	for _, r := range rows {
+	show, open, shown := make([]bool, len(rows)), map[uint64]int{}, 0
+	for i, r := range rows { // ascending
+		w, ok := n.chains[r.Chain]
+		if r.State == journal.Consumed || ok && r.Nonce < w.nonce || open[r.Chain] == ledgerShown {
+			continue
+		}
+		show[i] = true
+		open[r.Chain]++
+		shown++
+	}
+	for i := len(rows) - 1; i >= 0 && shown < ledgerShown; i-- {
+		w, ok := n.chains[rows[i].Chain]
+		if !show[i] && (rows[i].State == journal.Consumed || ok && rows[i].Nonce < w.nonce) {
+			show[i] = true
+			shown++
+		}
+	}
+	out := make([]api.LedgerRow, 0, shown)
+	for i, r := range rows {
+		if !show[i] {
+			continue
+		}
 		v := api.LedgerRow{Chain: r.Chain, Nonce: r.Nonce, Proposal: r.Proposal, State: r.State.String(), Attempt: r.Attempt}
 		if p, ok := n.agenda.Proposal(r.Proposal); ok && p.Tx != nil {
 			h := p.TxHash()

@@ -180,7 +180,9 @@ carries the signatures of all nodes. Nothing is written to disk.
 It is compared with the council of the running daemon, and the daemon then tells
 the others that this member has a good backup. Without a daemon it is compared
 with the keystore's labels, or with the roster alone, and nobody is told: verify
-it once more when the daemon runs.`,
+it once more where the daemon answers. On a machine that is not the node's that takes its
+signer.yaml, roster and successions in a directory (--home), and its socket, forwarded by
+ssh -L (--socket).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.load()
@@ -233,7 +235,7 @@ func (a *app) verifyBackup(ctx context.Context, c *configs.Loaded, path, identit
 		err = fmt.Errorf("tell the council: %w", untold)
 	}
 	if err == nil && !v.Told {
-		a.note("\nNo daemon answers, so the council was not told. Start it and verify once more.")
+		a.note("\nNo daemon answers, so the council was not told. Verify once more where this node's daemon\nanswers: on its machine while it runs, or elsewhere with --socket (as ssh -L forwards it).")
 	}
 	return err
 }

@@ -66,25 +66,60 @@ func (a *app) ownChecks() []api.Check {
 	return out
 }
 
-// policyInForce compares the rules in the files with those that the daemon judges by:
-// it reads them when it starts, and no other time.
-func (a *app) policyInForce(ctx context.Context, b api.Backend) []api.Check {
+// inForceHere compares the roster and the rules in the files with those that the daemon
+// works by: it reads them when it starts, and no other time.
+func (a *app) inForceHere(ctx context.Context, b api.Backend) []api.Check {
 	if a.flags["socket"].Changed {
 		return nil // a daemon somewhere; its files are not known here
 	}
 	s, err := b.Status(ctx)
-	if err != nil || s.Policy == (common.Hash{}) {
+	if err != nil {
 		return nil
 	}
 	c, err := a.load()
 	if err != nil {
 		return nil // what is wrong with it is said already
 	}
+	var out []api.Check
+	files := rosterFiles(c)
+	if l, err := readLineage(files); err == nil && s.Roster != nil && s.Roster.Hash != (common.Hash{}) {
+		out = append(out, worksUnder(*s.Roster, files, len(c.Successions), rostersIn(l)))
+	}
+	if s.Policy == (common.Hash{}) {
+		return out
+	}
 	ch, m, err := a.filesInForce(s)
 	if err != nil {
-		return nil // so is this
+		return out // this is said, too
 	}
-	return []api.Check{judgedBy(s, c.Charter, ch, m)}
+	return append(out, judgedBy(s, c.Charter, ch, m))
+}
+
+// worksUnder compares the rosters of the files, the first of which signer.yaml names with
+// so many successions, with the one that the daemon works under. What works without the
+// daemon, a backup among it, goes by the files. They may know more than has happened.
+func worksUnder(r api.Roster, files []string, named int, rosters []council.Roster) api.Check {
+	c := api.Check{Name: "roster in force", Outcome: api.OK, Detail: fmt.Sprintf("%d, %s", r.Version, short(r.Hash))}
+	var hash common.Hash
+	at := int(min(r.Version, uint64(len(rosters)))) - 1
+	if at >= 0 {
+		var err error
+		if hash, err = rosters[at].Hash(); err == nil && hash == r.Hash {
+			return c
+		}
+	}
+	c.Outcome = api.Warn
+	if at < 0 || rosters[at].Version < r.Version {
+		c.Detail = fmt.Sprintf("the daemon works under roster %d, %s; the files end with roster %d", r.Version, short(r.Hash), len(rosters))
+		c.Hint = "see that its data directory can be written, and start the daemon anew: it puts the successions there"
+		return c
+	}
+	c.Detail = fmt.Sprintf("the daemon works under roster %d, %s; %s has %s", r.Version, short(r.Hash), files[at], short(hash))
+	c.Hint = "start the daemon anew: it replaces the file by the one that took over"
+	if at <= named {
+		c.Hint = "ask another member for the succession that took over, and name that under 'successions' in signer.yaml"
+	}
+	return c
 }
 
 // judgedBy compares a charter, of a file, and a member's policy with what the daemon says

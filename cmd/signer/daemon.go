@@ -18,6 +18,7 @@ import (
 	"github.com/millicent-one/signer/chain"
 	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/rosterfile"
 	"github.com/millicent-one/signer/journal"
 	"github.com/millicent-one/signer/node"
 	"github.com/millicent-one/signer/p2p"
@@ -188,20 +189,23 @@ func (d *household) openJournal(first council.Roster) (*journal.Journal, error) 
 }
 
 // keepSuccessions puts the successions that have taken over beside the journal, as
-// files for the commands that work without a daemon.
+// files for the commands that work without a daemon. One that lies there and is another
+// is replaced: those commands would believe it.
 func (d *household) keepSuccessions(s node.Standing) error {
 	for _, step := range s.Steps {
 		path := d.config.SuccessionFile(step.Roster.Version)
-		if _, err := os.Lstat(path); err == nil {
-			continue
-		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return fmt.Errorf("keep succession: %w", err)
 		}
-		if err := saveSuccession(path, step); err != nil {
+		b, err := rosterfile.FormatSuccession(step)
+		if err != nil {
 			return err
 		}
-		d.log.Info("kept a succession", "roster", step.Roster.Version, "file", path)
+		if wrote, err := keepFile(path, b); err != nil {
+			return err
+		} else if wrote {
+			d.log.Info("kept a succession", "roster", step.Roster.Version, "file", path)
+		}
 	}
 	return nil
 }

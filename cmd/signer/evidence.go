@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
 	"github.com/millicent-one/signer/api"
@@ -79,7 +80,15 @@ a file, for anyone to check with 'signer evidence verify FILE'.`,
 				if err := writeNew(out, e.Record); err != nil {
 					return err
 				}
-				a.note("wrote %s, %d bytes", out, len(e.Record))
+				with := ""
+				if r, err := evidence.Decode(e.Record); err == nil {
+					now, err := c.Status(cmd.Context())
+					if err != nil {
+						return err
+					}
+					with = fmt.Sprintf("; check it with 'signer evidence verify %s --roster %s'", out, a.rostersFor(r.Roster, now.Roster))
+				}
+				a.note("wrote %s, %d bytes%s", out, len(e.Record), with)
 			}
 			return a.print(e, func(w io.Writer) { writeEvidence(w, e) })
 		},
@@ -130,7 +139,8 @@ type checked struct {
 	Proven  bool             `json:"proven"`
 	What    string           `json:"what,omitempty"`
 	Rests   string           `json:"rests,omitempty"`
-	Error   string           `json:"error,omitempty"` // the record is not what it claims to be
+	Lacks   *common.Hash     `json:"lacksRoster,omitempty"` // that it names, and nobody gave: it may be true or false
+	Error   string           `json:"error,omitempty"`       // the record is not what it claims to be
 	Hint    string           `json:"hint,omitempty"`
 
 	reporter council.MemberID
@@ -144,21 +154,26 @@ func (a *app) evidenceVerify() *cobra.Command {
 		Short: "Check records of evidence, with nothing but the roster",
 		Long: `Check records of evidence on this machine, with nothing but the roster: a file that
 'signer evidence show ID --out FILE' wrote, or a record of this node by its id, which
-is fetched and then checked here. The exit code is 0 if all are proven, else 1.`,
-		Example: "  signer evidence verify core-2.evidence --roster roster.json",
+is fetched and then checked here. A record of a later roster than the first needs the
+successions up to that one, too. The exit code is 0 if all are proven; 2 if all that is
+in the way is a roster that was not given; else 1.`,
+		Example: "  signer evidence verify core-2.evidence --roster roster.json\n  signer evidence verify core-2.evidence --roster roster.json,succession-2.json",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rosters, err := a.rostersOf(files)
 			if err != nil {
 				return err
 			}
-			results, unproven := make([]checked, len(args)), 0
+			results, unproven, unchecked := make([]checked, len(args)), 0, 0
 			for i, arg := range args {
 				b, err := a.record(cmd, arg)
 				if err != nil {
 					return err
 				}
-				if results[i] = check(arg, b, rosters...); !results[i].Proven {
+				switch results[i] = check(arg, b, rosters...); {
+				case results[i].Lacks != nil:
+					unchecked++
+				case !results[i].Proven:
 					unproven++
 				}
 			}
@@ -167,6 +182,9 @@ is fetched and then checked here. The exit code is 0 if all are proven, else 1.`
 			}
 			if unproven > 0 {
 				return council.WithHint(fmt.Errorf("not proven: %s of %d", plural(unproven, "record", "records"), len(args)), "what is not proven accuses nobody")
+			}
+			if unchecked > 0 {
+				return usagef(lacksHint, "not checked: %s of %d", plural(unchecked, "record", "records"), len(args))
 			}
 			return nil
 		},
@@ -207,7 +225,12 @@ func check(name string, b []byte, rosters ...council.Roster) checked {
 	if err == nil {
 		out.ID, out.Kind, out.Culprit = r.ID().Hex(), r.Kind.String(), r.Culprit
 		out.reporter, out.seen = r.Reporter, time.Unix(int64(r.Seen), 0)
-		found, err = r.Verify(named(rosters, r.Roster))
+		roster, ok := council.RosterByHash(rosters, r.Roster)
+		if !ok { // nothing can be said of it
+			out.Lacks, out.Hint = &r.Roster, lacksHint
+			return out
+		}
+		found, err = r.Verify(roster)
 	}
 	if err != nil {
 		out.Error, out.Hint = err.Error(), council.Hint(err)
@@ -220,6 +243,9 @@ func check(name string, b []byte, rosters ...council.Roster) checked {
 func writeChecked(w io.Writer, results []checked) {
 	for _, r := range results {
 		switch {
+		case r.Lacks != nil:
+			fmt.Fprintf(w, "%s: can't be checked: it names roster %s, which is none of those given\n  hint: %s\n", r.Record, r.Lacks.Hex(), r.Hint)
+			continue
 		case r.Error != "":
 			fmt.Fprintf(w, "%s: FALSE: %s\n", r.Record, oneLine(r.Error))
 			if r.Hint != "" {

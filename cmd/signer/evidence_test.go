@@ -1,12 +1,17 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/evidence"
 	"github.com/millicent-one/signer/internal/rosterfile"
@@ -75,4 +80,53 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	b[len(b)-1] ^= 1
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// A record of a later roster than those at hand may be true or false. Whoever takes one
+// away is told which files it is checked with.
+func TestRecordOfALaterRoster(t *testing.T) {
+	first := testcouncil.New(t).Roster
+	two := first
+	prev, err := first.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	two.Version, two.Prev, two.Charter = 2, prev, common.Hash{9}
+	hash, err := two.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := evidence.Encode(testRecords(t, two)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := check("it", b, first); c.Proven || c.Error != "" || c.Lacks == nil || *c.Lacks != hash || c.Hint == "" {
+		t.Errorf("without its roster: %+v", c)
+	}
+	if c := check("it", b, first, two); !c.Proven || c.Lacks != nil {
+		t.Errorf("with its roster: %+v", c)
+	}
+
+	dir := t.TempDir()
+	a := newApp(nil, io.Discard, io.Discard)
+	a.root()
+	a.loaded = &configs.Loaded{Config: configs.Config{Data: dir, Roster: filepath.Join(dir, "first.json")}}
+	signed, step := council.SignedRoster{Roster: first}, council.Succession{Roster: two, Effective: testcouncil.TermStart}
+	for _, m := range first.Members {
+		signed.Addresses = append(signed.Addresses, []byte(m.ID))
+	}
+	step.Addresses = signed.Addresses
+	path := a.loaded.SuccessionFile(2)
+	if err := errors.Join(saveRoster(a.loaded.Roster, signed), os.Mkdir(filepath.Dir(path), 0o700), saveSuccession(path, step)); err != nil {
+		t.Fatal(err)
+	}
+	for want, got := range map[string]string{
+		a.loaded.Roster:                                   a.rostersFor(prev, nil),
+		a.loaded.Roster + "," + path:                      a.rostersFor(hash, nil),
+		"roster.json,succession-2.json,succession-3.json": a.rostersFor(common.Hash{1}, &api.Roster{Version: 3}),
+	} {
+		if got != want {
+			t.Errorf("it is checked with %s; want %s", got, want)
+		}
+	}
 }

@@ -94,7 +94,11 @@ func (a *app) heartbeatShow() *cobra.Command {
 				if err := writeNew(out, h.Record); err != nil {
 					return err
 				}
-				a.note("wrote %s, %d bytes; check it with 'signer heartbeat verify %s --roster roster.json'", out, len(h.Record), out)
+				with := "roster.json"
+				if beat, err := council.DecodeHeartbeat(h.Record); err == nil {
+					with = a.rostersFor(beat.Roster, s.Roster)
+				}
+				a.note("wrote %s, %d bytes; check it with 'signer heartbeat verify %s --roster %s'", out, len(h.Record), out, with)
 				return nil
 			}
 			return api.Failf(api.NotFound, "'signer heartbeat' lists those whose node was ever proven alive", "this node has no heartbeat of %s", args[0])
@@ -128,7 +132,11 @@ func (a *app) heartbeatVerify() *cobra.Command {
 			}
 			h, err := readHeartbeat(args[0])
 			if err == nil {
-				err = h.Verify(named(rosters, h.Roster))
+				if roster, ok := council.RosterByHash(rosters, h.Roster); ok {
+					err = h.Verify(roster)
+				} else {
+					err = usagef(lacksHint, "can't be checked: it names roster %s, which is none of those given", h.Roster.Hex())
+				}
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)

@@ -107,14 +107,18 @@ func cards(t *testing.T, ts *testscript.TestScript, args []string) {
 
 // home DIR [CHANGE]... makes all that core-1's daemon needs: as the commands of
 // join.txtar would, with the test council's keys. The RPC is one that answers
-// nobody.
+// nobody. An actions.yaml that lies there is its catalogue of actions.
 func home(t *testing.T, ts *testscript.TestScript, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o700))
 	write := func(name string, b []byte) { ts.Check(os.WriteFile(filepath.Join(dir, name), b, 0o600)) }
 	write("charter.yaml", configs.Charter)
 	write("policy.yaml", configs.Policy)
-	charter, err := loadCharter(filepath.Join(dir, "charter.yaml"), "")
+	actions, named := filepath.Join(dir, "actions.yaml"), "actions: actions.yaml\n"
+	if _, err := os.Lstat(actions); err != nil {
+		actions, named = "", ""
+	}
+	charter, err := loadCharter(filepath.Join(dir, "charter.yaml"), actions)
 	ts.Check(err)
 
 	s := council.SignedRoster{Roster: council.Roster{Version: 1, Threshold: 4, Charter: charter.Hash()}}
@@ -149,7 +153,7 @@ socket: `+filepath.Join(ts.Getenv("SHORT"), "s")+`
 listen: [/ip4/127.0.0.1/tcp/0]
 unlock: {identity-file: id.txt}
 chains: [{id: 1, rpcs: ["http://127.0.0.1:1"]}]
-`))
+`+named))
 }
 
 // occupy VAR takes a TCP port to the end of the script.

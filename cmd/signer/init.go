@@ -70,7 +70,8 @@ func (a *app) initCmd() *cobra.Command {
 		Short: "Make this node's directory, its key, a member card and a first signer.yaml",
 		Long: `Make this node's directory (mode 0700): a keystore with the node's own key, a
 member card that still lacks your wallet's signature, and samples of signer.yaml
-and policy.yaml. Nothing that is there is overwritten.
+and policy.yaml. Nothing that is there is overwritten, but for the unsigned card of an
+init that was cut short.
 
 Without --passphrase-file and --identity the passphrase is asked for, now and
 each time the daemon starts.`,
@@ -135,6 +136,10 @@ func (a *app) init(home string, m council.Member, u configs.Unlock, listen, anno
 	if err := api.CheckSocketPath(filepath.Join(home, configs.Default().Socket)); err != nil {
 		return err
 	}
+	keys, cardPath := filepath.Join(home, "keys"), filepath.Join(home, cardFile)
+	if err := draft(cardPath, keys, m); err != nil {
+		return err
+	}
 	// All that can be wrong is checked before anything is written: a member
 	// with a throw-away key stands for the one to come.
 	probe := m
@@ -165,7 +170,6 @@ func (a *app) init(home string, m council.Member, u configs.Unlock, listen, anno
 	if err := privateDir(home); err != nil {
 		return err
 	}
-	keys := filepath.Join(home, "keys")
 	store, err := keystore.Create(keys, a.unlock(u, true))
 	if errors.Is(err, keystore.ErrExists) {
 		store, err = keystore.Open(keys, a.unlock(u, false)) // an init that was cut short goes on
@@ -189,7 +193,10 @@ func (a *app) init(home string, m council.Member, u configs.Unlock, listen, anno
 	if err != nil {
 		return err
 	}
-	if err := rosterfile.Save(filepath.Join(home, cardFile), data, 0o600); err != nil {
+	if err := draft(cardPath, keys, card.Member); err != nil {
+		return err
+	}
+	if err := rosterfile.Save(cardPath, data, 0o600); err != nil {
 		return err
 	}
 	own := filepath.Join(home, def.Policy)
@@ -201,7 +208,7 @@ func (a *app) init(home string, m council.Member, u configs.Unlock, listen, anno
 	if err := rosterfile.Save(file, []byte(text), 0o600); err != nil {
 		return err
 	}
-	return a.print(map[string]string{"home": home, "config": file, "card": filepath.Join(home, cardFile), "peer": card.Member.Peer}, func(w io.Writer) {
+	return a.print(map[string]string{"home": home, "config": file, "card": cardPath, "peer": card.Member.Peer}, func(w io.Writer) {
 		fmt.Fprintf(w, "Made %s for %s.\n\n", home, m.ID)
 		table(w, [][]string{
 			{"signer.yaml", "settings; name your RPCs there"},
@@ -211,6 +218,23 @@ func (a *app) init(home string, m council.Member, u configs.Unlock, listen, anno
 		})
 		fmt.Fprintln(w, "\nNext: sign the card with your wallet: signer id --keystore FILE, --clef URL, or --typed-data.")
 	})
+}
+
+// draft refuses a card that is there, unless it is what an init that was cut short has
+// left: beside its keystore, for the same member, and not signed by the wallet. The node
+// of m may be unknown yet.
+func draft(path, keys string, m council.Member) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	c, err := rosterfile.ReadCard(path)
+	if err == nil && m.Peer == "" {
+		m.Peer = c.Member.Peer
+	}
+	if _, missing := os.Lstat(keys); err == nil && missing == nil && c.Member == m && len(c.ApproverSig) == 0 {
+		return nil
+	}
+	return council.WithHint(fmt.Errorf("%s is there already; nothing was changed", path), "put the signer.yaml that it was made with back, or move the card away: it is signed, or another one")
 }
 
 // privateDir makes the directory, or refuses one that others can look into.

@@ -106,18 +106,20 @@ func (p *parts) keepCharterFile(r council.Roster, t policy.CharterText) (string,
 		return "", fmt.Errorf("keep charter: %w", err)
 	}
 	where := fmt.Sprintf("kept in %s: name that under 'charter'", path)
-	if err := keepFile(path, t.Charter); err != nil || bytes.Equal(t.Actions, p.text.Actions) {
+	if _, err := keepFile(path, t.Charter); err != nil || bytes.Equal(t.Actions, p.text.Actions) {
 		return where, err
 	}
 	actions := p.config.ActionsFile(r.Version)
-	return fmt.Sprintf("%s, and %s under 'actions'", where, actions), keepFile(actions, t.Actions)
+	_, err := keepFile(actions, t.Actions)
+	return fmt.Sprintf("%s, and %s under 'actions'", where, actions), err
 }
 
-func keepFile(path string, b []byte) error {
+// keepFile writes a file that is not there or has something else in it.
+func keepFile(path string, b []byte) (wrote bool, err error) {
 	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, b) {
-		return nil
+		return false, nil
 	}
-	return rosterfile.Save(path, b, 0o600)
+	return true, rosterfile.Save(path, b, 0o600)
 }
 
 // keptCharter is the charter of a roster that has taken over, and its file, if the

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
+	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/rosterfile"
@@ -98,6 +100,28 @@ func named(rosters []council.Roster, hash common.Hash) council.Roster {
 	}
 	return rosters[len(rosters)-1]
 }
+
+// rostersFor are the files that lead to the roster with this hash, as --roster takes them:
+// those of this node, or else what they are called, up to the roster in force.
+func (a *app) rostersFor(hash common.Hash, now *api.Roster) string {
+	if c, err := a.load(); err == nil {
+		files := rosterFiles(c)
+		if l, err := readLineage(files); err == nil {
+			for i, r := range rostersIn(l) {
+				if h, err := r.Hash(); err == nil && h == hash {
+					return strings.Join(files[:i+1], ",")
+				}
+			}
+		}
+	}
+	files := []string{"roster.json"}
+	for v := uint64(2); now != nil && v <= now.Version; v++ {
+		files = append(files, fmt.Sprintf("succession-%d.json", v))
+	}
+	return strings.Join(files, ",")
+}
+
+const lacksHint = "give its succession, too: --roster with the first roster and each succession since, up to the one in force when it was signed, such as roster.json,succession-2.json"
 
 const rosterUsage = "the first roster and the successions since, in order (default: this node's)"
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -11,7 +12,7 @@ import (
 )
 
 func (a *app) policyDiff() *cobra.Command {
-	var actions string
+	var actions, oldActions string
 	var member, oldMember string
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW",
@@ -29,16 +30,25 @@ expressions (when) of all calls of a transaction share a budget is not looked at
 
 With --member the policy of a member is put on both, and with --old-member another
 one on the old; so a change of a member's policy is compared with the same charter
-given twice.`,
+given twice. So is a change of the catalogue of actions, which --actions names for the new
+charter and --old-actions for the old one.`,
 		Example: `  signer policy diff charter.yaml charter-new.yaml
-  signer policy diff charter.yaml charter.yaml --old-member policy.yaml --member policy-new.yaml`,
+  signer policy diff charter.yaml charter.yaml --old-member policy.yaml --member policy-new.yaml
+  signer policy diff charter.yaml charter.yaml --actions actions-new.yaml`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if oldMember == "" {
 				oldMember = member
 			}
+			// What is in force is read over the catalogue in force: one on both would hide
+			// that it changes.
+			if c, err := a.load(); err == nil {
+				actions, oldActions = cmp.Or(actions, c.Actions), cmp.Or(oldActions, c.Actions)
+			} else {
+				oldActions = cmp.Or(oldActions, actions)
+			}
 			var both [2]*policy.Policy
-			for i, f := range []policyFiles{{args[0], oldMember, actions}, {args[1], member, actions}} {
+			for i, f := range []policyFiles{{args[0], oldMember, oldActions}, {args[1], member, actions}} {
 				ch, m, err := f.read(a)
 				if err != nil {
 					return err
@@ -52,7 +62,8 @@ given twice.`,
 	fs := cmd.Flags()
 	fs.StringVar(&member, "member", "", "a member's policy to put on both")
 	fs.StringVar(&oldMember, "old-member", "", "a member's policy to put on the old charter instead")
-	fs.StringVar(&actions, "actions", "", "catalogue of actions (default: the one in this program)")
+	fs.StringVar(&actions, "actions", "", "catalogue of actions of the new charter (default: the one that signer.yaml names, else the one in this program)")
+	fs.StringVar(&oldActions, "old-actions", "", "catalogue of actions of the old charter (default: this node's; without a signer.yaml, that of the new one)")
 	return cmd
 }
 

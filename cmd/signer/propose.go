@@ -34,7 +34,7 @@ func (f *proposeFlags) add(fs *pflag.FlagSet) {
 }
 
 func (f *proposeFlags) addCeilings(fs *pflag.FlagSet) {
-	fs.StringVar(&f.replaces, "replaces", "", "id of the proposal whose nonce this one takes over")
+	fs.StringVar(&f.replaces, "replaces", "", "the proposal whose nonce this one takes over: its id, or the beginning")
 	fs.StringArrayVar(&f.expect, "expect", nil, "a word of storage that it leaves behind, as 0xADDRESS:0xSLOT=0xVALUE; once for each")
 	fs.Uint64Var(&f.maxGas, "max-gas", 0, "ceiling of gas (default: by the charter)")
 	fs.StringVar(&f.maxFee, "max-fee", "", "ceiling for each gas, such as '50 gwei' (default: by the charter)")
@@ -76,9 +76,10 @@ func (f *proposeFlags) request() (api.ProposeRequest, error) {
 		}
 	}
 	if f.replaces != "" {
-		if err := r.Replaces.UnmarshalText([]byte(f.replaces)); err != nil {
-			return r, usagef("give the whole id; 'signer show' prints it", "--replaces: %w", err)
+		if err := api.CheckPrefix(f.replaces); err != nil {
+			return r, usagef("give the id, or its beginning: 'signer status' shows who holds a nonce", "--replaces: %w", err)
 		}
+		r.Replaces = f.replaces
 	}
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -56,7 +57,8 @@ func (a *app) rosterNew() *cobra.Command {
 		Example: "  signer roster new cards/*.json --charter charter.yaml --out roster.json",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, cards []string) error {
-			h, err := charterHash(charter, actions)
+			f := a.filled(charterFlags{charter, actions})
+			h, err := charterHash(f.charter, f.actions)
 			if err != nil {
 				return err
 			}
@@ -80,7 +82,7 @@ func (a *app) rosterNew() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&charter, "charter", "", "the council's charter")
-	cmd.Flags().StringVar(&actions, "actions", "", "catalogue of actions (default: the one in this program)")
+	cmd.Flags().StringVar(&actions, "actions", "", actionsUsage)
 	cmd.Flags().StringVar(&out, "out", "roster.json", "file to write")
 	if err := cmd.MarkFlagRequired("charter"); err != nil {
 		panic("signer: " + err.Error())
@@ -141,7 +143,8 @@ func (a *app) termsLast(r council.Roster) error {
 
 func (a *app) rosterSign() *cobra.Command {
 	var w walletFlags
-	var member, charter string
+	var f charterFlags
+	var member string
 	cmd := &cobra.Command{
 		Use:   "sign [FILE] --keystore FILE | --clef URL | --signature 0x… --member ID",
 		Short: "Sign the roster with your wallet",
@@ -149,7 +152,7 @@ func (a *app) rosterSign() *cobra.Command {
 on this machine must be the one that the roster names.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, own, err := a.rosterPath(args, charter)
+			path, own, err := a.rosterPath(args, f)
 			if err != nil {
 				return err
 			}
@@ -193,7 +196,7 @@ on this machine must be the one that the roster names.`,
 	}
 	w.add(cmd)
 	cmd.Flags().StringVar(&member, "member", "", "whose signature it is (default: this node's member)")
-	cmd.Flags().StringVar(&charter, "charter", "", "the charter to compare with (default: this node's)")
+	f.add(cmd, "the charter to compare with (default: this node's)")
 	return cmd
 }
 
@@ -210,24 +213,22 @@ func (a *app) sameCharter(o own, named common.Hash) error {
 		return err
 	}
 	if h != named {
-		return council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(named), o.charter, short(h)), "compare the charter with the other members' before you sign anything; if it is in another file, name that with --charter")
+		return council.WithHint(fmt.Errorf("the roster names charter %s; %s has %s", short(named), o.charter, short(h)), "compare the charter and its catalogue of actions with the other members' before you sign anything; if they are in other files, name those with --charter and --actions")
 	}
 	return nil
 }
 
-// rosterPath finds the roster: as an argument, or by this node's configuration.
-func (a *app) rosterPath(args []string, charter string) (string, own, error) {
+// rosterPath finds the roster: as an argument, or by this node's configuration. A charter
+// that is given goes before that of the configuration.
+func (a *app) rosterPath(args []string, f charterFlags) (string, own, error) {
 	c, err := a.load()
 	if err != nil {
 		if len(args) == 0 || a.config != "" || a.home != "" {
 			return "", own{}, err
 		}
-		return args[0], own{charter: charter}, nil // any machine can sign
+		return args[0], own{charter: f.charter, actions: f.actions}, nil // any machine can sign
 	}
-	o := own{member: c.Member, charter: c.Charter, actions: c.Actions}
-	if charter != "" {
-		o.charter = charter
-	}
+	o := own{member: c.Member, charter: cmp.Or(f.charter, c.Charter), actions: cmp.Or(f.actions, c.Actions)}
 	if len(args) == 1 {
 		return args[0], o, nil
 	}
@@ -304,7 +305,7 @@ func (a *app) rosterShow() *cobra.Command {
 		Long:  "Check every signature in the roster, print it as a table, and say whose\nsignature is missing. A wrong signature, a wrong size and a term that is over are errors.",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			path, _, err := a.rosterPath(args, "")
+			path, _, err := a.rosterPath(args, charterFlags{})
 			if err != nil {
 				return err
 			}

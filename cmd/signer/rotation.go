@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -40,7 +41,7 @@ How many approvals it takes, and how long the nodes wait, the charter in force s
 			if err != nil {
 				return err
 			}
-			return a.begin(cmd, s, f)
+			return a.begin(cmd, s, a.filled(f))
 		},
 	}
 	f.add(cmd, "the charter's file, if it is another one from then on (default: this node's, if it is that one)")
@@ -52,7 +53,21 @@ type charterFlags struct{ charter, actions string }
 
 func (f *charterFlags) add(cmd *cobra.Command, what string) {
 	cmd.Flags().StringVar(&f.charter, "charter", "", what)
-	cmd.Flags().StringVar(&f.actions, "actions", "", "its catalogue of actions (default: the one in this program)")
+	cmd.Flags().StringVar(&f.actions, "actions", "", actionsUsage)
+}
+
+const actionsUsage = "its catalogue of actions (default: the one that signer.yaml names, else the one in this program)"
+
+// filled completes what was given of another charter by this node's: a new text goes with
+// the catalogue in use, and a new catalogue with the text.
+func (a *app) filled(f charterFlags) charterFlags {
+	if f == (charterFlags{}) {
+		return f
+	}
+	if c, err := a.load(); err == nil { // else on any machine
+		f.charter, f.actions = cmp.Or(f.charter, c.Charter), cmp.Or(f.actions, c.Actions)
+	}
+	return f
 }
 
 // text is the charter's text for a succession that names it: of the file that was

@@ -2,14 +2,21 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/rosterfile"
 	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/node"
 	"github.com/millicent-one/signer/p2p"
@@ -115,4 +122,77 @@ func TestOverrides(t *testing.T) {
 			t.Errorf("%s: %s; want %s", name, s, c.want)
 		}
 	}
+}
+
+// answers is a daemon that says where it stands, and nothing else.
+type answers struct {
+	api.Backend
+	status api.Status
+}
+
+func (a answers) Status(context.Context) (api.Status, error) { return a.status, nil }
+
+// Another succession than the one that took over lies among the daemon's files, where a
+// backup is measured by it. The doctor says so, and the daemon puts the right one there.
+func TestSuccessionFileThatIsAnother(t *testing.T) {
+	dir := t.TempDir()
+	c := &configs.Loaded{Config: configs.Config{Member: "core-1", Data: dir, Roster: filepath.Join(dir, "roster.json")}}
+	first := council.SignedRoster{Roster: testcouncil.New(t).Roster}
+	for _, m := range first.Roster.Members {
+		first.Addresses = append(first.Addresses, []byte(m.ID))
+	}
+	if err := saveRoster(c.Roster, first); err != nil {
+		t.Fatal(err)
+	}
+	took := follow(t, first.Roster, "core-4", enter(t, "core-5", council.Core))
+	other := follow(t, first.Roster, "core-4", enter(t, "core-6", council.Core))
+	took.Effective, other.Effective = testcouncil.TermStart, testcouncil.TermStart
+	hash, err := took.Roster.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newApp(nil, io.Discard, io.Discard)
+	a.root()
+	a.loaded = c
+	doctor := func(want api.Outcome, detail, hint string) {
+		t.Helper()
+		now := answers{status: api.Status{Roster: &api.Roster{Version: 2, Hash: hash}}}
+		got := a.inForceHere(t.Context(), now)
+		if len(got) != 1 || got[0].Outcome != want || !strings.Contains(got[0].Detail, detail) || !strings.Contains(got[0].Hint, hint) {
+			t.Errorf("the doctor says %+v; want %s, %q and %q", got, want, detail, hint)
+		}
+	}
+	path := c.SuccessionFile(2)
+	doctor(api.Warn, "the files end with roster 1", "start the daemon anew")
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := saveSuccession(path, other); err != nil {
+		t.Fatal(err)
+	}
+	doctor(api.Warn, path+" has 0x", "start the daemon anew: it replaces the file")
+	c.Successions = []string{path}
+	doctor(api.Warn, path+" has 0x", "name that under 'successions' in signer.yaml")
+	c.Successions = nil
+
+	d := &household{parts: &parts{config: c}, log: slog.New(slog.DiscardHandler)}
+	for range 2 {
+		if err := d.keepSuccessions(node.Standing{First: first.Roster, Steps: []council.Succession{took}}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := rosterfile.ReadSuccession(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h, err := s.Roster.Hash(); err != nil || h != hash {
+			t.Errorf("roster 2 of the files is %s, %v; the one that took over is %s", h, err, hash)
+		}
+	}
+	doctor(api.OK, short(hash), "")
+	three := follow(t, took.Roster, "core-3", enter(t, "core-7", council.Core))
+	three.Effective = testcouncil.TermStart + 1
+	if err := saveSuccession(c.SuccessionFile(3), three); err != nil { // what is still to come
+		t.Fatal(err)
+	}
+	doctor(api.OK, short(hash), "")
 }

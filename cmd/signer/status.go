@@ -117,7 +117,7 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	if len(s.Ledger) > 0 {
 		rows = [][]string{{"", "", ""}, {"CHAIN", "NONCE", "PROPOSAL", "STATE", "ATTEMPT"}}
 		for _, r := range s.Ledger {
-			rows = append(rows, []string{fmt.Sprint(r.Chain), fmt.Sprint(r.Nonce), r.Proposal.Short(), r.State, fmt.Sprint(r.Attempt)})
+			rows = append(rows, []string{fmt.Sprint(r.Chain), fmt.Sprint(r.Nonce), r.Proposal.Hex(), r.State, fmt.Sprint(r.Attempt)})
 		}
 		table(w, rows)
 	}
@@ -179,7 +179,7 @@ func (a *app) doctorCmd() *cobra.Command {
 			c, err := a.client()
 			if err == nil {
 				if checks, err = c.Doctor(cmd.Context()); err == nil {
-					own = append(own, a.policyInForce(cmd.Context(), c)...)
+					own = append(own, a.inForceHere(cmd.Context(), c)...)
 				}
 			}
 			if err != nil {

@@ -55,6 +55,7 @@ func (a *app) termShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		f = a.filled(f)
 		a.noteAmendment(s, old, f)
 		return a.showSuccession(s, old, args[0], f)
 	}
@@ -64,7 +65,8 @@ func (a *app) termShow() *cobra.Command {
 // termWord gives a wallet's word on a succession.
 func (a *app) termWord(verb, short string, list func(*council.Succession) *[]council.WalletSignature) *cobra.Command {
 	var w walletFlags
-	var member, charter string
+	var f charterFlags
+	var member string
 	var start bool
 	cmd := &cobra.Command{
 		Use:   verb + " FILE --keystore FILE | --clef URL | --signature 0x… --member ID",
@@ -78,12 +80,12 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 		if err != nil {
 			return err
 		}
-		_, own, err := a.rosterPath([]string{args[0]}, charter)
+		_, own, err := a.rosterPath([]string{args[0]}, f)
 		if err != nil {
 			return err
 		}
 		// Where the charter stays, what the daemon has kept of it does.
-		if _, kept := a.keptCharter(old.Version, s.Roster.Charter); kept == nil || charter != "" {
+		if _, kept := a.keptCharter(old.Version, s.Roster.Charter); kept == nil || f != (charterFlags{}) {
 			if err := a.sameCharter(own, s.Roster.Charter); err != nil {
 				return err
 			}
@@ -127,14 +129,14 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 		}
 		takes, _ := a.amendment(s, old, files)
 		if g, err := s.Agreement(old); start && err == nil && agreed(g, takes) {
-			return a.begin(cmd, s, charterFlags{charter, own.actions})
+			return a.begin(cmd, s, a.filled(f))
 		}
 		return a.showSuccession(s, old, args[0], files)
 	}
 	w.add(cmd)
 	cmd.Flags().BoolVar(&start, "begin", false, "if nobody's word is missing any more, give it to this node's daemon, as 'term begin' does")
 	cmd.Flags().StringVar(&member, "member", "", "whose word it is (default: this node's member)")
-	cmd.Flags().StringVar(&charter, "charter", "", "the charter to compare with (default: this node's)")
+	f.add(cmd, "the charter to compare with (default: this node's)")
 	return cmd
 }
 

@@ -15,7 +15,8 @@ import (
 
 func (a *app) termPropose() *cobra.Command {
 	var leave, join, renew []string
-	var charter, actions, effective, out string
+	var f charterFlags
+	var effective, out string
 	var refresh bool
 	cmd := &cobra.Command{
 		Use:   "propose [--leave ID]... [--join CARD]... [--renew CARD]... [--charter FILE] | --refresh",
@@ -44,8 +45,11 @@ func (a *app) termPropose() *cobra.Command {
 		if s.Roster.Prev, err = old.Hash(); err != nil {
 			return err
 		}
-		if charter != "" {
-			if s.Roster.Charter, err = charterHash(charter, actions); err != nil {
+		if f = a.filled(f); f != (charterFlags{}) {
+			if f.charter == "" {
+				return usagef("name its charter, too, with --charter", "--actions alone says nothing where no signer.yaml names a charter")
+			}
+			if s.Roster.Charter, err = charterHash(f.charter, f.actions); err != nil {
 				return err
 			}
 		}
@@ -80,16 +84,15 @@ func (a *app) termPropose() *cobra.Command {
 		if err := saveSuccession(out, s); err != nil {
 			return err
 		}
-		a.noteAmendment(s, old, charterFlags{charter, actions})
-		return a.showSuccession(s, old, out, charterFlags{charter, actions})
+		a.noteAmendment(s, old, f)
+		return a.showSuccession(s, old, out, f)
 	}
 	fs := cmd.Flags()
 	fs.StringSliceVar(&leave, "leave", nil, "a member who leaves")
 	fs.StringSliceVar(&join, "join", nil, "the card of a member who joins")
 	fs.StringSliceVar(&renew, "renew", nil, "a new card of a member who stays")
 	fs.BoolVar(&refresh, "refresh", false, "the same members, with new shares: old ones are worth nothing beside them")
-	fs.StringVar(&charter, "charter", "", "another charter from then on")
-	fs.StringVar(&actions, "actions", "", "its catalogue of actions (default: the one in this program)")
+	f.add(cmd, "another charter from then on (default with --actions: this node's)")
 	fs.StringVar(&effective, "effective", "", "when it takes over, such as 2027-01-31T12:00:00Z (default: when the new terms begin, not before now, and after the roster before)")
 	fs.StringVar(&out, "out", "", "file to write (default: succession-VERSION.json)")
 	return cmd

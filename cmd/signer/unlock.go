@@ -38,7 +38,7 @@ func (a *app) unlock(u configs.Unlock, fresh bool) keystore.Unlock {
 		}
 		defer clear(second)
 		if !bytes.Equal(first, second) {
-			return nil, council.WithHint(errors.New("the two passphrases differ"), "run 'signer init' again")
+			return nil, council.WithHint(errors.New("the two passphrases differ"), "give the same passphrase twice; nothing was written")
 		}
 		return first, nil
 	})

@@ -43,8 +43,9 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 		if !w.typedData && !w.given() {
 			return usagef(walletHint, "no wallet to sign with")
 		}
-		if holds < 0 || holds > 0 && holds < time.Second || holds > 0 && w.signature != "" {
-			return usagef("leave it out: the word then ends with the proposal", "--holds %s: want a second or more, and not together with --signature", holds)
+		if holds < 0 || holds > 0 && holds < time.Second || holds > 0 && (w.signature != "" || w.typedData) {
+			// The end is part of what is signed, and the signature alone does not say it.
+			return usagef("leave it out: the word then ends with the proposal", "--holds %s: want a second or more, and not together with --typed-data or --signature", holds)
 		}
 		c, err := a.client()
 		if err != nil {
