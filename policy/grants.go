@@ -30,10 +30,16 @@ func (c *Charter) Grants() []Grant {
 		g := Grant{Contract: k.Name, Chain: k.Chain, ChainName: c.chains[k.Chain], Address: k.Address, Calls: []string{}, Roles: c.rolesAt(k)}
 		names := map[string]bool{}
 		for _, f := range k.order {
+			if x, is := never[f.Selector]; is && x.unlessNamed == "" {
+				continue // it is listed so that it can be refused by its name
+			}
 			text := f.String()
 			g.Calls = append(g.Calls, text)
 			name, _, _ := strings.Cut(text, "(")
 			names[name] = true
+		}
+		if len(g.Calls) == 0 && len(k.order) > 0 {
+			continue
 		}
 		switch {
 		case names["grantRole"] || names["revokeRole"] || names["renounceRole"]:

@@ -26,3 +26,20 @@ func TestGrants(t *testing.T) {
 		t.Errorf("%+v", bridge)
 	}
 }
+
+// What the never-list refuses is no grant, whatever contract lists it.
+func TestGrantsLeaveOutTheForbidden(t *testing.T) {
+	text := strings.Replace(string(configs.Charter), "    protected: true", "   ", 1)
+	if text == string(configs.Charter) {
+		t.Fatal("no contract is protected")
+	}
+	c, err := LoadCharter("charter.yaml", []byte(text), sampleActions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range c.Grants() {
+		if len(g.Calls) == 0 || slices.ContainsFunc(g.Calls, func(s string) bool { return strings.HasPrefix(s, "transfer(") || strings.HasPrefix(s, "approve(") }) {
+			t.Errorf("%s: %v", g.Contract, g.Calls)
+		}
+	}
+}
