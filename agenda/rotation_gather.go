@@ -102,7 +102,7 @@ func (r *Rotation) Check(s council.Succession, now time.Time) error {
 // the roster have not begun, nothing is counted anew.
 func (r *Rotation) recount() {
 	now := seen(r.now)
-	if r.certificate != nil || r.Holding.Roster.InForce(now) != nil {
+	if r.certificate != nil || r.Holding.Roster.Early(now) {
 		return
 	}
 	for _, h := range slices.SortedFunc(maps.Keys(r.agreed), common.Hash.Cmp) {

@@ -531,26 +531,19 @@ func TestCharterIsWaitedFor(t *testing.T) {
 			t.Errorf("took %s", late)
 		}
 	})
-	t.Run("time, after a clock that was ahead", func(t *testing.T) {
-		w := newShift(t, 51, s)
-		w.known[0].Delay = 3600
-		late := w.desks["core-3"]
-		late.behind = -1000 * time.Hour
-		w.boot(w.names...)
-		for _, name := range w.names[:2] { // without it there are four
-			w.kill(w.desks[name])
-			w.desks[name].stays = true
-		}
-		w.propose("core-2", s)
-		w.run(time.Minute, never)
-		late.behind = 0
-		w.run(30*time.Minute, never)
-		w.kill(late) // what it has counted anew is on its disk
-		w.run(time.Minute, never)
-		w.boot("core-3")
-		if !w.run(35*time.Minute, func() bool { return w.ended() == "committed" }) {
-			t.Fatalf("it waits for a time that it was told by a clock that was ahead\n%s", w.where())
-		}
+	t.Run("time, after a clock that was ahead", func(t *testing.T) { clockAhead(t, s) })
+	t.Run("and a term has ended", func(t *testing.T) {
+		ended := once("charter after a term", func() council.Succession {
+			return plan(t, withEnded(newShift(t, 0).holding.Roster), shiftDay, nil, nil, yes, func(r *council.Roster) {
+				r.Charter, r.Members = common.Hash{0xcc}, slices.Clone(r.Members)
+				for i := range r.Members {
+					if r.Members[i].ID == "core-3" {
+						r.Members[i].Term = council.Term{Start: shiftDay, End: testcouncil.TermEnd}
+					}
+				}
+			})
+		})
+		clockAhead(t, ended, func(w *shift) { w.holding.Roster = withEnded(w.holding.Roster) })
 	})
 	t.Run("and not by who comes in", func(t *testing.T) {
 		s := once("charter and members", func() council.Succession {
@@ -604,4 +597,42 @@ func TestCharterIsWaitedFor(t *testing.T) {
 			}
 		}
 	})
+}
+
+// clockAhead has a node hear of another charter while its clock is ahead: when that is right
+// again, the node waits as long as all others.
+func clockAhead(t *testing.T, s council.Succession, changes ...func(*shift)) {
+	w := newShift(t, 51, s)
+	for _, f := range changes {
+		f(w)
+	}
+	w.known[0].Delay = 3600
+	late := w.desks["core-3"]
+	late.behind = -1000 * time.Hour
+	w.boot(w.names...)
+	for _, name := range w.names[:2] { // without it there are four
+		w.kill(w.desks[name])
+		w.desks[name].stays = true
+	}
+	w.propose("core-2", s)
+	w.run(time.Minute, never)
+	late.behind = 0
+	w.run(30*time.Minute, never)
+	w.kill(late) // what it has counted anew is on its disk
+	w.run(time.Minute, never)
+	w.boot("core-3")
+	if !w.run(35*time.Minute, func() bool { return w.ended() == "committed" }) {
+		t.Fatalf("it waits for a time that it was told by a clock that was ahead\n%s", w.where())
+	}
+}
+
+// withEnded is a roster in which the term of one who need not approve has ended.
+func withEnded(r council.Roster) council.Roster {
+	r.Members = slices.Clone(r.Members)
+	for i := range r.Members {
+		if r.Members[i].ID == "core-3" {
+			r.Members[i].Term.End = shiftDay - 1000
+		}
+	}
+	return r
 }

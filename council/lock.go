@@ -196,8 +196,8 @@ func (l Lock) verify(h Holding, from common.Hash) error {
 	return nil
 }
 
-// Fork is two Locks of one member and one share for two tries, of which neither
-// names the other: no honest node signs both. It counts as a refusal of everything
+// Fork is two Locks of one member and one share for two tries, which follow the
+// same one or none: no honest node signs both. It counts as a refusal of everything
 // that starts from this share's epoch, so that a member that locks on both sides of
 // a cut does not keep all others locked. Locks under two rosters are no fork, also
 // when the epoch is the same: an honest member locks in each rotation, and its first

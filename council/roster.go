@@ -106,6 +106,12 @@ func (r Roster) InForce(now uint64) error {
 	return nil
 }
 
+// Early reports whether a member's term is still to begin: where the roster is in force, a
+// clock by which that is so is behind.
+func (r Roster) Early(now uint64) bool {
+	return slices.ContainsFunc(r.Members, func(m Member) bool { return now < m.Term.Start })
+}
+
 // Member finds a member by id.
 func (r Roster) Member(id MemberID) (Member, bool) {
 	i, ok := slices.BinarySearchFunc(r.Members, id, func(m Member, id MemberID) int { return strings.Compare(string(m.ID), string(id)) })

@@ -166,7 +166,7 @@ func (n *Node) charterSince(h common.Hash) (since uint64, err error) {
 			return 0, council.WithHint(fmt.Errorf("read since when charter %s is known: %w", h.Hex(), err), "the journal is damaged: see 'signer doctor'")
 		}
 		// A clock by which the terms have not begun is behind, and counts nothing anew.
-		if since <= now || n.holding.Roster.InForce(now) != nil {
+		if since <= now || n.holding.Roster.Early(now) {
 			return since, nil
 		}
 		n.log.Warn("this machine's clock was ahead when the text of a charter came: the time to read it is counted from now", "charter", h.Hex(), "came", since)
