@@ -3,6 +3,7 @@ package agenda
 import (
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -78,6 +79,7 @@ type Agenda struct {
 	wake time.Time
 	// replaying is set while Load folds the journal: what is read is not news.
 	replaying bool
+	loaded    uint64 // when that is
 }
 
 // New makes an agenda without a past.
@@ -126,12 +128,17 @@ type Past struct {
 	Staged  *council.Genesis
 	Entries iter.Seq[Recorded] // nil for none
 	Rows    []Ledger
+	// Now is when it is read; zero for not known. No entry counts as later.
+	Now time.Time
 }
 
 // Load folds the past into a fresh agenda. It asks for nothing; the first Step
 // does.
 func (a *Agenda) Load(p Past) {
-	a.replaying = true
+	a.replaying, a.loaded = true, math.MaxUint64
+	if !p.Now.IsZero() {
+		a.loaded = unix(p.Now)
+	}
 	a.genesis, a.staged = p.Genesis, p.Staged
 	if p.Entries != nil {
 		for e := range p.Entries {

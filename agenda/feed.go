@@ -145,7 +145,11 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	if m := a.author(e.Author); !m.Term.Holds(e.At) { // by its own clock: who dates back gains an agenda item, no approval
 		return
 	}
-	if e.Author != a.self && a.openBy(e.Author) >= MaxOpenPerMember {
+	at := unix(a.now)
+	if a.replaying { // what had expired when it was proposed had when it was read: none that was taken up then is left out
+		at = min(e.At, a.loaded)
+	}
+	if e.Author != a.self && a.openBy(e.Author, at) >= MaxOpenPerMember {
 		return
 	}
 	p := &Proposal{

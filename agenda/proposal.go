@@ -258,7 +258,7 @@ func (a *Agenda) Admit(in council.Intent, now time.Time) (council.Proposed, coun
 	if in.Expires() <= unix(now) {
 		return council.Proposed{}, council.ProposalID{}, council.WithHint(errors.New("the proposal would already be expired"), "give it a later end of validity; and compare this machine's clock")
 	}
-	if open := a.openBy(a.self); open >= MaxOpenPerMember {
+	if open := a.openBy(a.self, unix(now)); open >= MaxOpenPerMember {
 		return council.Proposed{}, council.ProposalID{}, council.WithHint(fmt.Errorf("%d proposals of %s are open, which is the most", open, a.self), "wait until some have ended")
 	}
 	if m, _ := a.roster.Member(a.self); !m.Term.Holds(unix(now)) {
@@ -374,10 +374,11 @@ func (a *Agenda) formerly(p *Proposal, ap council.Approval, err error) error {
 	return council.WithHint(fmt.Errorf("%w: it was the wallet of %s, whose word no longer counts", err, a.former[i].ID), "'signer status' lists the members; one that has another wallet now approves with that")
 }
 
-func (a *Agenda) openBy(m council.MemberID) int {
+// openBy counts the proposals of a member that are open at a time.
+func (a *Agenda) openBy(m council.MemberID, at uint64) int {
 	n := 0
 	for _, p := range a.proposals {
-		if p.Proposer == m && !p.signed() && p.Over == "" && p.Intent.Expires() > unix(a.now) {
+		if p.Proposer == m && !p.signed() && p.Over == "" && p.Intent.Expires() > at {
 			n++
 		}
 	}

@@ -17,6 +17,10 @@ func (a *Agenda) tend(p *Proposal) {
 		return
 	}
 	if p.Tx != nil {
+		if p.SignedAt.IsZero() && p.Fate == "" && p.Intent.Expires() <= unix(a.now) && !a.spokenOf(p) {
+			p.Over = council.WordExpired // as it was before the restart
+			return
+		}
 		if l := a.laneOf(p); a.disputed(p) && p.Tx.Nonce() >= l.nonce {
 			return // void; but if the chain has taken it, that is followed
 		}
@@ -169,9 +173,21 @@ func (a *Agenda) expire(p *Proposal) {
 			a.do(Notify{What: "stuck", Proposal: p.ID, Text: p.Action.Sentence + " has expired, but its signature may still appear; to sign it after all, word it differently"})
 		}
 	}
+	if !a.spokenOf(p) {
+		p.Over = council.WordExpired
+		return
+	}
 	if p.once("expired") {
 		a.do(Append{council.WordExpired, council.Sighted{Proposal: p.ID, Chain: p.Intent.ChainID()}})
 	}
+}
+
+// spokenOf reports whether this node has ever judged a proposal. Of one that was over
+// before it could, it says nothing: a member can write any number of those, and the
+// answers would fill the feeds of all others.
+func (a *Agenda) spokenOf(p *Proposal) bool {
+	_, said := p.Verdicts[a.self]
+	return said || p.Verdict != nil
 }
 
 // deliver sends a signed transaction until it is seen in a block. Signers send

@@ -264,7 +264,7 @@ func (w *world) start(m council.MemberID) {
 	for _, r := range n.words {
 		rows = append(rows, agenda.Ledger{Chain: n.chainOf(r.proposal), Proposal: r.proposal, State: r.state})
 	}
-	a.Load(agenda.Past{Genesis: &w.genesis, Entries: slices.Values(n.feed), Rows: rows})
+	a.Load(agenda.Past{Genesis: &w.genesis, Entries: slices.Values(n.feed), Rows: rows, Now: w.clock(m)})
 	n.agenda, n.up, n.slots = a, true, map[council.SessionID]bool{}
 	n.life++
 	w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce})

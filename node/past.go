@@ -15,7 +15,7 @@ import (
 
 // load reads the past: the birth record, the share, the feeds, the ledger.
 func (n *Node) load() error {
-	past := agenda.Past{}
+	past := agenda.Past{Now: n.now()}
 	if err := n.loadErased(); err != nil {
 		return err
 	}
