@@ -27,11 +27,13 @@ type Send struct {
 	Message Message
 }
 
-// Fetch asks the own RPC for facts; answered by Fetched.
+// Fetch asks the own RPC for facts; answered by Fetched. Those of a higher rank go first:
+// what is approved, and before others what restricts.
 type Fetch struct {
 	Proposal council.ProposalID
 	Intent   council.Intent
 	Queries  []council.Query
+	Rank     int // 0 to 3
 }
 
 // Plan asks the own RPC for fees; answered by Planned. Replaces is the

@@ -65,3 +65,97 @@ func TestFactsOfABlockAhead(t *testing.T) {
 		}
 	}
 }
+
+// However many proposals a member makes up, a node that denies them does not keep its RPC
+// busy with them. An approval has it look again soon, and only the first of its member.
+func TestDeniedProposalsLeaveTheRPCAlone(t *testing.T) {
+	w := newWorld(t, 332, everyone[6])
+	var last council.ProposalID
+	for range agenda.MaxOpenPerMember {
+		last = w.propose("core-1", "unpause", "protocol")
+	}
+	n, of := 0, map[council.ProposalID]int{}
+	w.does = func(m council.MemberID, e agenda.Effect) {
+		if f, ok := e.(agenda.Fetch); ok && m == everyone[6] {
+			n++
+			of[f.Proposal]++
+		}
+	}
+	w.run(time.Minute, never)
+	if most := 3 * agenda.MaxOpenPerMember; len(of) != agenda.MaxOpenPerMember || n > most {
+		t.Errorf("it is asked %d times in a minute for %d proposals; want %d at most", n, len(of), most)
+	}
+	w.run(9*time.Minute, never)
+	if most := 7 * agenda.MaxOpenPerMember; n > most {
+		t.Errorf("it is asked %d times in ten minutes; want %d at most", n, most)
+	}
+	before := of[last]
+	w.approve("core-1", last)
+	w.run(11*time.Second, never)
+	if of[last] == before {
+		t.Error("an approval does not have it look again")
+	}
+	before = of[last]
+	for range 10 {
+		w.say("core-1", last, council.Reject)
+		w.run(time.Second, never)
+		w.say("core-1", last, council.Approve)
+		w.run(11*time.Second, never)
+	}
+	if again := of[last] - before; again > 4 {
+		t.Errorf("one member's approvals have it look %d times in two minutes", again)
+	}
+}
+
+// What this node denies and many approve is not asked for at each head.
+func TestDeniedAndApproved(t *testing.T) {
+	w := newWorld(t, 333, everyone[6])
+	id := w.propose("core-1", "unpause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	w.approvedBy(everyone[:3], id)
+	facts, fees := 0, 0
+	w.does = func(m council.MemberID, e agenda.Effect) {
+		switch e.(type) {
+		case agenda.Fetch:
+			if m == everyone[6] {
+				facts++
+			}
+		case agenda.Plan:
+			if m == everyone[6] {
+				fees++
+			}
+		}
+	}
+	w.run(time.Minute, never)
+	if facts > 4 || fees > 0 {
+		t.Errorf("it asks %d times for facts and %d for fees", facts, fees)
+	}
+}
+
+// An RPC whose facts are a block behind its head is not asked in a circle.
+func TestFactsBehindTheHead(t *testing.T) {
+	w := newWorld(t, 334)
+	m := everyone[6]
+	id := w.propose("core-1", "unpause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	w.approvedBy(everyone[:3], id)
+	w.run(5*time.Second, never)
+	w.now = w.now.Add(time.Minute)
+	n := 0
+	ask := func(ev agenda.Event) {
+		for facts, _ := w.asks(m, ev); len(facts) > 0 && n < 100; n++ {
+			facts, _ = w.asks(m, agenda.Fetched{Proposal: id, Facts: allOK(facts[0], w.block+8, true)})
+		}
+	}
+	ask(agenda.Head{Chain: chainID, Block: w.block + 9})
+	if n != 1 {
+		t.Fatalf("it asks %d times at one head", n)
+	}
+	for range 10 {
+		w.now = w.now.Add(time.Second)
+		ask(agenda.Tick{})
+	}
+	if n > 6 {
+		t.Errorf("it asks %d times in ten seconds", n)
+	}
+}

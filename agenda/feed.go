@@ -200,6 +200,7 @@ func (a *Agenda) voted(p *Proposal, ap council.Approval, read time.Time) {
 		return
 	}
 	p.Ballots[m.ID], p.count = ap, nil
+	a.encouraged(p)
 	if a.replaying {
 		return
 	}

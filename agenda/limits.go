@@ -25,6 +25,8 @@ const (
 	MaxExcuses       = 3   // attempts at a proposal that a member may refuse for no fault of its own without being suspected
 	MaxDossiers      = 4   // tries of a rotation that one member tells of and this node has not joined
 	MaxUnheard       = 4   // attempts at a proposal under one coordinator that a node gives up because it does not hear it
+	MaxDoubt         = 5   // doublings of the time until what is denied is judged again
+	MaxBrakeDoubt    = 2   // likewise of a restrictive proposal
 	MaxHearings      = 96  // sessions that a court remembers, those that are over included
 	MaxProclaimed    = 9   // tries at the proclamation of a roster under one leader, in the life of a process: four honest ones come to each of 35 sets
 	MaxTries         = 64  // at rotations under one share epoch; their shares are all kept. At one step that moves no share, too
@@ -70,7 +72,7 @@ type Timing struct {
 	Silence     time.Duration // a round of one, at least, before its silence counts: measurements lengthen it
 	Hold        time.Duration // how long a Begin waits for the proposal it speaks of
 	Retry       time.Duration // until a failed fetch is tried again
-	Rejudge     time.Duration // until a denied open proposal is judged again
+	Rejudge     time.Duration // until a denied open proposal is judged again: longer with each denial
 	Rebroadcast time.Duration // until an unmined transaction is sent again
 	Bump        time.Duration // until an unmined transaction gets higher fees
 	Remind      time.Duration // between two reminders of who is waited for

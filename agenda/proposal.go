@@ -64,6 +64,8 @@ type Proposal struct {
 	quoting   uint64 // the block at which they were last asked
 	fetching  time.Time
 	fetched   time.Time
+	denials   int       // on facts that were asked for, in a row
+	spoken    int       // the most approvals that there were
 	sent      time.Time // last broadcast
 	sought    time.Time // last asked the chain what has used its nonce
 	misses    int       // times that it did not say

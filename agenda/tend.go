@@ -3,6 +3,7 @@ package agenda
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/policy"
@@ -45,7 +46,8 @@ func (a *Agenda) tend(p *Proposal) {
 	if n == a.roster.Threshold-1 && p.once("third-approval") {
 		a.do(Notify{What: "third-approval", Proposal: p.ID, Waiting: a.Missing(p), Text: fmt.Sprintf("%s: %d of %d approvals", p.Action.Sentence, n, a.roster.Threshold)})
 	}
-	if n > 0 && n >= a.roster.Threshold-2 {
+	// What this node denies it does not sign: that is looked at again in judge.
+	if n > 0 && n >= a.roster.Threshold-2 && p.Verdict != nil && p.Verdict.Allow {
 		if a.distant(p) {
 			return
 		}
@@ -78,7 +80,7 @@ func (a *Agenda) spoken(p *Proposal) int {
 // were dropped.
 func (a *Agenda) judge(p *Proposal) {
 	dropped := p.facts == nil && len(p.needs) > 0
-	if v := p.Verdict; v != nil && (v.Allow && !dropped || !v.Allow && !a.due(p.fetched, a.timing.Rejudge)) {
+	if v := p.Verdict; v != nil && (v.Allow && !dropped || !v.Allow && !a.due(p.fetched, a.rejudge(p))) {
 		return
 	}
 	if len(p.needs) > 0 {
@@ -89,13 +91,38 @@ func (a *Agenda) judge(p *Proposal) {
 	a.verdict(p, nil)
 }
 
+// rejudge is how long a denial stands: longer with each that the own RPC was asked for, so
+// that proposals which nobody can want do not use it up. A brake does not wait for long.
+func (a *Agenda) rejudge(p *Proposal) time.Duration {
+	most := MaxDoubt
+	if p.Action.Class == policy.Restrictive {
+		most = MaxBrakeDoubt
+	}
+	return a.timing.Rejudge << min(max(p.denials-1, 0), most)
+}
+
+// encouraged has a denial looked at again soon, once for each approval more than there
+// were: a member who takes an approval back and gives it again encourages nobody.
+func (a *Agenda) encouraged(p *Proposal) {
+	if n := a.spoken(p); n > p.spoken {
+		p.spoken, p.denials = n, 0
+	}
+}
+
 // fetch asks for facts, once at a time.
 func (a *Agenda) fetch(p *Proposal) {
 	if !a.due(p.fetching, a.timing.Retry) {
 		return
 	}
 	p.fetching = a.now
-	a.do(Fetch{Proposal: p.ID, Intent: p.Intent, Queries: p.needs})
+	rank := 0
+	if p.Action.Class == policy.Restrictive {
+		rank++
+	}
+	if a.spoken(p) >= a.roster.Threshold {
+		rank += 2
+	}
+	a.do(Fetch{Proposal: p.ID, Intent: p.Intent, Queries: p.needs, Rank: rank})
 }
 
 // fetched takes up the facts, judges by them, and goes on with an attempt that
@@ -107,14 +134,21 @@ func (a *Agenda) fetched(ev Fetched) {
 	}
 	p.fetched = a.now
 	if ev.Err == nil {
-		p.fetching = p.fetching.Add(-a.timing.Retry) // the next may follow at once
 		p.facts = &ev.Facts
-		if l := a.laneOf(p); ev.Facts.Block > l.block {
+		l := a.laneOf(p)
+		if ev.Facts.Block > l.block {
 			l.block = ev.Facts.Block
+		}
+		if a.fresh(p, l) { // else the RPC is behind, and would be asked again and again
+			p.fetching = p.fetching.Add(-a.timing.Retry) // the next may follow at once
 		}
 	}
 	if !p.signed() {
 		a.verdict(p, ev.Err)
+		p.denials++
+		if p.Verdict.Allow {
+			p.denials = 0
+		}
 	}
 	l := a.laneOf(p)
 	if l.try == nil || l.try.enlisted || l.try.begin.Proposal != p.ID {

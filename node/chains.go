@@ -28,6 +28,7 @@ type chainWork struct {
 	balance  *big.Int
 	err      error // of the last look at the account; nil when it worked
 	tracked  map[common.Hash]bool
+	fetches  fetches
 }
 
 func newChainWork(c *chain.Client) *chainWork {
@@ -88,13 +89,25 @@ func (n *Node) fetch(e agenda.Fetch) {
 		n.report(agenda.Fetched{Proposal: e.Proposal, Err: err})
 		return
 	}
+	w.fetches.add(e)
+	n.fetchNext(w)
+}
+
+// fetchNext asks for the facts that wait, as far as there is room.
+func (n *Node) fetchNext(w *chainWork) {
 	from := n.agenda.Genesis().Key
-	n.children.Go(func() {
-		ctx, cancel := context.WithTimeout(n.ctx, fetchTimeout)
-		defer cancel()
-		f, err := w.client.Facts(ctx, from, e.Intent, e.Queries)
-		n.report(agenda.Fetched{Proposal: e.Proposal, Facts: f, Err: err})
-	})
+	for e, ok := w.fetches.next(); ok; e, ok = w.fetches.next() {
+		n.children.Go(func() {
+			ctx, cancel := context.WithTimeout(n.ctx, fetchTimeout)
+			defer cancel()
+			f, err := w.client.Facts(ctx, from, e.Intent, e.Queries)
+			n.calls.post(func() {
+				w.fetches.done(e.Proposal)
+				n.step(agenda.Fetched{Proposal: e.Proposal, Facts: f, Err: err})
+				n.fetchNext(w)
+			})
+		})
+	}
 }
 
 // plan asks what the transaction would cost now; one that is to outbid another

@@ -20,6 +20,7 @@ const (
 	feedPause       = 100 * time.Millisecond // until those who have used up what they may are looked at again
 	syncEvery       = 10 * time.Second       // between two comparisons of feeds with one other node
 	fetchTimeout    = 10 * time.Second       // one look at the own RPC
+	maxFetches      = 6                      // proposals whose facts one chain is asked for at once; two more for what restricts or is approved
 	firstRehearsal  = time.Minute            // within which playbooks are first tried
 	maxEffects      = 200                    // changes, and movements, that a view of a proposal lists
 	spareIdle       = time.Minute            // of quiet, before spare pre-parameters are searched
