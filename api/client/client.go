@@ -18,6 +18,10 @@ import (
 	"github.com/millicent-one/signer/council"
 )
 
+// ErrNoDaemon means that nobody listens on the socket. Whatever else keeps a daemon from
+// answering, one may run: also of these the kind is api.NotReady, but they are not this.
+var ErrNoDaemon = errors.New("no daemon answers")
+
 // Client is an api.Backend over a unix socket. It is safe for concurrent use.
 type Client struct {
 	socket string
@@ -261,10 +265,10 @@ func (c *Client) lost(ctx context.Context, err error) error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return api.Failf(api.NotReady, "start it with 'signer run', or name its directory with --home", "no daemon answers on %s", c.socket)
+		return api.Failf(api.NotReady, "start it with 'signer run', or name its directory with --home", "%w on %s", ErrNoDaemon, c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return api.Failf(api.NotReady, "run this as the user that runs the daemon", "the socket %s belongs to another user", c.socket)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return api.Failf(api.NotReady, "see its log", "the daemon on %s went away in the middle of an answer", c.socket)
 	}
 	return fmt.Errorf("ask the daemon: %w", err)

@@ -295,7 +295,8 @@ func (a *app) inForce(ctx context.Context, c *configs.Loaded) (now backup.InForc
 	case err == nil:
 		now.Key, now.Epoch, now.ID = s.Council.Address, s.Council.ShareEpoch, s.Council.ID
 		return now, cl, "the running council", nil
-	case !errors.Is(err, api.NotReady):
+	}
+	if err := stopped(c, err); err != nil {
 		return now, nil, "", err
 	}
 	now, err = inKeystore(c)
