@@ -189,8 +189,16 @@ func (a *app) keyThaw() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			s, err := c.Status(cmd.Context())
+			if err != nil {
+				return fmt.Errorf("the freeze is lifted; whether the node signs is not known: %w", err)
+			}
 			return a.print(append([]api.Freeze{}, left...), func(w io.Writer) {
-				fmt.Fprintln(w, "This node signs again.")
+				if s.Phase == api.Ready {
+					fmt.Fprintln(w, "This node signs again.")
+				} else {
+					fmt.Fprintf(w, "This node is frozen no more, and signs nothing all the same: %s.\n", phase(s))
+				}
 				for _, f := range left {
 					fmt.Fprintf(w, "Still frozen: %s, since %s: %s\n", f.Member, clock(f.Since), oneLine(f.Reason))
 				}
