@@ -20,6 +20,7 @@ import (
 
 // app is what all commands share.
 type app struct {
+	ctx      context.Context // of the command that runs: its prompts have no other way to it
 	in       *os.File
 	out, err io.Writer
 	now      func() time.Time
@@ -31,13 +32,14 @@ type app struct {
 }
 
 func newApp(in *os.File, out, err io.Writer) *app {
-	return &app{in: in, out: out, err: err, now: time.Now, flags: map[string]*pflag.Flag{}}
+	return &app{ctx: context.Background(), in: in, out: out, err: err, now: time.Now, flags: map[string]*pflag.Flag{}}
 }
 
 func (a *app) unix() uint64 { return uint64(a.now().Unix()) }
 
 // run executes one command line.
 func (a *app) run(ctx context.Context, args []string) int {
+	a.ctx = ctx
 	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(a.out)

@@ -109,6 +109,9 @@ func (a *app) createBackup(c *configs.Loaded, out string, recipients []string, p
 	if out == "" {
 		out = fmt.Sprintf("backup-%s-epoch-%d.age", b.Member, b.Epoch)
 	}
+	if err := a.ctx.Err(); err != nil {
+		return err
+	}
 	if err := backup.Write(out, sealed); err != nil {
 		return err
 	}
@@ -258,6 +261,7 @@ func (a *app) openBackup(path string, sealed []byte, identity, passphrase string
 	default:
 		u = keystore.Passphrase(func() ([]byte, error) { return a.ask("passphrase of the backup") })
 	}
+	a.secret()
 	raw, err := u.Unseal(sealed)
 	switch {
 	case errors.Is(err, keystore.ErrWrongKey):
