@@ -159,7 +159,8 @@ func (c *Client) CommitWithFour(ctx context.Context) (api.Rotation, error) {
 	return ask[api.Rotation](ctx, c, http.MethodPost, "/v1/rotation/last-four", struct{}{})
 }
 
-// Keygen implements api.Backend. Ending ctx ends the node's part, too.
+// Keygen implements api.Backend. Ending ctx ends the node's part, too, until all stand
+// ready; after that the node goes on.
 func (c *Client) Keygen(ctx context.Context, progress func(api.Progress)) (council.Genesis, error) {
 	var out *api.Genesis
 	err := c.stream(ctx, http.MethodPost, "/v1/keygen", func(name string, data []byte) error {
