@@ -95,7 +95,7 @@ func (a *app) heartbeatShow() *cobra.Command {
 					return err
 				}
 				a.note("wrote %s, %d bytes; check it with 'signer heartbeat verify %s --roster roster.json'", out, len(h.Record), out)
-				return nil
+				return a.print(h, func(io.Writer) {})
 			}
 			return api.Failf(api.NotFound, "'signer heartbeat' lists those whose node was ever proven alive", "this node has no heartbeat of %s", args[0])
 		},
