@@ -62,6 +62,7 @@ type Agenda struct {
 	standby    *standby
 	pace       *pace
 	ceremony   *ceremony
+	left       bool             // this node has left a ceremony, and has begun none since
 	proclaim   *proclaim        // of a roster that is not the first
 	staged     *council.Genesis // a share that waits for its birth record
 	announced  bool             // this node's feed tells of the key
@@ -205,7 +206,7 @@ func (a *Agenda) Step(ev Event, now time.Time) []Effect {
 		a.lost(ev)
 	case Found:
 		a.found(ev)
-	case KeygenWanted, ParamsMade, KeyDrawn, Staged, Confirmed, Committed:
+	case KeygenWanted, KeygenLeft, ParamsMade, KeyDrawn, Staged, Confirmed, Committed:
 		a.ceremonyEvent(ev)
 	}
 	a.reconcile()

@@ -111,6 +111,8 @@ func (a *Agenda) ceremonyEvent(ev Event) {
 	}
 	c := a.ceremony
 	switch ev := ev.(type) {
+	case KeygenLeft:
+		a.ceremonyLeave()
 	case ParamsMade:
 		if c == nil {
 			return
@@ -169,12 +171,24 @@ func (a *Agenda) ceremonyStart(k KeygenWanted) {
 		a.do(Notify{What: "ceremony-failed", Text: a.halfMade + "; start this node anew: it finishes the step"})
 		return
 	}
+	a.left = false
 	a.ceremony = &ceremony{
 		random: k.Random, ready: map[council.MemberID]Ready{}, confirms: map[council.MemberID]council.NodeSignature{},
 		early: map[council.MemberID]ConfirmMessage{}, proofs: map[int][]byte{}, away: map[council.MemberID]time.Time{}, silent: map[council.SessionID]Waits{}, began: a.now,
 	}
 	a.ceremony.ready[a.self] = Ready{Roster: a.hash, Charter: a.roster.Charter, Random: k.Random}
 	a.do(MakeParams{})
+}
+
+// ceremonyLeave takes back that this node is ready, and says so to all. After the draw the
+// others count on it, and it stays.
+func (a *Agenda) ceremonyLeave() {
+	if a.ceremony == nil || a.ceremony.id != (common.Hash{}) {
+		return
+	}
+	a.left = true
+	a.do(Send{Message: Ready{Roster: a.hash, Charter: a.roster.Charter}})
+	a.ceremonyEnd("this node's operator has left it before all stood ready")
 }
 
 // ceremonyStep says again what others may have missed, names who is waited
@@ -282,6 +296,11 @@ func (a *Agenda) draw() {
 func (a *Agenda) ceremonySaid(from council.MemberID, m Message) {
 	c := a.ceremony
 	if c == nil {
+		// Who says it is ready says so again and again until the key is drawn: one who has
+		// not heard that this node has left hears it now.
+		if r, ok := m.(Ready); ok && a.left && r.Random != (common.Hash{}) {
+			a.do(Send{To: from, Message: Ready{Roster: a.hash, Charter: a.roster.Charter}})
+		}
 		return
 	}
 	switch m := m.(type) {
@@ -317,8 +336,16 @@ func (a *Agenda) readySaid(from council.MemberID, m Ready) {
 	default:
 		if c.id != (common.Hash{}) {
 			if old := c.ready[from]; old.Random != m.Random && !c.staged {
-				a.ceremonyEnd(fmt.Sprintf("%s has started the ceremony anew", from))
+				did := "started the ceremony anew"
+				if m.Random == (common.Hash{}) {
+					did = "left the ceremony"
+				}
+				a.ceremonyEnd(fmt.Sprintf("%s has %s", from, did))
 			}
+			return
+		}
+		if m.Random == (common.Hash{}) {
+			delete(c.ready, from)
 			return
 		}
 		if _, ok := c.ready[from]; !ok {

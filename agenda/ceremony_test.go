@@ -394,3 +394,63 @@ func TestDeathDuringGenerationIsNamed(t *testing.T) {
 		t.Errorf("says %+v", b.notices[m])
 	}
 }
+
+// Who leaves while others are still to come is not in the key: nobody draws one until it
+// is back, though all others stand ready, also where its word of that was lost.
+func TestMemberLeavesWhileGathering(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		b := newBirthplace(t)
+		b.want(everyone[:6]...)
+		const m = council.MemberID("core-2")
+		if lost {
+			b.mute[m] = func(agenda.Message) bool { return true }
+		}
+		b.give(m, agenda.KeygenLeft{})
+		b.settle()
+		b.mute[m] = nil
+		if _, running := b.agendas[m].Ceremony(); running || len(b.heard(m, "ceremony-failed", "has left it")) != 1 {
+			t.Errorf("lost %v: it goes on: %+v", lost, b.notices[m])
+		}
+		if lost {
+			b.pass(5 * time.Second)
+		}
+		b.give("core-4", agenda.KeygenWanted{Random: common.Hash{9}})
+		b.settle()
+		b.pass(time.Minute)
+		if len(b.drawn) > 0 {
+			t.Fatalf("lost %v: a key was drawn by %v", lost, b.drawn)
+		}
+		for _, o := range everyone {
+			c, running := b.agendas[o].Ceremony()
+			if o != m && (!running || !slices.Equal(c.Waiting, []council.MemberID{m})) {
+				t.Errorf("lost %v: %s waits for %v", lost, o, c.Waiting)
+			}
+		}
+		b.give(m, agenda.KeygenWanted{Random: common.Hash{10}})
+		b.settle()
+		b.pass(5 * time.Second)
+		if b.agendas[m].Genesis() == nil || b.agendas["core-4"].Genesis() == nil {
+			t.Errorf("lost %v: it came back, and there is no key: %+v", lost, b.notices["core-4"])
+		}
+	}
+}
+
+// After the draw a node stays, whoever has left.
+func TestNobodyLeavesAfterTheDraw(t *testing.T) {
+	b := newBirthplace(t)
+	b.want(everyone[:6]...)
+	b.give("core-4", agenda.KeygenWanted{Random: common.Hash{9}})
+	for !b.drawn["core-2"] {
+		f := b.pending[0]
+		b.pending = b.pending[1:]
+		f()
+	}
+	b.give("core-2", agenda.KeygenLeft{})
+	b.settle()
+	b.pass(5 * time.Second)
+	for _, m := range everyone {
+		if b.agendas[m].Genesis() == nil {
+			t.Errorf("%s has no key: %+v", m, b.notices[m])
+		}
+	}
+}

@@ -175,6 +175,10 @@ type Found struct {
 // Random is this node's contribution to the ceremony's id.
 type KeygenWanted struct{ Random common.Hash }
 
+// KeygenLeft reports that this node's operator takes part no more. Once all stand ready
+// it comes too late.
+type KeygenLeft struct{}
+
 // ParamsMade answers MakeParams.
 type ParamsMade struct{ Err error }
 
@@ -218,6 +222,7 @@ func (Seen) event()          {}
 func (Lost) event()          {}
 func (Found) event()         {}
 func (KeygenWanted) event()  {}
+func (KeygenLeft) event()    {}
 func (ParamsMade) event()    {}
 func (KeyDrawn) event()      {}
 func (Staged) event()        {}

@@ -56,7 +56,7 @@ type Refusal struct {
 type Ready struct {
 	Roster   common.Hash
 	Charter  common.Hash
-	Random   common.Hash // this node's part of the ceremony's id
+	Random   common.Hash // this node's part of the ceremony's id; zero: it takes part no more
 	Prepared bool        // it has its pre-parameters: the engine may start
 }
 

@@ -208,12 +208,46 @@ func TestGarbageIsRefused(t *testing.T) {
 
 func TestNoDaemon(t *testing.T) {
 	_, err := client.New(filepath.Join(t.TempDir(), "s")).Status(t.Context())
-	if !errors.Is(err, api.NotReady) || !strings.Contains(council.Hint(err), "signer run") {
+	if !errors.Is(err, api.NotReady) || !errors.Is(err, client.ErrNoDaemon) || !strings.Contains(council.Hint(err), "signer run") {
 		t.Fatalf("no daemon: %v, hint %q", err, council.Hint(err))
 	}
 	_, err = client.New("/" + strings.Repeat("x", 103)).Status(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "104 bytes") {
 		t.Fatalf("long path: %v", err)
+	}
+}
+
+// Where somebody listens, or nobody may ask, nothing is said of there being no daemon.
+func TestSilentDaemonIsNoneThatIsMissing(t *testing.T) {
+	dir, err := os.MkdirTemp("", "sg") // short enough for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			c.Close()
+		}
+	}()
+	_, err = client.New(path).Status(t.Context())
+	if !errors.Is(err, api.NotReady) || errors.Is(err, client.ErrNoDaemon) || !strings.Contains(err.Error(), "went away") {
+		t.Errorf("one that hangs up: %v", err)
+	}
+	if os.Geteuid() == 0 {
+		return // whom no mode keeps out
+	}
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.New(path).Status(t.Context())
+	if !errors.Is(err, api.NotReady) || errors.Is(err, client.ErrNoDaemon) || !strings.Contains(err.Error(), "another user") {
+		t.Errorf("one of another user: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/millicent-one/signer/council"
@@ -56,14 +57,13 @@ func Listen(path string) (net.Listener, error) {
 }
 
 // listenPrivate binds under another name in the same directory, sets the mode
-// and then renames, over a stale socket if there is one: at no moment can
-// another user connect.
+// and then renames, over a stale socket if there is one.
 func listenPrivate(path string) (net.Listener, error) {
 	tmp := filepath.Join(filepath.Dir(path), ".n") // shorter than any name that fits
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open socket: %w", err)
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: tmp, Net: "unix"})
+	l, err := bindPrivate(tmp)
 	if err != nil {
 		return nil, fmt.Errorf("open socket: %w", err)
 	}
@@ -80,6 +80,18 @@ func listenPrivate(path string) (net.Listener, error) {
 	return &socket{UnixListener: l, path: path}, nil
 }
 
+var masking sync.Mutex // who takes the umask back takes back the own one
+
+// bindPrivate binds with a umask that keeps all others out: a socket listens before its
+// mode can be set. The umask is of the whole process; what others in it make meanwhile is
+// private, too, and can be used by them as before.
+func bindPrivate(path string) (*net.UnixListener, error) {
+	masking.Lock()
+	defer masking.Unlock()
+	defer syscall.Umask(syscall.Umask(0o077))
+	return net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+}
+
 // socket takes its file away when it closes.
 type socket struct {
 	*net.UnixListener
@@ -92,9 +104,9 @@ func (s *socket) Close() error {
 	return s.UnixListener.Close()
 }
 
-// checkParent refuses a directory that others could write to: whoever can
-// rename the socket can stand in for the node. A sticky directory like /tmp
-// keeps others from that.
+// checkParent refuses a directory of another user, and one that others could write to:
+// whoever can rename the socket can stand in for the node. A sticky directory like /tmp
+// keeps others than its owner from that. Root can do all that anyway.
 func checkParent(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -102,6 +114,9 @@ func checkParent(dir string) error {
 	}
 	if m := info.Mode(); m.Perm()&0o022 != 0 && m&fs.ModeSticky == 0 {
 		return council.WithHint(fmt.Errorf("open socket: directory %s can be written by others (mode %04o)", dir, m.Perm()), "chmod 0700 "+dir)
+	}
+	if s, ok := info.Sys().(*syscall.Stat_t); ok && s.Uid != 0 && int(s.Uid) != os.Geteuid() {
+		return council.WithHint(fmt.Errorf("open socket: directory %s belongs to user %d", dir, s.Uid), "set 'socket' in signer.yaml to a path in a directory of your own, or run this as its owner")
 	}
 	return nil
 }

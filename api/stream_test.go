@@ -6,14 +6,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/api/client"
 	"github.com/millicent-one/signer/council"
 )
 
@@ -143,5 +147,40 @@ func TestOuterHintWins(t *testing.T) {
 	}
 	if p := api.AsProblem(fmt.Errorf("outer: %w", inner)); p.Hint != "inner hint" {
 		t.Fatalf("%+v", p)
+	}
+}
+
+// Who interrupts a request that does something is told that it may be done; of one that
+// only asks there is nothing to say.
+func TestInterruptedRequestMayBeDone(t *testing.T) {
+	for what, want := range map[string]string{"freeze": "it may have been done; see 'signer status'", "status": ""} {
+		dir, err := os.MkdirTemp("", "sg") // short enough for a socket
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		l, err := net.Listen("unix", filepath.Join(dir, "s"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			if c, err := l.Accept(); err == nil {
+				defer c.Close()
+				c.Read(make([]byte, 1)) // it has come
+				cancel()
+				<-t.Context().Done()
+			}
+		}()
+		c := client.New(filepath.Join(dir, "s"))
+		if what == "freeze" {
+			_, err = c.Freeze(ctx, api.FreezeRequest{Reason: "laptop stolen"})
+		} else {
+			_, err = c.Status(ctx)
+		}
+		if !errors.Is(err, context.Canceled) || council.Hint(err) != want {
+			t.Errorf("%s: %v, hint %q", what, err, council.Hint(err))
+		}
 	}
 }

@@ -19,7 +19,7 @@ const (
 	NoRoster       Phase = "no-roster"       // no roster file yet, or one that isn't signed by all
 	AwaitingKeygen Phase = "awaiting-keygen" // a roster, but no key; 'signer keygen' is next
 	Keygen         Phase = "keygen"          // the ceremony is running
-	Watching       Phase = "watching"        // a key, but the feeds of the others are not in yet, or a seat that is yet to come: signs nothing
+	Watching       Phase = "watching"        // a key, but the feeds of the others are not in yet, or a seat that is yet to come, or rules that fit: signs nothing
 	Ready          Phase = "ready"           // judges, approves and signs
 	Frozen         Phase = "frozen"          // its operator has stopped it from signing; it does all else
 	Over           Phase = "over"            // another roster has taken over, and its member is not in it

@@ -22,17 +22,26 @@ func lock(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, missing(dir, err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer f.Close()
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, explain(dir, fmt.Errorf("lock keystore: %w", err))
-		}
-		b, _ := io.ReadAll(io.LimitReader(f, 32))
-		pid, _ := strconv.Atoi(string(bytes.TrimSpace(b)))
-		return nil, council.WithHint(&LockedError{Dir: dir, PID: pid}, "stop that process, or talk to the daemon that runs already")
+	if err := take(dir, f, syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, err
 	}
 	// The pid is for people; a lock without it still locks.
 	_ = f.Truncate(0)
 	_, _ = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
 	return f, nil
+}
+
+// take locks the file, or names the process that has it.
+func take(dir string, f *os.File, how int) error {
+	err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		b, _ := io.ReadAll(io.LimitReader(f, 32))
+		pid, _ := strconv.Atoi(string(bytes.TrimSpace(b)))
+		return council.WithHint(&LockedError{Dir: dir, PID: pid}, "stop that process, or talk to the daemon that runs already")
+	}
+	if err != nil {
+		return explain(dir, fmt.Errorf("lock keystore: %w", err))
+	}
+	return nil
 }

@@ -51,6 +51,9 @@ func (n *Node) Keygen(ctx context.Context, progress func(api.Progress)) (council
 	}
 	defer n.call(context.WithoutCancel(ctx), func() error {
 		n.birth.listeners = slices.DeleteFunc(n.birth.listeners, func(c chan api.Progress) bool { return c == updates })
+		if len(n.birth.listeners) == 0 {
+			n.step(agenda.KeygenLeft{}) // nothing, if it is over
+		}
 		return nil
 	})
 	for {

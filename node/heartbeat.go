@@ -51,7 +51,8 @@ func (n *Node) beat() {
 	h := council.Heartbeat{Member: n.self, Roster: n.court.roster, Time: uint64(max(n.now().Unix(), 1)), Version: clipVersion(n.version), Share: council.ShareNone}
 	if g := n.agenda.Genesis(); g != nil {
 		h.Council, h.Epoch, h.Share = g.ID(), n.holding.Epoch, n.shareHealth()
-		h.Signs = n.agenda.Watching() == "" && n.agenda.Stopped() == "" && n.share != nil
+		denies, _ := n.policy.Closed()
+		h.Signs = n.agenda.Watching() == "" && n.agenda.Stopped() == "" && denies == "" && n.share != nil
 	}
 	h, err := h.Sign(n.signer)
 	if err != nil {

@@ -158,6 +158,9 @@ func (n *Node) viewStatus() api.Status {
 	case a.Watching() != "":
 		s.Phase, s.Detail = api.Watching, a.Watching()
 	}
+	if why, hint := n.policy.Closed(); why != "" && s.Phase == api.Ready {
+		s.Phase, s.Detail = api.Watching, why+"; "+hint
+	}
 	if why := a.Stopped(); why != "" {
 		s.Phase, s.Detail = api.Frozen, why
 	}

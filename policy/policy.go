@@ -43,6 +43,15 @@ func Denying(charter *Charter, why, hint string) *Policy {
 		hash: crypto.Keccak256Hash([]byte("millicent/policy/closed/1\x00"), charter.hash[:], []byte(why))}
 }
 
+// Closed says why this policy denies everything, and what to do about it; why is empty if
+// it does not.
+func (p *Policy) Closed() (why, hint string) {
+	if p.closed == nil {
+		return "", ""
+	}
+	return p.closed.Reason, p.closed.Hint
+}
+
 // Hash commits to the charter and to the member's policy.
 func (p *Policy) Hash() common.Hash { return p.hash }
 

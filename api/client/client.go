@@ -10,13 +10,20 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 )
+
+// ErrNoDaemon means that nobody listens on the socket. Whatever else keeps a daemon from
+// answering, one may run: also of these the kind is api.NotReady, but they are not this.
+var ErrNoDaemon = errors.New("no daemon answers")
 
 // Client is an api.Backend over a unix socket. It is safe for concurrent use.
 type Client struct {
@@ -152,7 +159,8 @@ func (c *Client) CommitWithFour(ctx context.Context) (api.Rotation, error) {
 	return ask[api.Rotation](ctx, c, http.MethodPost, "/v1/rotation/last-four", struct{}{})
 }
 
-// Keygen implements api.Backend. Ending ctx ends the node's part, too.
+// Keygen implements api.Backend. Ending ctx ends the node's part, too, until all stand
+// ready; after that the node goes on.
 func (c *Client) Keygen(ctx context.Context, progress func(api.Progress)) (council.Genesis, error) {
 	var out *api.Genesis
 	err := c.stream(ctx, http.MethodPost, "/v1/keygen", func(name string, data []byte) error {
@@ -202,7 +210,7 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body any) (
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return out, c.lost(ctx, err)
+		return out, c.lost(ctx, err, true, changes(method, path))
 	case len(b) > maxAnswer:
 		return out, fmt.Errorf("the daemon's answer has more than %d bytes", maxAnswer)
 	}
@@ -232,9 +240,11 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	var reached atomic.Bool // the request may have arrived
+	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }}))
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.lost(ctx, err)
+		return nil, c.lost(ctx, err, reached.Load(), changes(method, path))
 	}
 	if res.StatusCode == http.StatusOK {
 		return res, nil
@@ -242,7 +252,7 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxEvent))
 	if err != nil {
-		return nil, c.lost(ctx, err)
+		return nil, c.lost(ctx, err, true, changes(method, path))
 	}
 	p, err := api.ReadProblem(b)
 	if err != nil {
@@ -251,21 +261,39 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 	return nil, p
 }
 
-// lost says in words why the daemon could not be asked.
-func (c *Client) lost(ctx context.Context, err error) error {
+// changes reports whether a request does something. That for a ballot only asks, and who
+// leaves the key ceremony is told what that means, see Keygen.
+func changes(method, path string) bool {
+	return method == http.MethodPost && path != "/v1/keygen" && !strings.HasSuffix(path, "/ballot")
+}
+
+// lost says in words why the daemon could not be asked, or did not answer. Who has
+// reached it with something to do is told that it may be done.
+func (c *Client) lost(ctx context.Context, err error, reached, changes bool) error {
+	done := ""
+	if reached && changes {
+		done = "it may have been done; see 'signer status'"
+	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		if done == "" {
+			return ctx.Err()
+		}
+		return council.WithHint(ctx.Err(), done)
 	}
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		err = u.Err // without the invented host name
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return api.Failf(api.NotReady, "start it with 'signer run', or name its directory with --home", "no daemon answers on %s", c.socket)
-	case errors.Is(err, fs.ErrPermission):
+	case !reached && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)):
+		return api.Failf(api.NotReady, "start it with 'signer run', or name its directory with --home", "%w on %s", ErrNoDaemon, c.socket)
+	case !reached && errors.Is(err, fs.ErrPermission):
 		return api.Failf(api.NotReady, "run this as the user that runs the daemon", "the socket %s belongs to another user", c.socket)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		return api.Failf(api.NotReady, "see its log", "the daemon on %s went away in the middle of an answer", c.socket)
+	case reached:
+		hint := "see its log"
+		if done != "" {
+			hint += "; " + done
+		}
+		return api.Failf(api.NotReady, hint, "the daemon on %s went away in the middle of an answer", c.socket)
 	}
 	return fmt.Errorf("ask the daemon: %w", err)
 }

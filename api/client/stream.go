@@ -33,9 +33,9 @@ func (c *Client) stream(ctx context.Context, method, path string, each func(name
 			return nil
 		case errors.As(err, &p):
 		case err == nil:
-			err = c.lost(ctx, io.ErrUnexpectedEOF)
+			err = c.lost(ctx, io.ErrUnexpectedEOF, true, changes(method, path))
 		case errors.Is(err, errRead):
-			err = c.lost(ctx, err)
+			err = c.lost(ctx, err, true, changes(method, path))
 		}
 	}
 	if cause := context.Cause(quiet); ctx.Err() == nil && cause != nil {

@@ -20,9 +20,11 @@ import (
 
 // app is what all commands share.
 type app struct {
-	in       *os.File
-	out, err io.Writer
-	now      func() time.Time
+	ctx context.Context // of the command that runs: its prompts have no other way to it
+	in  *os.File
+	out *printer
+	err io.Writer
+	now func() time.Time
 
 	home, config string // flags
 	json         bool
@@ -31,18 +33,22 @@ type app struct {
 }
 
 func newApp(in *os.File, out, err io.Writer) *app {
-	return &app{in: in, out: out, err: err, now: time.Now, flags: map[string]*pflag.Flag{}}
+	return &app{ctx: context.Background(), in: in, out: &printer{w: out}, err: err, now: time.Now, flags: map[string]*pflag.Flag{}}
 }
 
 func (a *app) unix() uint64 { return uint64(a.now().Unix()) }
 
 // run executes one command line.
 func (a *app) run(ctx context.Context, args []string) int {
+	a.ctx = ctx
 	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil && a.out.lost != nil {
+		err = council.WithHint(fmt.Errorf("print: %w", a.out.lost), "what was to be done is done; what it had to say is not all there: free some space, and ask again, or see 'signer status'")
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -226,6 +232,21 @@ func loadMember(path string, c *policy.Charter) (*policy.Member, error) {
 
 func readMember(path string) ([]byte, error) {
 	return readPublic(path, "policy", "begin one with 'signer policy sample policy'")
+}
+
+// printer is standard output. It keeps the first error: what writes for people does not
+// look at each line.
+type printer struct {
+	w    io.Writer
+	lost error
+}
+
+func (p *printer) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	if err != nil && p.lost == nil {
+		p.lost = err
+	}
+	return n, err
 }
 
 // print writes JSON when asked for, and otherwise what text writes.

@@ -109,6 +109,9 @@ func (a *app) createBackup(c *configs.Loaded, out string, recipients []string, p
 	if out == "" {
 		out = fmt.Sprintf("backup-%s-epoch-%d.age", b.Member, b.Epoch)
 	}
+	if err := a.ctx.Err(); err != nil {
+		return err
+	}
 	if err := backup.Write(out, sealed); err != nil {
 		return err
 	}
@@ -260,6 +263,7 @@ func (a *app) openBackup(path string, sealed []byte, identity, passphrase string
 	default:
 		u = keystore.Passphrase(func() ([]byte, error) { return a.ask("passphrase of the backup") })
 	}
+	a.secret()
 	raw, err := u.Unseal(sealed)
 	switch {
 	case errors.Is(err, keystore.ErrWrongKey):
@@ -297,7 +301,8 @@ func (a *app) inForce(ctx context.Context, c *configs.Loaded) (now backup.InForc
 	case err == nil:
 		now.Key, now.Epoch, now.ID = s.Council.Address, s.Council.ShareEpoch, s.Council.ID
 		return now, cl, "the running council", nil
-	case !errors.Is(err, api.NotReady):
+	}
+	if err := stopped(c, err); err != nil {
 		return now, nil, "", err
 	}
 	now, err = inKeystore(c)

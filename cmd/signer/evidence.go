@@ -97,8 +97,9 @@ a file, for anyone to check with 'signer evidence verify FILE'.`,
 	return cmd
 }
 
-// writeNew writes a file that is no secret, and never over another.
-func writeNew(path string, b []byte) error {
+// writeNew writes a file that is no secret, and never over another. It leaves a whole one,
+// or none.
+func writeNew(path string, b []byte) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return council.WithHint(fmt.Errorf("%s is there already; nothing was changed", path), "choose another file with --out, or move it away")
@@ -106,9 +107,12 @@ func writeNew(path string, b []byte) error {
 	if err != nil {
 		return fmt.Errorf("write record: %w", err)
 	}
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write record: %w", err)
+	if _, err = f.Write(b); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(path) // the next try would find it there
+		return council.WithHint(fmt.Errorf("write record: %w", err), "see that the disk has room, or name a file on another with --out")
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,20 +38,72 @@ func readPublic(path, what, hint string) ([]byte, error) {
 // ask reads a secret: without echo from a terminal, else one line of standard
 // input.
 func (a *app) ask(prompt string) ([]byte, error) {
+	a.secret()
 	if fd := int(a.in.Fd()); term.IsTerminal(fd) {
+		shown, err := term.GetState(fd)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", prompt, err)
+		}
 		fmt.Fprint(a.err, prompt+": ")
-		b, err := term.ReadPassword(fd)
+		b, err := await(a.ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
 		fmt.Fprintln(a.err)
+		if a.ctx.Err() != nil {
+			_ = term.Restore(fd, shown) // the one who reads is left waiting, and does it no more
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", prompt, err)
 		}
 		return b, nil
 	}
 	line, err := a.line()
+	if a.ctx.Err() != nil {
+		return nil, a.ctx.Err()
+	}
 	if err != nil {
 		return nil, council.WithHint(fmt.Errorf("read %s: %w", prompt, err), "run it in a terminal, or give a file: see --help")
 	}
 	return []byte(line), nil
+}
+
+// secret keeps what is asked for, and what it opens, out of core dumps.
+func (a *app) secret() {
+	if err := noDumps(); err != nil {
+		a.note("warning: %v", err)
+	}
+}
+
+// await waits for f, or for the interrupt: a read from a terminal or a pipe can't be
+// broken off. It is left behind then, and the process ends.
+func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	var r result
+	select {
+	case r = <-done:
+	case <-ctx.Done():
+	}
+	if err := ctx.Err(); err != nil {
+		return *new(T), err
+	}
+	return r.v, r.err
+}
+
+// Read reads standard input until the command is interrupted.
+func (a *app) Read(p []byte) (int, error) {
+	b, err := await(a.ctx, func() ([]byte, error) {
+		own := make([]byte, len(p)) // p may be somebody else's by then
+		n, err := a.in.Read(own)
+		return own[:n], err
+	})
+	defer clear(b)
+	return copy(p, b), err
 }
 
 // line reads one line of standard input, byte by byte: what follows is for the
@@ -59,7 +112,7 @@ func (a *app) line() (string, error) {
 	var b strings.Builder
 	one := make([]byte, 1)
 	for b.Len() < 4096 {
-		n, err := a.in.Read(one)
+		n, err := a.Read(one)
 		if n == 1 && one[0] == '\n' {
 			break
 		}
@@ -84,6 +137,9 @@ func (a *app) typed(yes bool, word, what, undone string) error {
 	line, err := a.line()
 	if err == nil && strings.TrimSpace(line) == word {
 		return nil
+	}
+	if a.ctx.Err() != nil {
+		return a.ctx.Err()
 	}
 	return council.WithHint(errors.New(undone), "type the word "+word+", or give --yes")
 }

@@ -99,7 +99,7 @@ func (a *app) heartbeatShow() *cobra.Command {
 					with = a.rostersFor(beat.Roster, s.Roster)
 				}
 				a.note("wrote %s, %d bytes; check it with 'signer heartbeat verify %s --roster %s'", out, len(h.Record), out, with)
-				return nil
+				return a.print(h, func(io.Writer) {})
 			}
 			return api.Failf(api.NotFound, "'signer heartbeat' lists those whose node was ever proven alive", "this node has no heartbeat of %s", args[0])
 		},

@@ -166,6 +166,18 @@ func occupy(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], port)
 }
 
+// hangup SOCKET listens as a daemon does that can't answer: it closes each connection.
+func hangup(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("unix", args[0])
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	go func() {
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			c.Close()
+		}
+	}()
+}
+
 // otherChain VAR serves the RPC of a chain with id 5.
 func otherChain(ts *testscript.TestScript, _ bool, args []string) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

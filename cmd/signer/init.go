@@ -178,6 +178,9 @@ func (a *app) init(home string, m council.Member, u configs.Unlock, listen, anno
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := a.ctx.Err(); err != nil {
+		return err // the next init goes on from here
+	}
 	key, err := nodeKey(store)
 	if errors.Is(err, keystore.ErrNotFound) {
 		key, err = newNodeKey(store)

@@ -97,11 +97,8 @@ charter knows of the old address: that has to be given to the new one.`,
 				return err
 			}
 			s, err := cl.Status(cmd.Context())
-			if errors.Is(err, api.NotReady) {
-				return council.WithHint(err, "a daemon that is stopped signs nothing: leave it stopped; 'signer key compromised --dry-run' shows what to do")
-			}
 			if err != nil {
-				return err
+				return unfrozen(c, err)
 			}
 			v.knows(a, c, s)
 			if err := a.typed(yes, "freeze", fmt.Sprintf("The node of %s will sign nothing until 'signer key thaw'.", s.Member), "nothing was frozen"); err != nil {
@@ -122,6 +119,20 @@ charter knows of the old address: that has to be given to the new one.`,
 	fs.BoolVar(&dry, "dry-run", false, "show what to do, and freeze nothing")
 	cmd.MarkFlagsMutuallyExclusive("yes", "dry-run")
 	return cmd
+}
+
+// unfrozen says what a node does that could not be asked to freeze: only where no process
+// runs on its directory it is known to sign nothing.
+func unfrozen(c *configs.Loaded, err error) error {
+	const dry = "; 'signer key compromised --dry-run' shows what to do"
+	running := stopped(c, err)
+	switch {
+	case running == nil:
+		return council.WithHint(err, "a daemon that is stopped signs nothing: leave it stopped"+dry)
+	case errors.Is(running, api.NotReady):
+		return council.WithHint(fmt.Errorf("nothing was frozen, and the node may sign: %w", running), council.Hint(running)+"; or end its process, and leave it so"+dry)
+	}
+	return running
 }
 
 // stepsOut lead from a suspicion to a new key.
@@ -178,8 +189,16 @@ func (a *app) keyThaw() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			s, err := c.Status(cmd.Context())
+			if err != nil {
+				return fmt.Errorf("the freeze is lifted; whether the node signs is not known: %w", err)
+			}
 			return a.print(append([]api.Freeze{}, left...), func(w io.Writer) {
-				fmt.Fprintln(w, "This node signs again.")
+				if s.Phase == api.Ready {
+					fmt.Fprintln(w, "This node signs again.")
+				} else {
+					fmt.Fprintf(w, "This node is frozen no more, and signs nothing all the same: %s.\n", phase(s))
+				}
 				for _, f := range left {
 					fmt.Fprintf(w, "Still frozen: %s, since %s: %s\n", f.Member, clock(f.Since), oneLine(f.Reason))
 				}

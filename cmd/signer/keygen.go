@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
 )
 
 func (a *app) keygenCmd() *cobra.Command {
@@ -19,8 +20,8 @@ func (a *app) keygenCmd() *cobra.Command {
 		Short: "Take part in making the council's key",
 		Long: `Take part in making the council's key. Every member runs this at the same time,
 with the daemon running; it names whoever it waits for. No part of the key ever
-leaves its node. Interrupting it ends this node's part, and with it the ceremony;
-it can be started again.`,
+leaves its node. Interrupting it while it waits for others ends this node's part, and
+it can be started again. Once all stand ready the node goes on without it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
@@ -30,6 +31,9 @@ it can be started again.`,
 			p := a.newProgress()
 			g, err := c.Keygen(cmd.Context(), p.show)
 			p.close()
+			if err != nil && cmd.Context().Err() != nil {
+				return council.WithHint(err, "once all stand ready the node makes the key all the same: see 'signer status'")
+			}
 			if err != nil {
 				return err
 			}

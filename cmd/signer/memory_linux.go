@@ -14,11 +14,8 @@ import (
 // (MCL_ONFAULT), since Go reserves far more than it uses. What it can't stop is a
 // suspended or copied virtual machine.
 func lockMemory() error {
-	dump := errors.Join(
-		unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0),
-		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}))
-	if dump != nil {
-		return council.WithHint(fmt.Errorf("core dumps can't be turned off: %w", dump), "set the limit of the service: LimitCORE=0")
+	if err := noDumps(); err != nil {
+		return err
 	}
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); err == nil && limit.Cur < limit.Max {
@@ -33,6 +30,17 @@ func lockMemory() error {
 	}
 	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
 		return council.WithHint(fmt.Errorf("memory is not locked: %w", err), "set LimitMEMLOCK=infinity in the service, or turn swap off or encrypt it")
+	}
+	return nil
+}
+
+// noDumps keeps this process out of core dumps. It may be called again.
+func noDumps() error {
+	err := errors.Join(
+		unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0),
+		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}))
+	if err != nil {
+		return council.WithHint(fmt.Errorf("core dumps can't be turned off: %w", err), "set the limit: 'ulimit -c 0', or LimitCORE=0 in the service")
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (a *app) bytesOf(file, what string, limit int) ([]byte, error) {
 	if file != "-" {
 		return readPublic(file, what, "check the path")
 	}
-	b, err := io.ReadAll(io.LimitReader(a.in, int64(limit)+2))
+	b, err := io.ReadAll(io.LimitReader(a, int64(limit)+2))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", what, err)
 	}

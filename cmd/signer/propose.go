@@ -187,7 +187,7 @@ func calldata(s string) ([]byte, error) {
 
 func (a *app) propose(cmd *cobra.Command, r api.ProposeRequest) error {
 	if r.Reason == "-" { // a long one, from a file
-		b, err := io.ReadAll(io.LimitReader(a.in, council.MaxReason+1))
+		b, err := io.ReadAll(io.LimitReader(a, council.MaxReason+1))
 		if err != nil {
 			return fmt.Errorf("read reason: %w", err)
 		}

@@ -81,7 +81,7 @@ func (a *app) restoreBackup(ctx context.Context, c *configs.Loaded, path, identi
 	}
 	_, err = os.Lstat(c.JournalFile())
 	lost := errors.Is(err, fs.ErrNotExist)
-	if err := a.putBack(dir, b, a.unlock(c.Unlock, true)); err != nil {
+	if err := a.putBack(ctx, dir, b, a.unlock(c.Unlock, true)); err != nil {
 		return err
 	}
 	v := a.viewBackup(path, sealed, b)
@@ -98,9 +98,12 @@ func (a *app) restoreBackup(ctx context.Context, c *configs.Loaded, path, identi
 
 // putBack makes the keystore beside its place and moves it there when it is
 // whole: a crash leaves none, and the next try starts again.
-func (a *app) putBack(dir string, b backup.Backup, u keystore.Unlock) (err error) {
+func (a *app) putBack(ctx context.Context, dir string, b backup.Backup, u keystore.Unlock) (err error) {
 	fail := func(err error) error { return fmt.Errorf("restore backup: %w", err) }
 	half := dir + ".restoring"
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(half); err != nil {
 		return fail(err)
 	}
@@ -131,6 +134,9 @@ func (a *app) putBack(dir string, b backup.Backup, u keystore.Unlock) (err error
 	}
 	if err := s.Close(); err != nil {
 		return fail(err)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if err := os.Rename(half, dir); err != nil {
 		return fail(err)

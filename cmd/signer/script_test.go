@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"proclaim":     func(ts *testscript.TestScript, _ bool, args []string) { proclaim(t, ts, args) },
 			"home":         func(ts *testscript.TestScript, _ bool, args []string) { home(t, ts, args) },
 			"occupy":       occupy,
+			"hangup":       hangup,
 			"born":         func(ts *testscript.TestScript, _ bool, args []string) { born(t, ts, args) },
 			"proposed":     func(ts *testscript.TestScript, _ bool, args []string) { proposed(t, ts, args) },
 			"epoch":        epoch,

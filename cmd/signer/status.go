@@ -21,7 +21,8 @@ func (a *app) statusCmd() *cobra.Command {
 		Short: "Show how this node stands",
 		Long: `Show how this node stands. The exit code is 0 when the daemon answers and 3 when
 it does not, so that it can serve as a health check. With --ready it is 3 also
-while the node can't sign: before it has a key, and while it only watches.`,
+while the node can't sign: before it has a key, while it only watches or is frozen,
+and while it lacks rules that fit and so denies everything.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
@@ -36,7 +37,7 @@ while the node can't sign: before it has a key, and while it only watches.`,
 				return err
 			}
 			if ready && s.Phase != api.Ready {
-				return api.Failf(api.NotReady, "", "this node is not ready: %s", s.Phase)
+				return notReady(s)
 			}
 			return nil
 		},
@@ -45,12 +46,28 @@ while the node can't sign: before it has a key, and while it only watches.`,
 	return cmd
 }
 
-func writeStatus(w io.Writer, s api.Status, now time.Time) {
-	line := fmt.Sprintf("%s: %s", s.Member, s.Phase)
-	if s.Detail != "" {
-		line += " (" + s.Detail + ")"
+// notReady says why this node does not sign, and where it is said what to do.
+func notReady(s api.Status) error {
+	hint := "'signer doctor' says what to do"
+	switch s.Phase {
+	case api.AwaitingKeygen, api.Keygen:
+		hint = "every member runs 'signer keygen' once"
+	case api.Frozen:
+		hint = "'signer key thaw' lifts it if it was a false alarm"
 	}
-	fmt.Fprintln(w, line)
+	return api.Failf(api.NotReady, hint, "this node is not ready: %s", phase(s))
+}
+
+// phase is how a node stands, and why.
+func phase(s api.Status) string {
+	if s.Detail == "" {
+		return string(s.Phase)
+	}
+	return fmt.Sprintf("%s (%s)", s.Phase, s.Detail)
+}
+
+func writeStatus(w io.Writer, s api.Status, now time.Time) {
+	fmt.Fprintf(w, "%s: %s\n", s.Member, phase(s))
 	rows := [][]string{{"up", now.Sub(s.Started).Round(time.Second).String()}}
 	if s.Council != nil {
 		rows = append(rows, []string{"council", s.Council.Address.Hex()}, []string{"council id", s.Council.ID.Hex()}, []string{"share epoch", fmt.Sprint(s.Council.ShareEpoch)})

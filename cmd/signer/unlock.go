@@ -21,6 +21,7 @@ const nodeKeyName = "node-key"
 // unlock says how to open the keystore. With fresh, a new passphrase is asked
 // for twice.
 func (a *app) unlock(u configs.Unlock, fresh bool) keystore.Unlock {
+	a.secret()
 	switch {
 	case u.Identity != "":
 		return keystore.Identity(u.Identity)
