@@ -54,7 +54,7 @@ func (j *Journal) Append(word council.Word, body []byte, now uint64) (Entry, err
 		if err := e.Valid(); err != nil {
 			return err
 		}
-		return store(tx, head, e, j.self)
+		return store(tx, head, e)
 	})
 	if err != nil {
 		return Entry{}, err
@@ -107,7 +107,7 @@ func (j *Journal) Merge(e Entry) (added bool, err error) {
 			fork = &ForkError{Fork{A: last, B: e}}
 		default:
 			added = true
-			return store(tx, head, e, j.self)
+			return store(tx, head, e)
 		}
 		return keepFork(tx, fork.Fork)
 	})
@@ -223,15 +223,14 @@ func (j *Journal) Len() (uint64, error) {
 	return n, err
 }
 
-// store puts an entry that has been checked into every place it belongs to. Others' feeds
-// are bounded, not the own one: a node that can't write can't sign.
-func store(tx *bolt.Tx, head feedHead, e Entry, self council.MemberID) error {
+// store puts an entry that has been checked into every place it belongs to.
+func store(tx *bolt.Tx, head feedHead, e Entry) error {
 	r := record{Salt: newSalt(), Entry: e}
 	b, err := rlp.EncodeToBytes(r)
 	if err != nil {
 		return fmt.Errorf("encode entry: %w", err)
 	}
-	if head.Bytes += uint64(len(b)); head.Bytes > MaxFeedBytes && e.Author != self {
+	if head.Bytes += uint64(len(b)); head.Bytes > MaxFeedBytes {
 		return council.WithHint(fmt.Errorf("feed of %s: %w: at most %d bytes", e.Author, ErrFeedFull, MaxFeedBytes), "find out why this member writes so much; a new roster can leave the member out")
 	}
 	head.Seq, head.Hash, head.Time = e.Seq, e.Hash(), max(head.Time, e.Time)

@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/rlp"
-	bolt "go.etcd.io/bbolt"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
@@ -375,43 +373,6 @@ func TestAfterIsBounded(t *testing.T) {
 	}
 	if _, err := j.Get("core-1", 6); !errors.Is(err, ErrNotFound) {
 		t.Errorf("get: %v", err)
-	}
-}
-
-// Others' feeds are bounded. The own one is not: what others have a node say must not
-// silence it.
-func TestOwnFeedIsNeverFull(t *testing.T) {
-	j, other := fresh(t, "core-1"), fresh(t, "core-2")
-	first, second := mustAppend(t, other, "first"), mustAppend(t, other, "second")
-	if _, err := j.Merge(first); err != nil {
-		t.Fatal(err)
-	}
-	mustAppend(t, j, "own")
-	err := j.update("fill", func(tx *bolt.Tx) error {
-		for _, m := range []council.MemberID{"core-1", "core-2"} {
-			h, err := headOf(tx, m)
-			if err != nil {
-				return err
-			}
-			h.Bytes = MaxFeedBytes
-			b, err := rlp.EncodeToBytes(h)
-			if err != nil {
-				return err
-			}
-			if err := tx.Bucket(bHeads).Put([]byte(m), b); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := j.Merge(second); !errors.Is(err, ErrFeedFull) {
-		t.Errorf("another's feed: %v", err)
-	}
-	if _, err := j.Append(council.WordProposed, nil, t0); err != nil {
-		t.Errorf("the own feed: %v", err)
 	}
 }
 
