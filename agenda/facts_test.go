@@ -1,6 +1,7 @@
 package agenda_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -157,5 +158,40 @@ func TestFactsBehindTheHead(t *testing.T) {
 	}
 	if n > 6 {
 		t.Errorf("it asks %d times in ten seconds", n)
+	}
+}
+
+// An RPC that was away for minutes, or gives facts of an old block, is asked again at once
+// where members want something: what is not answered is no denial to get used to.
+func TestWhatIsNotAnsweredIsAskedAgain(t *testing.T) {
+	for name, answer := range map[string]func(w *world, e agenda.Fetch) agenda.Fetched{
+		"away": func(_ *world, e agenda.Fetch) agenda.Fetched {
+			return agenda.Fetched{Proposal: e.Proposal, Err: errors.New("no route to host")}
+		},
+		"old": func(w *world, e agenda.Fetch) agenda.Fetched {
+			return agenda.Fetched{Proposal: e.Proposal, Facts: allOK(e, w.block+1, true)}
+		},
+	} {
+		w := newWorld(t, 335)
+		m := everyone[6]
+		id := w.propose("core-1", "unpause", "protocol")
+		w.run(5*time.Second, w.known(id))
+		w.approvedBy(everyone[:3], id)
+		w.run(5*time.Second, never)
+		w.now = w.now.Add(time.Minute)
+		n := 0
+		ask := func(ev agenda.Event) {
+			for facts, _ := w.asks(m, ev); len(facts) > 0; n++ {
+				facts, _ = w.asks(m, answer(w, facts[0]))
+			}
+		}
+		ask(agenda.Head{Chain: chainID, Block: w.block + 9})
+		for range 300 {
+			w.now = w.now.Add(time.Second)
+			ask(agenda.Tick{})
+		}
+		if n < 60 || n > 300 {
+			t.Errorf("%s: it asks %d times in five minutes", name, n)
+		}
 	}
 }

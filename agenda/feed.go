@@ -146,8 +146,8 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 		return
 	}
 	at := unix(a.now)
-	if a.replaying { // what had expired when it was proposed had when it was read: none that was taken up then is left out
-		at = min(e.At, a.loaded)
+	if a.replaying { // what was over when it was read is over now: nothing that was taken up then is left out
+		at = a.loaded
 	}
 	if e.Author != a.self && a.openBy(e.Author, at) >= MaxOpenPerMember {
 		return

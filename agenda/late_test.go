@@ -64,3 +64,34 @@ func TestProposalsThatWereOverWhenRead(t *testing.T) {
 		t.Errorf("of %d that were over and one that is open it says %v", many, said)
 	}
 }
+
+// What is dated all at one time, as its author likes, is the same after a restart, too.
+func TestProposalsOfOneTime(t *testing.T) {
+	w := newWorld(t, 601)
+	n := w.nodes["core-2"]
+	const many = agenda.MaxOpenPerMember + 6
+	at := uint64(w.now.Unix()) - 3*3600
+	for i := range uint64(many + 1) {
+		until := at + 3600
+		if i == many {
+			until = at + 12*3600
+		}
+		body, err := council.EncodeIntent(council.Statement{Text: fmt.Sprintf("Statement %d.", i), ValidUntil: until, Salt: common.Hash{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.deliver("core-2", agenda.Recorded{Author: "core-1", Seq: 1000 + i, At: at, Word: council.WordProposed, Body: council.Proposed{Council: w.genesis.ID(), Intent: body}})
+	}
+	w.pass(3 * time.Second)
+	before := n.agenda.Proposals()
+	if len(before) != many+1 || n.agenda.State(before[many]) != agenda.StateOpen {
+		t.Fatalf("%d proposals are known, of %d", len(before), many+1)
+	}
+	w.stop("core-2")
+	w.start("core-2")
+	w.pass(3 * time.Second)
+	after := n.agenda.Proposals()
+	if len(after) != len(before) || after[many].ID != before[many].ID || n.agenda.State(after[many]) != agenda.StateOpen {
+		t.Fatalf("%d proposals are known after a restart; it were %d", len(after), len(before))
+	}
+}

@@ -64,17 +64,19 @@ type Proposal struct {
 	quoting   uint64 // the block at which they were last asked
 	fetching  time.Time
 	fetched   time.Time
-	denials   int       // on facts that were asked for, in a row
-	spoken    int       // the most approvals that there were
-	sent      time.Time // last broadcast
-	sought    time.Time // last asked the chain what has used its nonce
-	misses    int       // times that it did not say
-	lost      uint64    // the final block in which it is used, by none that is known; 0 for not known to be so
-	told      map[string]bool
-	doubt     map[council.MemberID]int // attempts in which the member was suspected
-	excuses   map[council.MemberID]int // attempts that the member refused for no fault of its own
-	unheard   map[council.MemberID]int // attempts given up because this node does not hear who coordinates them
-	apart     apart
+	denials   int // on facts that were asked for, in a row
+
+	unanswered bool      // what was asked for last did not come, or was of an old block
+	spoken     int       // the most approvals that there were
+	sent       time.Time // last broadcast
+	sought     time.Time // last asked the chain what has used its nonce
+	misses     int       // times that it did not say
+	lost       uint64    // the final block in which it is used, by none that is known; 0 for not known to be so
+	told       map[string]bool
+	doubt      map[council.MemberID]int // attempts in which the member was suspected
+	excuses    map[council.MemberID]int // attempts that the member refused for no fault of its own
+	unheard    map[council.MemberID]int // attempts given up because this node does not hear who coordinates them
+	apart      apart
 }
 
 // Attempt is one try at a signature, as the feeds report it.

@@ -18,7 +18,7 @@ func (a *Agenda) tend(p *Proposal) {
 		return
 	}
 	if p.Tx != nil {
-		if p.SignedAt.IsZero() && p.Fate == "" && p.Intent.Expires() <= unix(a.now) && !a.spokenOf(p) {
+		if p.SignedAt.IsZero() && p.Fate == "" && p.Intent.Expires() <= unix(a.now) && !a.spokenOf(p) && a.laneOf(p).rows[p.Tx.Nonce()].proposal != p.ID {
 			p.Over = council.WordExpired // as it was before the restart
 			return
 		}
@@ -92,8 +92,16 @@ func (a *Agenda) judge(p *Proposal) {
 }
 
 // rejudge is how long a denial stands: longer with each that the own RPC was asked for, so
-// that proposals which nobody can want do not use it up. A brake does not wait for long.
+// that proposals which nobody can want do not use it up. A brake does not wait for long. What
+// was denied for want of an answer, or for an old one, is asked for again at once where more
+// than one member wants it, and never doubted for that.
 func (a *Agenda) rejudge(p *Proposal) time.Duration {
+	if p.unanswered {
+		if a.spoken(p) >= max(2, a.roster.Threshold-2) {
+			return a.timing.Retry
+		}
+		return a.timing.Rejudge
+	}
 	most := MaxDoubt
 	if p.Action.Class == policy.Restrictive {
 		most = MaxBrakeDoubt
@@ -132,7 +140,7 @@ func (a *Agenda) fetched(ev Fetched) {
 	if !ok {
 		return
 	}
-	p.fetched = a.now
+	p.fetched, p.unanswered = a.now, true
 	if ev.Err == nil {
 		p.facts = &ev.Facts
 		l := a.laneOf(p)
@@ -140,14 +148,17 @@ func (a *Agenda) fetched(ev Fetched) {
 			l.block = ev.Facts.Block
 		}
 		if a.fresh(p, l) { // else the RPC is behind, and would be asked again and again
+			p.unanswered = false
 			p.fetching = p.fetching.Add(-a.timing.Retry) // the next may follow at once
 		}
 	}
 	if !p.signed() {
 		a.verdict(p, ev.Err)
-		p.denials++
-		if p.Verdict.Allow {
+		switch {
+		case p.Verdict.Allow:
 			p.denials = 0
+		case !p.unanswered:
+			p.denials++
 		}
 	}
 	l := a.laneOf(p)

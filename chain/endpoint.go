@@ -29,6 +29,8 @@ type endpoint struct {
 
 	now                 func() time.Time
 	noTrace, noSimulate atomic.Int64 // unix nanoseconds until which it counts as not serving the method
+
+	traceBarred, simulateBarred atomic.Int32 // times in a row that a gateway has refused the method
 	// ----
 	checked  bool // it has said the right chain id since its last failure
 	failures int  // in a row

@@ -27,6 +27,8 @@ const (
 	firstPause = time.Second // after an RPC's first failure; doubles
 	lastPause  = time.Minute
 
+	barredAfter = 3 // times in a row that a gateway refuses a method: then it counts as not served
+
 	lackTime = 5 * time.Minute // for which a method that an RPC does not serve is not asked again
 
 	defaultTip = 1_000_000_000 // wei per gas, where the RPC suggests none

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -63,13 +64,18 @@ func (e *endpoint) simulate(ctx context.Context, block common.Hash, from common.
 	for _, look := range []struct {
 		method string
 		lacks  *atomic.Int64
+		barred *atomic.Int32
 		run    func(context.Context, common.Hash, ethereum.CallMsg, *council.Answer) error
-	}{{"debug_traceCall", &e.noTrace, e.trace}, {"eth_simulateV1", &e.noSimulate, e.simulateV1}} {
+	}{{"debug_traceCall", &e.noTrace, &e.traceBarred, e.trace}, {"eth_simulateV1", &e.noSimulate, &e.simulateBarred, e.simulateV1}} {
 		if e.now().UnixNano() < look.lacks.Load() {
 			continue
 		}
 		seen := a
 		err := look.run(ctx, block, msg, &seen)
+		status := e.barredBy(err)
+		if status == 0 {
+			look.barred.Store(0)
+		}
 		var un unseen
 		switch {
 		case err == nil:
@@ -78,7 +84,13 @@ func (e *endpoint) simulate(ctx context.Context, block common.Hash, from common.
 			return council.Answer{Sight: council.SightNone, Detail: look.method + ": " + un.Error()}, nil
 		case errors.Is(err, errTooLarge):
 			return council.Answer{Sight: council.SightNone, Detail: look.method + ": " + errTooLarge.Error()}, nil
-		case !e.unserved(err):
+		case status != 0:
+			if look.barred.Add(1) < barredAfter {
+				return council.Answer{}, council.WithHint(&serverError{text: fmt.Sprintf("HTTP status %d for %s", status, look.method)},
+					"a gateway before this RPC does not let the method through: have it let through, or add another RPC")
+			}
+			look.barred.Store(0)
+		case !e.unserved(err, look.method):
 			return council.Answer{}, err
 		}
 		look.lacks.Store(e.now().Add(lackTime).UnixNano())
@@ -98,27 +110,14 @@ func unseenf(format string, args ...any) error { return unseen{fmt.Errorf(format
 // unserved tells a method that an RPC does not have, or does not let us use,
 // from one that failed. Servers use several codes, and words, for it; the words
 // have to be about the method, since a state, a block or a backend can be "not
-// available", too. A status of HTTP alone is a failure: a gateway gives one for
-// much else. With JSON-RPC in its body (proxyd's 403) that counts.
-func (e *endpoint) unserved(err error) bool {
-	var he rpc.HTTPError
-	var se *serverError
-	switch {
-	case errors.As(err, &he):
-		var body struct {
-			Error struct {
-				Code    int    `json:"code"`
-				Message string `json:"message"`
-			} `json:"error"`
-		}
-		if json.Unmarshal(he.Body, &body) != nil {
-			return false
-		}
-		se = &serverError{body.Error.Code, body.Error.Message}
-	case !errors.As(e.fault(err), &se):
+// available", too. With JSON-RPC in the body of a status (proxyd's 403) that counts.
+func (e *endpoint) unserved(err error, method string) bool {
+	se := inBody(err)
+	if se == nil && !errors.As(e.fault(err), &se) {
 		return false
 	}
 	text := strings.ReplaceAll(strings.ToLower(se.text), " is not ", " not ")
+	text = strings.ReplaceAll(text, "method "+strings.ToLower(method)+" ", "method ")
 	says := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 	}
@@ -130,6 +129,32 @@ func (e *endpoint) unserved(err error) bool {
 	}
 	return says("does not exist/is not available", "method not found", "method not supported", "unsupported method",
 		"method not allowed", "method not enabled", "method not whitelisted", "not available on the free tier")
+}
+
+// inBody is the error of JSON-RPC in an answer with another status than 200, or nil.
+func inBody(err error) *serverError {
+	var he rpc.HTTPError
+	var body struct {
+		Error struct {
+			Code    int    `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if !errors.As(err, &he) || json.Unmarshal(he.Body, &body) != nil || body.Error.Code == 0 {
+		return nil
+	}
+	return &serverError{body.Error.Code, body.Error.Message}
+}
+
+// barredBy is the status with which something before an RPC has refused a method, without
+// JSON-RPC, or 0. Once that is a failure, since a gateway gives these for much else. Where
+// it comes again and again for one method, and others pass, the method is not served.
+func (e *endpoint) barredBy(err error) int {
+	var he rpc.HTTPError
+	if errors.As(err, &he) && inBody(err) == nil && slices.Contains([]int{http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed}, he.StatusCode) {
+		return he.StatusCode
+	}
+	return 0
 }
 
 const (

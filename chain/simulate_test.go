@@ -166,6 +166,38 @@ func TestSimulationFallsBackOnAStatus(t *testing.T) {
 	}
 }
 
+// A gateway that never lets a method through does not keep this node from looking with
+// another one, and is no reason to leave the RPC.
+func TestGatewayThatBarsAMethod(t *testing.T) {
+	w := newWorld(t)
+	s := w.suite()
+	deed := w.deed(s.Protocol, contracts.Protocol().Calldata("pause"))
+	for _, status := range []int{403, 404, 405} {
+		p := w.proxy()
+		p.set(func(p *proxy) {
+			p.answer = func(c call) (int, string) {
+				if c.Method == "debug_traceCall" {
+					return status, "<html>no</html>"
+				}
+				return 0, ""
+			}
+		})
+		c := w.dial(p.URL)
+		for range barredAfter - 1 {
+			f, err := c.Facts(t.Context(), councilAddr, deed, []council.Query{simulation})
+			if err == nil || !strings.Contains(err.Error(), "debug_traceCall") || !strings.Contains(council.Hint(err), "gateway") {
+				t.Errorf("%d: %+v, %v", status, f.Answers[simulation], err)
+			}
+			if err := c.Health()[0].Err; err != nil {
+				t.Errorf("%d: the RPC is said to have failed: %v", status, err)
+			}
+		}
+		if a := w.simulated(c, deed); a.Sight != council.SightMoves {
+			t.Errorf("%d: %+v", status, a)
+		}
+	}
+}
+
 // Not for ever, either, where the RPC never goes away.
 func TestSimulationAsksAgain(t *testing.T) {
 	w := newWorld(t)

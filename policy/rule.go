@@ -394,7 +394,7 @@ func (r *rule) mustSee(file, path string) error {
 		return nil
 	}
 	for _, m := range r.keys {
-		if n := natureOf(m.fn); n.what == movesValue {
+		if n := natureOf(m.fn); n.what&movesValue != 0 {
 			return r.pos.Errorf(file, path+".require", "add require: ["+needMovements+"], so that nothing passes that is seen to leave a watched address",
 				"rule %q allows %s without looking at what moves: it %s", r.id, m.fn.Signature, n.text)
 		}
