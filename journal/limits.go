@@ -11,7 +11,7 @@ const (
 	MaxBody       = 1 << 20 // bytes of an entry's body; a Begun with all its approvals fits several times
 	MaxWord       = 32      // bytes of an entry's word
 	MaxEntry      = MaxBody + 1<<10
-	MaxFeedBytes  = 1 << 30   // bytes of one member's feed on disk; the own feed is not bounded
+	MaxFeedBytes  = 1 << 30   // bytes of one member's feed on disk, the own one included: others would take no more of it
 	MaxForks      = 64        // pieces of fork evidence kept for one author
 	MaxExhibits   = 16        // records of evidence kept against one member, shown and not shown each
 	MaxExhibit    = 4 << 20   // bytes of those, likewise
