@@ -22,7 +22,7 @@ type results struct {
 	barePrimes, primes           []time.Duration
 	demo, whole                  time.Duration // the first steps of the story, and all of it
 	frames, bytes                []uint64      // for each signature, all nodes together
-	rss, rssWarm                 []int64       // KiB, one for each daemon
+	rss, rssStocked, rssWarm     []int64       // KiB, one for each daemon; the last two before and after a long row of signatures
 
 	warm, warmFar, refill []time.Duration // from standby
 	missed, refillWarm    int             // signatures that found no slot; of refill, that found one
@@ -95,6 +95,8 @@ func memoryRow(name string, kib []int64, aim float64, what string) row {
 	}
 	return r
 }
+
+func mib(kib []int64) float64 { return float64(median(kib)) / 1024 }
 
 func ratio(a, b float64) float64 {
 	if b == 0 {
@@ -282,6 +284,8 @@ How to read it:
   sentence, the never-list and all rules. Nearly all of the rules speak of the very
   function and fail on its argument.
 - **daemon_rss** and **daemon_rss_warm** are of the largest of seven; all of them stand below.
+  **daemon_rss_flat** says what the signatures in between have left behind: the ratio is 1
+  where memory is flat. What a daemon keeps of each proposal is some KiB.
 
 All runs, in the unit of their row:
 

@@ -50,7 +50,7 @@ func TestTableAndNumbersAgree(t *testing.T) {
 	res := results{
 		where: "nowhere", bareKeygen: s, keygen: s, ceremony: s, bareSign: s[:1], guardedSign: s, sign: s[1:2], barePrimes: s, primes: s,
 		bareReshare: s, reshare: s, gap: []time.Duration{300 * time.Millisecond},
-		demo: 90 * time.Second, frames: []uint64{7}, bytes: []uint64{2048}, rss: []int64{1024, 48 * 1024},
+		demo: 90 * time.Second, frames: []uint64{7}, bytes: []uint64{2048}, rss: []int64{1024, 48 * 1024}, rssStocked: []int64{50, 40, 60}, rssWarm: []int64{100, 90, 80},
 	}
 	if err := b.write(&report{out: new(strings.Builder)}, res); err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestTableAndNumbersAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]float64{"keygen": 1, "sign_cold": 2. / 3, "preparams": 1, "daemon_rss": 0.5, "demo_wall": 0.5, "reshare": 1, "switch_gap": 1.5}
+	want := map[string]float64{"keygen": 1, "sign_cold": 2. / 3, "preparams": 1, "daemon_rss": 0.5, "daemon_rss_flat": 1.8, "demo_wall": 0.5, "reshare": 1, "switch_gap": 1.5}
 	for _, r := range rows {
 		if w, ok := want[r.Name]; ok && round(w) != r.Ratio {
 			t.Errorf("%s: ratio %v; want %v", r.Name, r.Ratio, w)

@@ -41,6 +41,9 @@ func (b measuring) warm(ctx context.Context, r *report, s *story, far *farRPC, r
 	if err := s.stocked(ctx); err != nil {
 		return err
 	}
+	if err := s.memory(ctx, &res.rssStocked); err != nil {
+		return err
+	}
 	began := time.Now()
 	for i := range b.sustained {
 		p, err := s.quick(ctx, s.fours(i), res.count)
