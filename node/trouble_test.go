@@ -7,8 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -104,6 +107,16 @@ func TestBadVotes(t *testing.T) {
 	broken.Sig[5] ^= 1
 	unknown := good
 	unknown.Proposal[0] ^= 1
+	p, err := r.Proposal(t.Context(), id.Hex())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := p.Intent.Intent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := good
+	elsewhere.Sig = testcouncil.Sign(t, good.Document(common.Hash{7}, in), h.wallet("core-3"))
 	for name, x := range map[string]struct {
 		a    council.Approval
 		says string
@@ -111,6 +124,7 @@ func TestBadVotes(t *testing.T) {
 		"non-member":       {stranger, "not by a member"},
 		"broken signature": {broken, "approval"},
 		"unknown proposal": {unknown, "no proposal"},
+		"another council":  {elsewhere, "not by a member"},
 		"other roster":     {resign(good, func(a *council.Approval) { a.Roster[0] ^= 1 }), "another roster"},
 		"other charter":    {resign(good, func(a *council.Approval) { a.Charter[0] ^= 1 }), "another charter"},
 		"other sentence":   {resign(good, func(a *council.Approval) { a.Action = "do nothing" }), "another sentence"},
@@ -218,5 +232,39 @@ func TestClocksAreToldOnceAnHour(t *testing.T) {
 	told := h.spoken("core-1", "clock")
 	if len(told) != 3 {
 		t.Errorf("told %d times: %v", len(told), told)
+	}
+}
+
+// A program gets the notice on its standard input, and its own arguments.
+func TestProgramHears(t *testing.T) {
+	h := newHouse(t, true)
+	pipe := filepath.Join(t.TempDir(), "heard")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.start("core-1", func(c *node.Config) {
+		c.Hooks = []node.Hook{{On: []string{"proposed"}, Exec: []string{"/bin/sh", "-c", `{ echo "$1"; cat; } >"$0"`, pipe, "--council"}}}
+	})
+	h.start("core-2")
+	h.await("core-1", "readiness", minute, func(r *room) bool {
+		s, err := r.Status(t.Context())
+		return err == nil && s.Phase == api.Ready && len(s.Chains) > 0 && s.Chains[0].Balance != nil
+	})
+	id := h.propose("core-1", "pause")
+	heard := make(chan []byte, 1)
+	go func() {
+		b, _ := os.ReadFile(pipe) // until the program ends
+		heard <- b
+	}()
+	var b []byte
+	select {
+	case b = <-heard:
+	case <-time.After(minute):
+		t.Fatal("the program was not run")
+	}
+	first, rest, _ := strings.Cut(string(b), "\n")
+	var n node.Notice
+	if err := json.Unmarshal([]byte(rest), &n); err != nil || first != "--council" || n.Event != "proposed" || n.Member != "core-1" || n.Proposal != id || n.Text == "" || n.Time.IsZero() {
+		t.Errorf("it hears %q (%v)", b, err)
 	}
 }

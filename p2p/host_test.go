@@ -205,7 +205,7 @@ func TestAnotherRoster(t *testing.T) {
 	b := w.start(t, bob)
 	for _, h := range []*Host{a, b} {
 		r := awaitRefused(t, h, func(Refused) bool { return true })
-		if e := new(RosterError); !errors.As(r.Reason, &e) || e.Ours == e.Theirs || council.Hint(r.Reason) == "" {
+		if e := new(RosterError); !errors.As(r.Reason, &e) || e.Ours == e.Theirs || council.Hint(r.Reason) == "" || r.Member == "" || r.Member == h.Self() {
 			t.Fatalf("%s refused %+v", h.Self(), r)
 		}
 		if len(h.Online()) != 0 {

@@ -285,8 +285,6 @@ How to read it:
   sentence, the never-list and all rules. Nearly all of the rules speak of the very
   function and fail on its argument.
 - **daemon_rss** and **daemon_rss_warm** are of the largest of seven; all of them stand below.
-  **daemon_rss_flat** says what the signatures in between have left behind: the ratio is 1
-  where memory is flat. What a daemon keeps of each proposal is some KiB.
 
 All runs, in the unit of their row:
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -149,5 +150,38 @@ func TestPageIsOfTheNumbers(t *testing.T) {
 	}
 	if string(have) != page(rows) {
 		t.Error("docs/benchmarks.md is not what 'devnet bench' makes of docs/bench.json: measure again, or put the two back as one run has left them")
+	}
+}
+
+// What the repository says of its speed is within what it aims at.
+func TestNumbersAreWithinTheirLimits(t *testing.T) {
+	rows, err := readRows(filepath.Join("..", "..", "docs", "bench.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := 0
+	for _, r := range rows {
+		if r.Limit == "" {
+			continue
+		}
+		var sign, unit string
+		var limit float64
+		if n, err := fmt.Sscanf(r.Limit, "%s %g %s", &sign, &limit, &unit); n < 2 {
+			t.Fatalf("%s: limit %q: %v", r.Name, r.Limit, err)
+		}
+		value := r.Ratio
+		if unit != "" {
+			value = r.Value
+		}
+		if unit != "" && unit != r.Unit || sign != "≤" && sign != "≥" {
+			t.Errorf("%s: limit %q of %s", r.Name, r.Limit, r.Unit)
+		}
+		if sign == "≤" && value > limit || sign == "≥" && value < limit {
+			t.Errorf("%s is %g; the limit is %s", r.Name, value, r.Limit)
+		}
+		held++
+	}
+	if held < 10 {
+		t.Errorf("%d rows have a limit", held)
 	}
 }
