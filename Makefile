@@ -16,9 +16,12 @@ JOBS        ?= 2
 # that is the search for primes and one whole signature; the rest of its tests is
 # arithmetic on one goroutine, which the detector only makes slow; so it does
 # the key generations of seven nodes.
-RACE        := ./node ./api ./api/client ./p2p ./journal ./keystore ./chain
+RACE        := ./node ./api ./api/client ./p2p ./journal ./keystore ./chain ./cmd/devnet \
+               ./internal/devchain ./internal/slowlink ./internal/testcouncil
 RACE_SKIP   := SevenNodesMakeAKey|KeyIsWholeOrNotThere|Silence|Distant|CoordinatorLies|LastSigner|LiesInARound|OverLibp2p|Culprit|InvalidMessage|TwoBegins|FinalityReaches
 RACE_TSS    := GeneratePreParams|PreParamsCancel|PairSigns
+# Of the commands it is what waits at a prompt, and for a stream.
+RACE_SIGNER := Interrupt|Denying
 
 # For builds and tests alike, so that they share what is compiled. The version
 # comes in by the linker, so the build needs no VCS stamp, and two builds of one
@@ -70,7 +73,8 @@ race: need ## the packages with goroutines, under the race detector
 	@if command -v "$$(go env CC)" >/dev/null 2>&1; then \
 		echo "CGO_ENABLED=1 go test -race $(RACE)"; \
 		CGO_ENABLED=1 go test -race -short -p $(JOBS) -timeout $(TESTTIMEOUT) -skip '$(RACE_SKIP)' $(RACE) && \
-		CGO_ENABLED=1 go test -race -timeout $(TESTTIMEOUT) -run '$(RACE_TSS)' ./tss; \
+		CGO_ENABLED=1 go test -race -timeout $(TESTTIMEOUT) -run '$(RACE_TSS)' ./tss && \
+		CGO_ENABLED=1 go test -race -timeout $(TESTTIMEOUT) -run '$(RACE_SIGNER)' ./cmd/signer; \
 	else \
 		echo "no race pass: there is no C compiler ($$(go env CC)) here, and -race needs one"; \
 	fi
