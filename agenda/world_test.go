@@ -71,7 +71,9 @@ type world struct {
 	false  map[council.MemberID]bool     // who spoils them
 	hears  func(from council.MemberID, m agenda.Message)
 	does   func(council.MemberID, agenda.Effect)
-	dumb   bool // no RPC says what has used a nonce
+	dumb   bool                      // no RPC says what has used a nonce
+	deaf   map[council.MemberID]bool // whose RPC answers no question of the policy
+	dear   map[council.MemberID]bool // whose RPC asks for higher fees
 
 	stalled map[council.ProposalID]bool // whose sessions never end
 	most    int                         // messages that any node signed at once
@@ -395,6 +397,9 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 			}
 		}
 	case agenda.Fetch:
+		if w.deaf[n.id] {
+			return nil
+		}
 		f := council.Facts{Chain: chainID, Block: w.block, Time: uint64(w.now.Unix()), Answers: map[council.Query]council.Answer{}}
 		for _, q := range e.Queries {
 			f.Answers[q] = council.Answer{OK: true}
@@ -406,6 +411,9 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 			return nil
 		}
 		fees := council.Fees{Gas: e.Deed.MaxGas, MaxFeePerGas: big.NewInt(2e9), MaxTipPerGas: big.NewInt(1e9)}
+		if w.dear[n.id] {
+			fees.MaxFeePerGas = big.NewInt(3e9)
+		}
 		if e.Replaces != nil {
 			fees.MaxFeePerGas = new(big.Int).Mul(e.Replaces.GasFeeCap(), big.NewInt(2))
 			fees.MaxTipPerGas = new(big.Int).Mul(e.Replaces.GasTipCap(), big.NewInt(2))
