@@ -2,6 +2,8 @@ package agenda_test
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -317,4 +319,106 @@ func TestSlotOfALeftAttemptIsDropped(t *testing.T) {
 			t.Errorf("%s has fired the slot", m)
 		}
 	}
+}
+
+// What nodes have told each other comes again, from those who said it, in the middle of a
+// later attempt: nothing is started, fired or ended by it, and what is under way is signed.
+// A slot is dropped only where somebody who has a part in it says that it lacks it, as it
+// may at any time; and another is made.
+func TestOldWordsStartNothing(t *testing.T) {
+	w := newWarmWorld(t, 295, 1)
+	type word struct {
+		from, to council.MemberID
+		message  agenda.Message
+	}
+	var said []word
+	kinds := map[string]int{}
+	w.does = func(m council.MemberID, e agenda.Effect) {
+		if e, ok := e.(agenda.Send); ok {
+			said = append(said, word{m, e.To, e.Message})
+			kinds[fmt.Sprintf("%T", e.Message)]++
+		}
+	}
+	w.fillStock()
+	begun := func(id council.ProposalID) func() bool {
+		return func() bool {
+			return slices.ContainsFunc(slices.Collect(maps.Values(w.sessions)), func(s *session) bool {
+				return s.begin.Proposal == id && len(s.joined) == 4 && !s.dead
+			})
+		}
+	}
+	sign := func(playbook string) council.ProposalID {
+		t.Helper()
+		id := w.propose("core-1", playbook, "protocol")
+		w.run(10*time.Second, w.known(id))
+		w.run(time.Second, never)
+		w.approvedBy(everyone[:4], id)
+		if !w.run(time.Minute, begun(id)) {
+			w.fail(id)
+		}
+		return id
+	}
+	// One attempt that lacks the slot, one that a signer refuses, one that is signed as it
+	// should be.
+	for _, e := range w.nodes[everyone[1]].agenda.Shed() {
+		w.execute(w.nodes[everyone[1]], e)
+	}
+	first := sign("pause")
+	w.run(time.Minute, w.minedBy(first))
+	w.fillStock()
+	second := sign("unpause")
+	for id, s := range w.sessions {
+		if s.begin.Proposal == second {
+			w.step(everyone[2], agenda.Enlisted{Session: id, Err: errors.New("the disk is full")})
+		}
+	}
+	w.run(time.Minute, w.minedBy(second))
+	w.fillStock()
+
+	third := sign("pause")
+	old, count := said, maps.Clone(kinds)
+	for _, kind := range []agenda.Message{agenda.BeginMessage{}, agenda.Refusal{}, agenda.Cold{}, agenda.ArmCall{}, agenda.ArmAnswer{}, agenda.ArmBegin{}, agenda.Stock{}} {
+		if count[fmt.Sprintf("%T", kind)] == 0 {
+			t.Errorf("there is no %T", kind)
+		}
+	}
+	attempts, quick := w.attempts, w.quick
+	for _, x := range old {
+		for _, m := range everyone {
+			if m == x.from || x.to != "" && x.to != m {
+				continue
+			}
+			w.does = func(who council.MemberID, e agenda.Effect) {
+				switch e := e.(type) {
+				case agenda.Send, agenda.Notify, agenda.Fetch, agenda.Plan:
+				case agenda.DropSlot:
+					lacks := false
+					switch said := x.message.(type) {
+					case agenda.ArmCall:
+						lacks = !slices.Contains(said.Have, e.Slot)
+					case agenda.Stock:
+						lacks = true
+					}
+					if !lacks || !slices.Contains(w.armings[e.Slot].signers, x.from) {
+						t.Errorf("%T of %s has %s drop slot %s", x.message, x.from, who, e.Slot.Short())
+					}
+				default:
+					t.Errorf("%T of %s has %s do %T", x.message, x.from, who, e)
+				}
+			}
+			w.step(m, agenda.Said{From: x.from, Message: x.message})
+		}
+	}
+	w.does = nil
+	if !w.run(time.Minute, w.minedBy(third)) {
+		w.fail(third)
+	}
+	if p, _ := w.nodes["core-1"].agenda.Proposal(third); len(p.Attempts) != 1 || w.attempts != attempts || w.quick != quick+1 {
+		t.Errorf("it took %d attempts; %d signatures from slots more", len(p.Attempts), w.quick-quick)
+	}
+	w.fillStock()
+	if len(w.mined) != 3 {
+		t.Errorf("%d transactions for three proposals", len(w.mined))
+	}
+	t.Logf("%d messages: %v", len(old), count)
 }
