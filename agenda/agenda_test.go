@@ -234,11 +234,16 @@ func TestRestrictiveGoesFirst(t *testing.T) {
 // Random faults, then peace: whatever happened, each approved transaction runs
 // exactly once, each message is signed, of two with one text just one, and no
 // ledger ever gives a nonce or a digest to two proposals (see reserve and
-// reserveMessage).
+// reserveMessage), nor is a part of a slot fired twice (see fire). Messages are
+// lost, and some come twice.
 func TestNothingRunsTwiceAndNothingIsLost(t *testing.T) {
+	quick, fired, repeated := 0, 0, 0
 	for seed := range uint64(8) {
 		w := newWarmWorld(t, 1000+seed, int(seed%3))
-		w.loss = w.rnd.Float64() * 0.4
+		if w.depth > 0 { // or the faults begin before there is a slot to fire
+			w.fillStock()
+		}
+		w.loss, w.twice = w.rnd.Float64()*0.4, 0.2
 		var ids, words []council.ProposalID
 		books := [][2]string{{"pause", "protocol"}, {"unpause", "bridge"}, {"pause", "bridge"}, {"unpause", "protocol"}}
 		for i := range 4 {
@@ -326,6 +331,11 @@ func TestNothingRunsTwiceAndNothingIsLost(t *testing.T) {
 		if len(w.mined) != len(ids) {
 			t.Fatalf("seed %d: %d transactions for %d proposals", seed, len(w.mined), len(ids))
 		}
+		quick, fired, repeated = quick+w.quick, fired+w.warm, repeated+w.repeated
+	}
+	t.Logf("%d signatures from slots, of which %d parts were fired; %d messages came twice", quick, fired, repeated)
+	if quick == 0 || fired <= 4*quick || repeated == 0 {
+		t.Error("too little has happened: some signatures should come from slots, some slots be fired in vain, and some messages come twice")
 	}
 }
 

@@ -1,6 +1,11 @@
 package agenda
 
-import "github.com/millicent-one/signer/council"
+import (
+	"bytes"
+	"slices"
+
+	"github.com/millicent-one/signer/council"
+)
 
 // Lanes counts the chains of which the agenda keeps a state.
 func (a *Agenda) Lanes() int { return len(a.lanes) }
@@ -20,6 +25,15 @@ func (a *Agenda) LastAttempt(id council.ProposalID) uint64 {
 func (a *Agenda) Leader(id council.ProposalID, attempt uint64) council.MemberID {
 	set, _ := a.signers(a.proposals[id], 0, attempt)
 	return set[0]
+}
+
+// Ranked orders members by the draw of an attempt at the first nonce.
+func (a *Agenda) Ranked(id council.ProposalID, attempt uint64, of []council.MemberID) []council.MemberID {
+	p := a.proposals[id]
+	return slices.SortedFunc(slices.Values(of), func(x, y council.MemberID) int {
+		dx, dy := draw(a.lot(p), p.Intent.ChainID(), 0, attempt, x), draw(a.lot(p), p.Intent.ChainID(), 0, attempt, y)
+		return bytes.Compare(dx[:], dy[:])
+	})
 }
 
 // Hearings counts the sessions that the court remembers.

@@ -359,7 +359,7 @@ func TestProclamationInsistedOn(t *testing.T) {
 func TestProclamationOverRestarts(t *testing.T) {
 	for seed := range uint64(10) {
 		w := rotated(t, 720+seed)
-		w.loss = 0.1
+		w.loss, w.twice = 0.1, 0.2
 		for _, m := range everyone {
 			w.start(m)
 		}

@@ -43,6 +43,8 @@ type world struct {
 	skew     map[council.MemberID]time.Duration // how far a node's clock is ahead
 	timing   agenda.Timing                      // zero: the defaults
 	loss     float64                            // of messages between nodes
+	twice    float64                            // of those that arrive, which share comes again, up to two seconds later
+	repeated int                                // how many did
 	cut      map[[2]council.MemberID]bool       // the second does not hear the first; for the start of nodes, too
 	sessions map[council.SessionID]*session
 	block    uint64
@@ -59,7 +61,8 @@ type world struct {
 	armings map[council.SessionID]*arming
 	mute    map[council.MemberID]bool // who pledges itself to slots and never joins
 	bound   map[string]common.Hash    // the digest that a member's part of a slot was fired for
-	warm    int                       // sessions that fired a slot
+	warm    int                       // parts of slots that were fired
+	quick   int                       // signatures from slots
 
 	former []council.Member // who has left, and since when they are gone; for the start of nodes, too
 	since  uint64
@@ -68,7 +71,9 @@ type world struct {
 	false  map[council.MemberID]bool     // who spoils them
 	hears  func(from council.MemberID, m agenda.Message)
 	does   func(council.MemberID, agenda.Effect)
-	dumb   bool // no RPC says what has used a nonce
+	dumb   bool                      // no RPC says what has used a nonce
+	deaf   map[council.MemberID]bool // whose RPC answers no question of the policy
+	dear   map[council.MemberID]bool // whose RPC asks for higher fees
 
 	stalled map[council.ProposalID]bool // whose sessions never end
 	most    int                         // messages that any node signed at once
@@ -379,14 +384,22 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 		}
 		for _, id := range everyone {
 			if w.nodes[id] != nil && id != n.id && !w.cut[[2]council.MemberID{n.id, id}] && (e.To == "" || e.To == id) && w.rnd.Float64() >= w.loss {
-				w.after(w.delay(), func() {
+				arrive := func() {
 					if w.nodes[id].up {
 						w.step(id, agenda.Said{From: n.id, Message: e.Message})
 					}
-				})
+				}
+				w.after(w.delay(), arrive)
+				if w.twice > 0 && w.rnd.Float64() < w.twice {
+					w.repeated++
+					w.after(w.delay()+time.Duration(w.rnd.IntN(2000))*time.Millisecond, arrive)
+				}
 			}
 		}
 	case agenda.Fetch:
+		if w.deaf[n.id] {
+			return nil
+		}
 		f := council.Facts{Chain: chainID, Block: w.block, Time: uint64(w.now.Unix()), Answers: map[council.Query]council.Answer{}}
 		for _, q := range e.Queries {
 			f.Answers[q] = council.Answer{OK: true}
@@ -398,6 +411,9 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 			return nil
 		}
 		fees := council.Fees{Gas: e.Deed.MaxGas, MaxFeePerGas: big.NewInt(2e9), MaxTipPerGas: big.NewInt(1e9)}
+		if w.dear[n.id] {
+			fees.MaxFeePerGas = big.NewInt(3e9)
+		}
 		if e.Replaces != nil {
 			fees.MaxFeePerGas = new(big.Int).Mul(e.Replaces.GasFeeCap(), big.NewInt(2))
 			fees.MaxTipPerGas = new(big.Int).Mul(e.Replaces.GasTipCap(), big.NewInt(2))
@@ -565,6 +581,9 @@ func (w *world) finish(id council.SessionID, s *session) {
 	sig, err := crypto.Sign(s.begin.Digest[:], w.key)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if id == s.begin.Fired() {
+		w.quick++
 	}
 	for _, m := range s.begin.Signers {
 		n := w.nodes[m]
