@@ -2,11 +2,13 @@ package agenda_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/testcouncil"
 )
 
 // Whose term has ended decides nothing, proposes nothing and signs nothing, also
@@ -70,5 +72,93 @@ func TestNoMandateNoPart(t *testing.T) {
 		if _, ok := w.nodes[m].agenda.Proposal(late); ok {
 			t.Errorf("%s has taken it up", m)
 		}
+	}
+}
+
+// Whose term has ended is not called upon either. Three who approve, one who does not and
+// it are online: the four others sign, keep the slots and proclaim the roster.
+func TestNoMandateNoAssistance(t *testing.T) {
+	here := []council.MemberID{"core-1", "core-2", "core-3", "core-4", liar}
+	four := []council.MemberID{"core-1", "core-2", "core-3", "core-4"}
+	ended := func(t *testing.T, make func() *world) *world {
+		t.Helper()
+		lastDay[liar] = 1_800_000_000 // as the world begins
+		defer delete(lastDay, liar)
+		w := make()
+		for _, m := range everyone {
+			w.stop(m)
+		}
+		for _, m := range here {
+			w.start(m)
+		}
+		return w
+	}
+	named := func(t *testing.T, what string, signers []council.MemberID) {
+		t.Helper()
+		if !slices.Equal(council.Sorted(signers), four) {
+			t.Errorf("%s of %v", what, signers)
+		}
+	}
+	t.Run("attempt and slot", func(t *testing.T) {
+		w := ended(t, func() *world { return newWarmWorld(t, 601, 1) })
+		if !w.run(5*time.Minute, func() bool { return len(w.nodes["core-1"].slots) > 0 }) {
+			t.Fatal("no slot is made")
+		}
+		for range 4 {
+			id := w.propose("core-1", "pause", "protocol")
+			w.run(5*time.Second, w.known(id))
+			for _, m := range four[:3] {
+				w.approve(m, id)
+			}
+			n := w.nodes["core-1"] // takes the word of one whose node is off
+			p, _ := n.agenda.Proposal(id)
+			ap, doc, err := n.agenda.Ballot(p, "community-1", council.Approve, "", w.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ap.Sig = testcouncil.Sign(t, doc, w.council.Wallets["community-1"])
+			w.step(n.id, w.append(n, council.WordApproved, council.Voted{Approval: ap}))
+			if !w.run(time.Minute, w.minedBy(id)) {
+				w.fail(id)
+			}
+		}
+		w.run(time.Minute, never) // a slot in the place of the one that is spent
+		if len(w.sessions) < 4 || len(w.armings) < 2 {
+			t.Errorf("%d attempts, %d slots", len(w.sessions), len(w.armings))
+		}
+		for _, s := range w.sessions {
+			named(t, "an attempt", s.begin.Signers)
+		}
+		for _, x := range w.armings {
+			named(t, "a slot", x.signers)
+		}
+	})
+	t.Run("proclamation", func(t *testing.T) {
+		w := ended(t, func() *world { return rotated(t, 602) })
+		if !w.run(2*time.Minute, w.proclaimedBy(four...)) {
+			t.Fatal(w.why("core-1"))
+		}
+		for _, x := range w.words {
+			named(t, "a proclamation", x.signers)
+		}
+	})
+}
+
+// Who has no mandate any more can't propose, and is told so by its own node.
+func TestNoMandateNoProposal(t *testing.T) {
+	lastDay[liar] = 1_800_000_060
+	defer delete(lastDay, liar)
+	w := newWorld(t, 603)
+	id := w.propose(liar, "pause", "protocol")
+	p, _ := w.nodes[liar].agenda.Proposal(id)
+	deed := p.Intent.(council.Transaction)
+	deed.Salt[0]++
+	w.run(2*time.Minute, never)
+	_, _, err := w.nodes[liar].agenda.Admit(deed, w.now)
+	if err == nil || !strings.Contains(err.Error(), "the term of community-3 does not hold now") || !strings.Contains(council.Hint(err), "rotate the seat") {
+		t.Errorf("it may propose: %v", err)
+	}
+	if _, _, err := w.nodes["core-1"].agenda.Admit(deed, w.now); err != nil {
+		t.Errorf("the same by another: %v", err)
 	}
 }

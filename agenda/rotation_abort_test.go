@@ -124,6 +124,9 @@ func TestRefusesAnotherStepThanThatOfItsLock(t *testing.T) {
 	if _, err := d.node.Refusable(name(one)); err == nil || !strings.Contains(err.Error(), "this node has locked") {
 		t.Errorf("that of its lock: %v", err)
 	}
+	if w.give(d, agenda.AbortWanted{Succession: r.Succession, Reason: "a test"}); len(d.disk.Refusals) != 0 {
+		t.Errorf("it refuses what it has locked for: %+v", d.disk.Refusals)
+	}
 	step, err := d.node.Refusable(name(two))
 	if err != nil {
 		t.Fatalf("another one: %v", err)

@@ -111,7 +111,7 @@ func (r *Rotation) stands() RotationStatus {
 	}
 	absent, short := r.absent(digest, s)
 	for _, m := range absent {
-		out.Missing = append(out.Missing, Need{m, "start the node of this new member; it has to be connected, prepared and not frozen, with the council's charter, and its clock right"})
+		out.Missing = append(out.Missing, Need{m, "start the node of this new member; it has to be connected, of the same version as the others, prepared and not frozen, with the council's charter, and its clock right"})
 	}
 	if short > 0 {
 		for _, m := range r.Holding.Roster.IDs() {

@@ -13,18 +13,22 @@ import (
 	"github.com/millicent-one/signer/council"
 )
 
-// locked is the try that a disk says its node has locked for.
+// locked reports whether a disk says that its node has locked, and not that it is free again.
 func (d *desk) locked() bool {
-	for _, l := range d.disk.Locks {
-		i := slices.IndexFunc(d.disk.Tries, func(r council.Rotation) bool { return r.ID() == l.Ceremony })
-		r := d.disk.Tries[i]
-		if !slices.ContainsFunc(d.disk.Aborts, func(a council.AbortCertificate) bool {
-			return a.Subject == r.ID() || a.Subject == r.Succession
-		}) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(d.disk.Locks, func(l council.Lock) bool { return !d.unlocked(l) })
+}
+
+// step is the succession of the try that its node has locked for.
+func (d *desk) step(l council.Lock) common.Hash {
+	i := slices.IndexFunc(d.disk.Tries, func(r council.Rotation) bool { return r.ID() == l.Ceremony })
+	return d.disk.Tries[i].Succession
+}
+
+// unlocked reports whether an abort has ended what its node has locked for.
+func (d *desk) unlocked(l council.Lock) bool {
+	return slices.ContainsFunc(d.disk.Aborts, func(a council.AbortCertificate) bool {
+		return a.Subject == l.Ceremony || a.Subject == d.step(l)
+	})
 }
 
 // watch holds after every step what has to hold of each node at any moment.
@@ -46,8 +50,8 @@ func (w *shift) watch(d *desk) {
 			w.t.Fatalf("%s locks again and does not name its lock before", d.name)
 		}
 		for _, x := range d.disk.Refusals {
-			if x.Subject == l.Ceremony {
-				w.t.Fatalf("%s has locked for %s and refuses it", d.name, x.Subject.Hex()[:10])
+			if x.Subject == l.Ceremony || x.Subject == d.step(l) && !d.unlocked(l) {
+				w.t.Fatalf("%s has locked for %s and refuses %s", d.name, l.Ceremony.Hex()[:10], x.Subject.Hex()[:10])
 			}
 		}
 	}

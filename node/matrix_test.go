@@ -17,11 +17,11 @@ func matrix(t *testing.T) {
 }
 
 // Each node dies, alone, at each of the durable steps that it takes in a rotation, and goes
-// on from its disk. Nobody has to be asked again. After its Ack alone it does not: its part in the
-// tests is lost, and the try takes all of its time; that is for the world without an engine.
+// on from its disk. Nobody has to be asked again. After its Ack, where its part in the tests
+// is lost, the next try begins when it is back.
 func TestDeathAtEachStepOfARotation(t *testing.T) {
 	matrix(t)
-	old, heirs := []string{"barred", "lock written", "old share erased"}, []string{"share made", "share staged", "new share staged", "new share current"}
+	old, heirs := []string{"barred", "lock written", "old share erased"}, []string{"share made", "share staged", "ack written", "new share staged", "new share current"}
 	for m, steps := range map[council.MemberID][][]string{"member-01": {old}, "member-02": {old, heirs}, "member-03": {old, heirs}, joiner: {heirs}} {
 		for _, step := range append(slices.Concat(steps...), "certificate written") {
 			t.Run(string(m)+" at "+step, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/chain"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/node"
@@ -63,6 +65,71 @@ func TestStatusNamesTrouble(t *testing.T) {
 	if !bad["members"] || !bad["gas money on chain 424242"] && !bad["warning"] {
 		t.Errorf("the doctor finds %v", bad)
 	}
+}
+
+// doctored is what the doctor says of something, by the beginning of its name.
+func (r *room) doctored(t *testing.T, name string) api.Check {
+	t.Helper()
+	checks, err := r.Doctor(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(checks, func(c api.Check) bool { return strings.HasPrefix(c.Name, name) })
+	if i < 0 {
+		t.Fatalf("the doctor says nothing of %q: %+v", name, checks)
+	}
+	return checks[i]
+}
+
+// A council whose account is empty can pay for nothing; people are told where to send
+// ether, until there is some.
+func TestStatusNamesTheEmptyAccount(t *testing.T) {
+	h := newHouse(t, false)
+	h.preset()
+	r := h.start("core-1")
+	empty := testcouncil.Address(t).Hex() + " on chain 424242 pays for 0 emergency transactions at their ceiling; keep enough for 3: send ether there"
+	h.await("core-1", "the warning", minute, func(r *room) bool { return warns(t, r, empty) })
+	if s, err := r.Status(t.Context()); err != nil || !s.Chains[0].LowBalance || s.Chains[0].Balance.String() != "0" || s.Chains[0].Emergencies != 0 {
+		t.Errorf("the chain is shown as %+v, %v", s.Chains, err)
+	}
+	if c := r.doctored(t, "gas money"); c.Outcome != api.Bad || !strings.HasPrefix(c.Detail, "0 wei pay for 0 emergency transactions") || c.Hint != "send ether to the council's address" {
+		t.Errorf("the doctor says %+v", c)
+	}
+	h.fund(testcouncil.Address(t))
+	h.await("core-1", "the end of the warning", minute, func(r *room) bool { return !warns(t, r, "emergency transactions") })
+	if c := r.doctored(t, "gas money"); c.Outcome != api.OK {
+		t.Errorf("with ether the doctor says %+v", c)
+	}
+}
+
+// An RPC that lags is named by status and doctor, with what to do, as long as it does.
+func TestStatusNamesTheLaggingRPC(t *testing.T) {
+	h := newHouse(t, true)
+	var late atomic.Int64
+	client, err := chain.New(chain.Config{Chain: h.chain.ID(), RPCs: []string{h.chain.URL()}, PollInterval: 200 * time.Millisecond,
+		Now: func() time.Time { return time.Now().Add(time.Duration(late.Load())) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	r := h.start("core-1", func(c *node.Config) { c.Chains = []*chain.Client{client} })
+	shows := func(healthy bool, detail string) func(*room) bool {
+		return func(r *room) bool {
+			s, err := r.Status(t.Context())
+			return err == nil && s.Chains[0].Balance != nil && s.Chains[0].Healthy == healthy && strings.Contains(s.Chains[0].Detail, detail)
+		}
+	}
+	h.await("core-1", "an RPC that is in sync", minute, shows(true, ""))
+	late.Store(int64(time.Hour))
+	if c := r.doctored(t, "rpc "); c.Outcome != api.Bad || !strings.Contains(c.Detail, " lags: its head ") || c.Hint != "wait until that node is in sync, or put another RPC before it" {
+		t.Errorf("the doctor says %+v", c)
+	}
+	h.await("core-1", "an RPC that lags", minute, shows(false, " lags: its head "))
+	late.Store(0)
+	if c := r.doctored(t, "rpc "); c.Outcome != api.OK {
+		t.Errorf("in sync again, the doctor says %+v", c)
+	}
+	h.await("core-1", "an RPC that is in sync again", minute, shows(true, ""))
 }
 
 // Every bad vote gets a clear error with a next step, and changes nothing.
@@ -152,6 +219,20 @@ func TestBadVotes(t *testing.T) {
 	if _, err := r.Proposal(t.Context(), "0xffffffff"); !errors.Is(err, api.NotFound) {
 		t.Errorf("unknown id: %v", err)
 	}
+
+	late := ballot("core-2") // signed in time, and handed in when the proposal has expired
+	h.pass(25 * time.Hour)
+	told := func(what string, err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), "proposal "+id.Short()+" expired ") || council.Hint(err) != "propose it again with a later end of validity" {
+			t.Errorf("%s of what has expired: %v", what, err)
+		}
+	}
+	_, err = r.Vote(t.Context(), late)
+	told("an approval", err)
+	_, err = r.Ballot(t.Context(), api.BallotRequest{Proposal: id.Hex(), Decision: council.Approve, Member: "core-2"})
+	told("a ballot", err)
+	h.await("core-1", "it to be expired", minute, inState(t, id, api.Expired))
 }
 
 // A hook hears of what it asked for, once, and has no say in anything.

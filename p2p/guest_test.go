@@ -67,6 +67,58 @@ func TestGuests(t *testing.T) {
 	}
 }
 
+// A guest whose node speaks another version is not let in, whether it was expected from
+// the start or is admitted later; both sides say so, and name both versions.
+func TestGuestOfAnotherVersion(t *testing.T) {
+	for name, before := range map[string]bool{"expected": true, "admitted": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newHosts(t)
+			in := guest(t, dana)
+			w.council.NodeKeys[dana] = testcouncil.NodeKey(dana)
+			var expected []Guest
+			if before {
+				expected = []Guest{{Member: in}}
+			}
+			a := w.open(t, alice, letting(expected...))
+			w.tune.version = 2
+			d := w.open(t, dana, letting(Guest{Member: in}))
+			if !before {
+				record, err := AddressRecord(w.council.NodeKeys[dana], d.ListenAddrs(), 1)
+				if err == nil {
+					err = a.Admit([]Guest{{in, record}})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, side := range []struct {
+				h            *Host
+				other        council.MemberID
+				ours, theirs string
+			}{{a, dana, "/millicent/session/1", "/millicent/session/2"}, {d, alice, "/millicent/session/2", "/millicent/session/1"}} {
+				e := await(t, string(side.h.Self())+" to refuse "+string(side.other), side.h.Events(), func(e Event) bool {
+					if up, ok := e.(PeerUp); ok {
+						t.Fatalf("%s lets %s in", side.h.Self(), up.Member)
+					}
+					r, ok := e.(Refused)
+					return ok && r.Member == side.other
+				})
+				why := e.(Refused).Reason
+				v := new(VersionError)
+				if !errors.As(why, &v) || v.Member != side.other || council.Hint(why) == "" || !slices.Contains(v.Ours, side.ours) || !slices.Contains(v.Theirs, side.theirs) {
+					t.Errorf("%s refuses %s: %v", side.h.Self(), side.other, why)
+				}
+				if len(side.h.Online()) != 0 {
+					t.Errorf("%s has %v online", side.h.Self(), side.h.Online())
+				}
+			}
+			if err := d.Send(t.Context(), alice, Frame{Channel: Record, Type: 1}); err == nil {
+				t.Error("the guest can send all the same")
+			}
+		})
+	}
+}
+
 // A guest can't take a member's place or key.
 func TestNoGuestInAMembersPlace(t *testing.T) {
 	c := testcouncil.New(t)

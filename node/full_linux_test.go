@@ -1,0 +1,140 @@
+package node_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/evidence"
+	"github.com/millicent-one/signer/p2p"
+)
+
+// fails has nothing more written to a file that this process has open, and again something
+// when it is mended: its descriptor is one that only reads meanwhile.
+func fails(path string) (mended func() error, err error) {
+	fd := -1
+	open, err := os.ReadDir("/proc/self/fd")
+	for _, e := range open {
+		if to, err := os.Readlink(filepath.Join("/proc/self/fd", e.Name())); err == nil && to == path {
+			fmt.Sscan(e.Name(), &fd)
+		}
+	}
+	if err != nil || fd < 0 {
+		return nil, fmt.Errorf("%s is not open: %w", path, err)
+	}
+	kept, err := syscall.Dup(fd) // and with it the lock on the file
+	if err != nil {
+		return nil, err
+	}
+	read, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer read.Close()
+	return func() error { return errors.Join(syscall.Dup3(kept, fd, syscall.O_CLOEXEC), syscall.Close(kept)) }, syscall.Dup3(int(read.Fd()), fd, syscall.O_CLOEXEC)
+}
+
+// The disk of a node fails once, when it is called to sign. It says so, with what to do,
+// and signs nothing, also when its disk is well again; the other four sign. Started anew,
+// it signs.
+func TestDiskThatFailsWhenItIsToSign(t *testing.T) {
+	h := newHouse(t, true)
+	five := []council.MemberID{"community-1", "community-2", "core-1", "core-2", "core-3"}
+	for _, m := range five {
+		h.start(m, patient)
+	}
+	for _, m := range five {
+		h.ready(m)
+	}
+	var once sync.Mutex
+	var victim council.MemberID
+	var mended func() error
+	for _, m := range five {
+		defer h.net.Add(p2p.Fault{To: m, Channel: p2p.Record, Match: func(f p2p.Frame) bool {
+			once.Lock()
+			defer once.Unlock()
+			if f.Type != evidence.BeginType || victim != "" {
+				return false
+			}
+			x, err := agenda.DecodeMessage(f.Type-16, f.Payload)
+			if b, ok := x.(agenda.BeginMessage); err != nil || !ok || !slices.Contains(b.Begin.Signers, m) {
+				return false
+			}
+			victim = m
+			if mended, err = fails(h.path(m, "journal.db")); err != nil {
+				t.Error(err)
+			}
+			return false
+		}})()
+	}
+	id := h.propose("core-1", "pause")
+	h.judged(id, five...)
+	for _, m := range five[:4] {
+		h.approve("core-1", m, id)
+	}
+	watching := func() council.MemberID {
+		once.Lock()
+		defer once.Unlock()
+		return victim
+	}
+	h.await("core-1", "a Begin", minute, func(*room) bool { return watching() != "" })
+	victim = watching()
+	h.await(victim, "it to only watch", minute, func(r *room) bool {
+		s, err := r.Status(t.Context())
+		return err == nil && s.Phase == api.Watching && strings.Contains(s.Detail, "the journal can't be written: ")
+	})
+	if err := mended(); err != nil {
+		t.Fatal(err)
+	}
+	r := h.rooms[victim]
+	if c := r.doctored(t, "phase"); c.Outcome != api.Warn || !strings.Contains(c.Detail, "the journal can't be written: ") || c.Hint == "" {
+		t.Errorf("the doctor of %s says %+v", victim, c)
+	}
+	if told := h.spoken(victim, "watching"); len(told) != 1 {
+		t.Errorf("%s tells %+v", victim, told)
+	}
+	others := slices.DeleteFunc(slices.Clone(five), func(m council.MemberID) bool { return m == victim })
+	signers := func(p api.Proposal) (by []council.MemberID) {
+		for _, a := range p.Attempts {
+			if a.State == "signed" {
+				for _, s := range a.Signers {
+					by = append(by, s.Member)
+				}
+			}
+		}
+		return council.Sorted(by)
+	}
+	for _, m := range others {
+		h.await(m, "a block with it", minute, inState(t, id, api.Mined, api.Final))
+		if by := signers(h.rooms[m].proposal(t, id)); !slices.Equal(by, others) {
+			t.Errorf("at %s it is signed by %v, while the disk of %s fails", m, by, victim)
+		}
+	}
+	if s, err := r.Status(t.Context()); err != nil || s.Phase != api.Watching {
+		t.Errorf("with its disk well again, %s is %s, %v", victim, s.Phase, err)
+	}
+
+	h.stop(victim)
+	h.start(victim, patient)
+	h.ready(victim)
+	h.stop(others[0])
+	four := slices.DeleteFunc(slices.Clone(five), func(m council.MemberID) bool { return m == others[0] })
+	id = h.propose(victim, "unpause")
+	h.judged(id, four...)
+	for _, m := range five[:4] {
+		h.approve(victim, m, id)
+	}
+	h.await(victim, "a block with it", minute, inState(t, id, api.Mined, api.Final))
+	if by := signers(h.rooms[victim].proposal(t, id)); !slices.Equal(by, four) {
+		t.Errorf("it is signed by %v; %s is there again", by, victim)
+	}
+}
