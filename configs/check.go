@@ -204,7 +204,7 @@ func (l *Loaded) checkStandby() error {
 	case s.CPU < 1 || s.CPU > 100:
 		return l.wrong("standby.cpu", "it is a percentage: 25 is a quarter of the processor", "cpu %d: want 1 to 100", s.CPU)
 	case s.TTL < minTTL || s.TTL > maxTTL:
-		return l.wrong("standby.ttl", "all slots of a council together cost about a minute of processor to make again", "ttl %s: want %s to %s", s.TTL, minTTL, maxTTL)
+		return l.wrong("standby.ttl", "to make all slots again costs each node of a council of seven about 20 seconds of processor", "ttl %s: want %s to %s", s.TTL, minTTL, maxTTL)
 	}
 	return nil
 }

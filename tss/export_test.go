@@ -111,6 +111,12 @@ const (
 	PublicKind    = publicKind
 )
 
+// Bounds of what is read.
+const (
+	MaxParties = maxParties
+	MaxShare   = maxShare
+)
+
 // Guard is the guard on its own.
 type Guard struct{ g *guard }
 

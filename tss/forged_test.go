@@ -176,22 +176,22 @@ func paillierOf(p, q *big.Int) *paillierForgery {
 	}
 }
 
-// longFactors puts a factor proof with answers of these sizes in bytes into a
-// message of a key generation or of a resharing.
-func longFactors(v, blind int) func(*world, engine.MessageContent) {
+// longFactors puts a factor proof with a sigma and answers of these sizes in bytes
+// into a message of a key generation or of a resharing.
+func longFactors(sigma, v, blind int) func(*world, engine.MessageContent) {
 	return func(w *world, c engine.MessageContent) {
 		switch m := c.(type) {
 		case *keygen.KGRound2Message1:
-			m.FacProof = longFactorProof(w, w.context, v, blind)
+			m.FacProof = longFactorProof(w, w.context, sigma, v, blind)
 		case *resharing.DGRound4Message1:
-			m.FacProof = longFactorProof(w, w.receiver, v, blind)
+			m.FacProof = longFactorProof(w, w.receiver, sigma, v, blind)
 		}
 	}
 }
 
 // longFactorProof is a valid proof that mallory's N has no small factor, blinded
 // by more than is needed: whoever checks it raises to these numbers.
-func longFactorProof(w *world, context []byte, long, blind int) [][]byte {
+func longFactorProof(w *world, context []byte, wideSigma, long, blind int) [][]byte {
 	d, sk := w.alice, w.mallory.PaillierSK
 	mod, s, t := d.NTildei, d.H1i, d.H2i
 	pedersen := func(x, y *big.Int) *big.Int { return product(mod, power(s, x, mod), power(t, y, mod)) }
@@ -201,8 +201,8 @@ func longFactorProof(w *world, context []byte, long, blind int) [][]byte {
 	}
 	small := new(big.Int).Mul(new(big.Int).Exp(q, big.NewInt(2), nil), sk.P)
 
-	alpha, beta, mu, nu, sigma := random(small), random(small), random(mod), random(mod), random(mod)
-	r, x, y := wide(long), wide(blind), wide(blind)
+	alpha, beta, mu, nu := random(small), random(small), random(mod), random(mod)
+	sigma, r, x, y := wide(wideSigma), wide(long), wide(blind), wide(blind)
 	cp, cq := pedersen(sk.P, mu), pedersen(sk.Q, nu)
 	a, b := pedersen(alpha, x), pedersen(beta, y)
 	top := product(mod, power(cq, alpha, mod), power(t, r, mod))
@@ -288,6 +288,11 @@ func forgedNumbers(round tss.Round) []forgery {
 			r.h1 = w.alice.H1i
 			r.publish(c, r.tilde)
 		})},
+		{name: "even NTilde", round: round, bare: accepts, does: publishes(func(w *world, c engine.MessageContent) {
+			p, q := prime(1023), prime(1024)
+			n := new(big.Int).Mul(p, q)
+			ring{n.Lsh(n, 1), totient(p, []*big.Int{q}), big.NewInt(9)}.publish(c, zero)
+		})},
 	}
 }
 
@@ -312,8 +317,9 @@ func forgedKeygen() []forgery {
 				m.Dlnproof_1[200] = plus(m.Dlnproof_1[200], e)
 			}
 		}},
-		{name: "factor proof with a long V", round: tss.KeygenRound2Share, bare: accepts, does: longFactors(620, 300)},
-		{name: "factor proof with long W", round: tss.KeygenRound2Share, bare: accepts, does: longFactors(600, 360)},
+		{name: "factor proof with a long V", round: tss.KeygenRound2Share, bare: accepts, does: longFactors(256, 620, 300)},
+		{name: "factor proof with long W", round: tss.KeygenRound2Share, bare: accepts, does: longFactors(256, 600, 360)},
+		{name: "factor proof with a long Sigma", round: tss.KeygenRound2Share, bare: accepts, does: longFactors(550, 600, 300)},
 		{name: "alice's commitment to a polynomial", round: tss.KeygenRound1, bare: finds, suspicion: true, does: func(w *world, c engine.MessageContent) {
 			switch m := c.(type) {
 			case *keygen.KGRound1Message:

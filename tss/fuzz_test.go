@@ -3,9 +3,11 @@ package tss_test
 import (
 	"bytes"
 	"errors"
+	"math/big"
 	"slices"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 	"google.golang.org/protobuf/proto"
 
@@ -48,6 +50,80 @@ func FuzzPublic(f *testing.F) {
 			return nil, nil
 		}
 		return p.MarshalBinary()
+	})
+}
+
+// FuzzPublicClaim reads anything as the claim that a peer's public numbers are looked at
+// by first: what is taken to the end has said whose it is, and what is claimed is within
+// the bounds of a council, whatever the moduli are.
+func FuzzPublicClaim(f *testing.F) {
+	good, err := testcouncil.Shares(f)[0].Public().MarshalBinary()
+	if err != nil {
+		f.Fatal(err)
+	}
+	body, err := tss.Unseal(tss.PublicKind, 1, good)
+	if err != nil {
+		f.Fatal(err)
+	}
+	sealed := func(t testing.TB, body []byte) []byte {
+		b, err := tss.Seal(tss.PublicKind, 1, body)
+		if err != nil {
+			t.Skip("no list")
+		}
+		return b
+	}
+	var v struct {
+		Epoch      uint64
+		Origin     council.SessionID
+		Members    []council.MemberID
+		Threshold  uint64
+		Peers      [][]*big.Int
+		KeyX, KeyY *big.Int
+	}
+	if err := rlp.DecodeBytes(body, &v); err != nil {
+		f.Fatal(err)
+	}
+	v.Peers[3][0] = big1
+	modulus, err := rlp.EncodeToBytes(v)
+	if err != nil {
+		f.Fatal(err)
+	}
+	key := bytes.Clone(body)
+	key[len(key)-1] ^= 1
+	if _, err := tss.ReadPublicClaim(sealed(f, modulus)); err != nil {
+		f.Fatal("a claim with another modulus is not read:", err)
+	}
+	if _, err := tss.UnmarshalPublic(sealed(f, modulus)); err == nil {
+		f.Fatal("another modulus is taken")
+	}
+	for _, b := range [][]byte{body, modulus, key, body[:100], append(bytes.Clone(body), 0), {0xc0}} {
+		f.Add(true, b)
+	}
+	f.Add(false, good)
+	f.Add(false, good[:len(good)-1])
+	f.Add(false, make([]byte, 1<<20))
+	f.Fuzz(func(t *testing.T, whole bool, b []byte) {
+		if whole {
+			b = sealed(t, b)
+		}
+		p, err := tss.UnmarshalPublic(b)
+		c, unread := tss.ReadPublicClaim(b)
+		switch {
+		case unread != nil:
+			if err == nil || c.Members != nil || c.Epoch != 0 || c.Threshold != 0 || c.Key != (common.Address{}) {
+				t.Fatalf("taken to the end, or claimed in part: %+v, %v", c, unread)
+			}
+			return
+		case len(b) > tss.MaxShare:
+			t.Fatalf("%d bytes are read", len(b))
+		case len(c.Members) < 2 || len(c.Members) > tss.MaxParties || !slices.IsSorted(c.Members) || len(slices.Compact(slices.Clone(c.Members))) != len(c.Members):
+			t.Fatalf("members %v", c.Members)
+		case c.Threshold < 2 || c.Threshold > len(c.Members):
+			t.Fatalf("%d of %d", c.Threshold, len(c.Members))
+		}
+		if err == nil && (p.Epoch() != c.Epoch || p.Threshold() != c.Threshold || p.Address() != c.Key || !slices.Equal(p.Members(), c.Members)) {
+			t.Fatalf("claimed is %+v; the numbers are of %s, epoch %d, %d of %v", c, p.Address(), p.Epoch(), p.Threshold(), p.Members())
+		}
 	})
 }
 

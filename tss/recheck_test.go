@@ -151,7 +151,7 @@ func TestRecheckIsNarrow(t *testing.T) {
 }
 
 func FuzzRecheck(f *testing.F) {
-	pair(f)
+	recorded(f)
 	for _, e := range slices.Concat(pairOnce.keygen, pairOnce.sign) {
 		f.Add(uint8(e.m.Round), e.m.Payload, []byte(nil))
 	}

@@ -82,8 +82,9 @@ func reshareForgeries(log []entry) []forgery {
 				m.VDecommitment = opening[:3]
 			}
 		}},
-		{name: "factor proof with a long V", round: tss.ReshareRound4Factors, bare: accepts, does: longFactors(620, 300)},
-		{name: "factor proof with long W", round: tss.ReshareRound4Factors, bare: accepts, does: longFactors(600, 360)},
+		{name: "factor proof with a long V", round: tss.ReshareRound4Factors, bare: accepts, does: longFactors(256, 620, 300)},
+		{name: "factor proof with long W", round: tss.ReshareRound4Factors, bare: accepts, does: longFactors(256, 600, 360)},
+		{name: "factor proof with a long Sigma", round: tss.ReshareRound4Factors, bare: accepts, does: longFactors(550, 600, 300)},
 	}...)
 }
 

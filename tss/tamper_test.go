@@ -159,7 +159,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestDamageInKeygen does the same in the first two rounds of a key generation.
+// TestDamageInKeygen does the same in each round of a key generation that has bits.
 // The other member's messages are a recording: they fit a session with the same
 // id.
 func TestDamageInKeygen(t *testing.T) {
@@ -170,8 +170,11 @@ func TestDamageInKeygen(t *testing.T) {
 		damage      func(*tss.Message)
 		proven      bool
 	}{
-		{tss.KeygenRound1, tss.KeygenRound2Decommit, func(m *tss.Message) { m.Payload[10] ^= 1 }, true},       // the commitment
-		{tss.KeygenRound2Share, tss.KeygenRound2Decommit, func(m *tss.Message) { m.Payload[10] ^= 1 }, false}, // the share
+		{tss.KeygenRound1, tss.KeygenRound2Decommit, func(m *tss.Message) { m.Payload[10] ^= 1 }, true},                         // the commitment
+		{tss.KeygenRound2Share, tss.KeygenRound2Decommit, func(m *tss.Message) { m.Payload[10] ^= 1 }, false},                   // the share
+		{tss.KeygenRound2Decommit, tss.KeygenRound2Decommit, func(m *tss.Message) { m.Payload[10] ^= 1 }, true},                 // the opening
+		{tss.KeygenRound2Decommit, tss.KeygenRound2Decommit, func(m *tss.Message) { m.Payload[len(m.Payload)-10] ^= 1 }, false}, // the modulus proof
+		{tss.KeygenRound3, tss.KeygenRound3, func(m *tss.Message) { m.Payload[10] ^= 1 }, false},                                // the proof of Paillier
 	} {
 		b := blamed(t, against(t, generators(t, pairOnce.session, two)[0], pairOnce.keygen, func(m *tss.Message) {
 			if m.From == mallory && m.Round == c.at {

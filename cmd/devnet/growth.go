@@ -176,8 +176,9 @@ Written by `+"`make bench`"+` (`+"`devnet growth`"+`); the numbers are in `+"`gr
 page. All parties are in one process, without network, disk or policy, with our
 guard before the engine. Keygen is the rounds with pre-parameters at hand; arm is
 rounds 1 to 3 of signing, before it is known what is signed; fire is the six rounds
-that remain, with each message on its way for as long as the table says. The bytes
-are the engine's messages, counted once for each receiver.
+that remain, with each message on its way for as long as the table says. A time is
+the mean of its runs. The bytes are the engine's messages, counted once for each
+receiver.
 
 Measured %s on %s (%s), %s, %s. 11 of 21 is measured once.
 
