@@ -136,13 +136,7 @@ func TestDeniedAndApproved(t *testing.T) {
 // An RPC whose facts are a block behind its head is not asked in a circle.
 func TestFactsBehindTheHead(t *testing.T) {
 	w := newWorld(t, 334)
-	m := everyone[6]
-	id := w.propose("core-1", "unpause", "protocol")
-	w.run(5*time.Second, w.known(id))
-	w.approvedBy(everyone[:3], id)
-	w.run(5*time.Second, never)
-	w.now = w.now.Add(time.Minute)
-	n := 0
+	m, id, n := everyone[6], w.wanted(), 0
 	ask := func(ev agenda.Event) {
 		for facts, _ := w.asks(m, ev); len(facts) > 0 && n < 100; n++ {
 			facts, _ = w.asks(m, agenda.Fetched{Proposal: id, Facts: allOK(facts[0], w.block+8, true)})
@@ -173,13 +167,8 @@ func TestWhatIsNotAnsweredIsAskedAgain(t *testing.T) {
 		},
 	} {
 		w := newWorld(t, 335)
-		m := everyone[6]
-		id := w.propose("core-1", "unpause", "protocol")
-		w.run(5*time.Second, w.known(id))
-		w.approvedBy(everyone[:3], id)
-		w.run(5*time.Second, never)
-		w.now = w.now.Add(time.Minute)
-		n := 0
+		m, n := everyone[6], 0
+		w.wanted()
 		ask := func(ev agenda.Event) {
 			for facts, _ := w.asks(m, ev); len(facts) > 0; n++ {
 				facts, _ = w.asks(m, answer(w, facts[0]))
@@ -194,4 +183,14 @@ func TestWhatIsNotAnsweredIsAskedAgain(t *testing.T) {
 			t.Errorf("%s: it asks %d times in five minutes", name, n)
 		}
 	}
+}
+
+// wanted is a permissive proposal that three have approved, a minute ago.
+func (w *world) wanted() council.ProposalID {
+	id := w.propose("core-1", "unpause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	w.approvedBy(everyone[:3], id)
+	w.run(5*time.Second, never)
+	w.now = w.now.Add(time.Minute)
+	return id
 }

@@ -56,16 +56,15 @@ type Proposal struct {
 	ripe   time.Time        // since when it is approved and its time has come, as this process knows; zero while it is not
 	held   time.Time        // until then others may go first
 	// Until then this node begins nothing: somebody is about to say who was silent.
-	listening time.Time
-	needs     []council.Query // what the policy must know; a function of the intent
-	count     *count
-	facts     *council.Facts
-	quote     *quote // fees, asked ahead of time
-	quoting   uint64 // the block at which they were last asked
-	fetching  time.Time
-	fetched   time.Time
-	denials   int // on facts that were asked for, in a row
-
+	listening  time.Time
+	needs      []council.Query // what the policy must know; a function of the intent
+	count      *count
+	facts      *council.Facts
+	quote      *quote // fees, asked ahead of time
+	quoting    uint64 // the block at which they were last asked
+	fetching   time.Time
+	fetched    time.Time
+	denials    int       // on facts that were asked for, in a row
 	unanswered bool      // what was asked for last did not come, or was of an old block
 	spoken     int       // the most approvals that there were
 	sent       time.Time // last broadcast
