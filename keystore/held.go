@@ -19,6 +19,6 @@ func Held(dir string) error {
 	if err != nil {
 		return explain(dir, err)
 	}
-	defer f.Close() // and with it the lock
+	defer func() { _ = release(f) }()
 	return take(dir, f, syscall.LOCK_SH)
 }

@@ -45,3 +45,9 @@ func take(dir string, f *os.File, how int) error {
 	}
 	return nil
 }
+
+// release gives the directory back. Closing alone would not, at once: a child that this
+// process is about to start has every open file for a moment, and with it the lock.
+func release(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}

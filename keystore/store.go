@@ -53,7 +53,7 @@ func create(dir string, u Unlock) (_ *Store, err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = s.lock.Close()
+			_ = release(s.lock)
 		}
 	}()
 	if _, err := os.Stat(filepath.Join(dir, masterFile)); err == nil {
@@ -104,7 +104,7 @@ func openStore(dir string, u Unlock) (_ *Store, err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = s.lock.Close()
+			_ = release(s.lock)
 		}
 	}()
 	if err := sweep(dir); err != nil {
@@ -152,7 +152,7 @@ func (s *Store) Close() error {
 	}
 	s.master = nil
 	_ = s.lock.Truncate(0)
-	return s.lock.Close()
+	return release(s.lock)
 }
 
 // Dir is where the store lives.
