@@ -50,7 +50,7 @@ func readGreeting(r io.Reader) (greeting, error) {
 // greet opens the pulse stream and checks that the other node speaks our
 // protocols and holds our roster. It also measures how long the answer takes.
 func (l *link) greet(ctx context.Context) (network.Stream, greeting, time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.host.tune.greet)
 	defer cancel()
 	h := l.host
 	s, err := h.stack.NewStream(network.WithNoDial(ctx, "connected"), l.peer, h.protocol("pulse"))
@@ -72,7 +72,7 @@ func (l *link) greet(ctx context.Context) (network.Stream, greeting, time.Durati
 		return fail(err)
 	}
 	began := time.Now()
-	s.SetDeadline(began.Add(greetTimeout))
+	s.SetDeadline(began.Add(l.host.tune.greet))
 	if err := h.greeting().write(s); err != nil {
 		return fail(fmt.Errorf("greet %s: %w", l.member, err))
 	}
@@ -276,7 +276,7 @@ func (l *link) silence(s network.Stream) time.Duration {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.host.tune.pulseLost + min(2*l.rtt, greetTimeout)
+	return l.host.tune.pulseLost + min(2*l.rtt, l.host.tune.greet)
 }
 
 func (l *link) lost(s network.Stream, err error) error {
@@ -296,7 +296,7 @@ func (l *link) answer(s network.Stream, g greeting) {
 	}
 	if g.Roster != l.host.network() {
 		l.refuse(s.Conn(), l.rosterError(g)) // the other end may hang up before our own greeting is answered
-		s.SetDeadline(time.Now().Add(greetTimeout))
+		s.SetDeadline(time.Now().Add(l.host.tune.greet))
 		io.ReadFull(s, make([]byte, 1)) // lets the answer arrive before the stream goes
 		return
 	}
@@ -318,7 +318,7 @@ func (l *link) answer(s network.Stream, g greeting) {
 			s.Reset()
 			return
 		}
-		time.AfterFunc(greetTimeout, func() { s.Reset() })
+		time.AfterFunc(l.host.tune.greet, func() { s.Reset() })
 	})()
 	var b [1]byte
 	for {

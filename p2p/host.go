@@ -75,9 +75,11 @@ type tuning struct {
 	pulseLost    time.Duration
 	pulseLostTCP time.Duration
 	frameRate    float64
+	greet        time.Duration // for the greeting on a new connection
+	replaceAfter time.Duration // see lane.enter
 }
 
-var defaults = tuning{version: 1, pulseEvery: pulseEvery, pulseLost: pulseLost, pulseLostTCP: pulseLostTCP, frameRate: frameRate}
+var defaults = tuning{version: 1, pulseEvery: pulseEvery, pulseLost: pulseLost, pulseLostTCP: pulseLostTCP, frameRate: frameRate, greet: greetTimeout, replaceAfter: replaceAfter}
 
 func (t tuning) protocol(name string) protocol.ID {
 	return protocol.ID(fmt.Sprintf("/millicent/%s/%d", name, t.version))

@@ -16,6 +16,8 @@ import (
 // one is read when the old one has ended, so that order survives a reopened
 // stream.
 type lane struct {
+	replaceAfter time.Duration
+
 	turn    chan struct{}
 	waiting atomic.Int32
 	admit   *rate.Limiter
@@ -23,8 +25,8 @@ type lane struct {
 	current network.Stream
 }
 
-func newLane() *lane {
-	return &lane{turn: make(chan struct{}, 1), admit: rate.NewLimiter(streamRate, streamBurst)}
+func newLane(replaceAfter time.Duration) *lane {
+	return &lane{replaceAfter: replaceAfter, turn: make(chan struct{}, 1), admit: rate.NewLimiter(streamRate, streamBurst)}
 }
 
 // enter waits for the turn of s; false when it does not come. The stream before
@@ -38,7 +40,7 @@ func (n *lane) enter(ctx context.Context, s network.Stream) bool {
 	if n.admit.Wait(ctx) != nil {
 		return false
 	}
-	patience := time.NewTimer(replaceAfter)
+	patience := time.NewTimer(n.replaceAfter)
 	defer patience.Stop()
 	for {
 		select {

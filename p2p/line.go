@@ -107,7 +107,7 @@ func (w *line) hand(s network.Stream, do func(*link)) {
 // meet reads the greeting on a new pulse stream. Whoever is host when it is read answers:
 // a node that goes on under the next roster in between hangs up on nobody.
 func (w *line) meet(s network.Stream) {
-	s.SetDeadline(time.Now().Add(greetTimeout))
+	s.SetDeadline(time.Now().Add(w.tune.greet))
 	g, err := readGreeting(s)
 	if err != nil {
 		l := w.now.Load().at(s.Conn().RemotePeer())

@@ -46,6 +46,12 @@ func connections(h, other *Host) (ids []string) {
 	return ids
 }
 
+// kept reports whether no connection was lost. There may be one more: a member that has
+// none yet dials by itself, and what it dials may be there later than the other's.
+func kept(now, before []string) bool {
+	return len(before) > 0 && !slices.ContainsFunc(before, func(id string) bool { return !slices.Contains(now, id) })
+}
+
 func isUp(who council.MemberID) func(Event) bool {
 	return func(e Event) bool { up, ok := e.(PeerUp); return ok && up.Member == who }
 }
@@ -89,7 +95,7 @@ func TestNext(t *testing.T) {
 			t.Errorf("%s has lost %s: %v", h.Self(), alice, down.Err)
 		}
 		awaitUp(t, h, alice)
-		if now := connections(anew, h); !slices.Equal(now, before[h]) {
+		if now := connections(anew, h); !kept(now, before[h]) {
 			t.Errorf("connections with %s were %v, are %v", h.Self(), before[h], now)
 		}
 		send(t, h, alice, Frame{Channel: Record, Payload: []byte(h.Self())})
@@ -165,7 +171,7 @@ func TestNextAtBothEnds(t *testing.T) {
 	}
 	said(a, b)
 	said(b, a)
-	if now := connections(a, b); !slices.Equal(now, before) {
+	if now := connections(a, b); !kept(now, before) {
 		t.Errorf("connections were %v, are %v", before, now)
 	}
 }

@@ -65,7 +65,7 @@ func newLink(h *Host, m council.Member, p peer.ID) *link {
 	l.life, l.dismiss = context.WithCancelCause(h.ctx)
 	for i := range l.boxes {
 		l.boxes[i] = newOutbox()
-		l.lanes[i] = newLane()
+		l.lanes[i] = newLane(h.tune.replaceAfter)
 	}
 	return l
 }
@@ -296,7 +296,7 @@ func (l *link) write(ctx context.Context, c Channel, box *outbox) error {
 }
 
 func (l *link) open(ctx context.Context, c Channel) (network.Stream, error) {
-	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.host.tune.greet)
 	defer cancel()
 	s, err := l.host.stack.NewStream(network.WithNoDial(ctx, "connected"), l.peer, l.host.protocol(c.String()))
 	if err != nil {

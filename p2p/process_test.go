@@ -100,9 +100,9 @@ func spawn(t *testing.T, c child) *exec.Cmd {
 	return nil
 }
 
-// maxTries is how often something is measured that takes too long while this
-// process was held up.
-const maxTries = 40
+// maxTries is how often something is measured that takes too long on a machine that is
+// busy. Code that is wrong takes too long each time.
+const maxTries = 15
 
 // TestKilledProcess kills a node as the kernel would, over each transport, and
 // starts it again.
@@ -141,10 +141,10 @@ func TestKilledProcess(t *testing.T) {
 				case took <= c.within:
 					measured++
 					t.Logf("seen after %s: %v", took, d.Err)
-				case !still || tries == maxTries:
+				case tries == maxTries:
 					t.Fatalf("seen after %s; want %s", took, c.within)
-				default: // this process did not run all the time
-					t.Logf("seen after %s, and once more", took)
+				default: // this process did not run all the time, or the other one was slow before it died
+					t.Logf("seen after %s (undisturbed: %v), and once more", took, still)
 				}
 			}
 		})
@@ -195,8 +195,8 @@ func TestFrozenProcess(t *testing.T) {
 		d := awaitDown(t, a, bob)
 		took, still := time.Since(frozen), disturbed()
 		measured = took <= 3*time.Second
-		if again := still && tries < maxTries; !measured && !again || !strings.Contains(d.Err.Error(), "no sign of life") {
-			t.Fatalf("seen after %s: %v", took, d.Err)
+		if measured && !strings.Contains(d.Err.Error(), "no sign of life") || !measured && tries == maxTries {
+			t.Fatalf("seen after %s (undisturbed: %v): %v", took, still, d.Err)
 		}
 		if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
@@ -242,15 +242,16 @@ func TestFrozenProcessBlamesNobody(t *testing.T) {
 	for tries := 1; ; tries++ {
 		disturbed := stoodStill()
 		err := freeze()
-		if still := disturbed(); err == nil {
+		still := disturbed()
+		if err == nil {
 			return
-		} else if !still || tries == maxTries {
+		} else if tries == maxTries {
 			t.Fatal(err)
 		}
-		// This process itself was silent for too long, and the other one right. It
-		// dials again by itself.
+		// One of the two was held up for too long, and the other one right. It dials
+		// again by itself.
 		awaitUp(t, a, bob)
-		t.Logf("once more: %v", err)
+		t.Logf("once more (undisturbed: %v): %v", still, err)
 	}
 }
 
