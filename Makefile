@@ -18,7 +18,7 @@ JOBS        ?= 2
 # the key generations of seven nodes.
 RACE        := ./node ./api ./api/client ./p2p ./journal ./keystore ./chain ./cmd/devnet \
                ./internal/devchain ./internal/slowlink ./internal/testcouncil
-RACE_SKIP   := SevenNodesMakeAKey|KeyIsWholeOrNotThere|Silence|Distant|CoordinatorLies|LastSigner|LiesInARound|OverLibp2p|Culprit|InvalidMessage|TwoBegins|FinalityReaches
+RACE_SKIP   := SevenNodesMakeAKey|KeyIsWholeOrNotThere|Silence|Distant|CoordinatorLies|LastSigner|LiesInARound|OverLibp2p|Culprit|InvalidMessage|TwoBegins|FinalityReaches|PolicyRow
 RACE_TSS    := GeneratePreParams|PreParamsCancel|PairSigns
 # Of the commands it is what waits at a prompt, and for a stream.
 RACE_SIGNER := Interrupt|Denying
@@ -107,8 +107,8 @@ peers:
 	fi
 
 test-peers: build peers ## the demo's story against geth --dev and against anvil
-	$(BIN)/devnet demo --chain geth
-	$(BIN)/devnet demo --chain anvil
+	$(BIN)/devnet demo --patience 3 --chain geth
+	$(BIN)/devnet demo --patience 3 --chain anvil
 
 test-netns: build ## a council whose network is cut in two while it changes (Linux, as root)
 	$(BIN)/devnet netns

@@ -253,7 +253,10 @@ func (c *cabal) drown() {
 	n := <-over
 	<-asked
 	slices.Sort(took)
-	if mid := took[len(took)/2]; mid > time.Second {
+	if len(took) == 0 {
+		c.t.Fatal("nobody was asked for the status")
+	}
+	if mid := took[len(took)/2]; mid > 10*time.Second { // a node that a flood starves says nothing at all
 		c.t.Errorf("Status took %s", mid)
 	}
 	c.t.Logf("%d frames; Status took %s, at most %s", n, took[len(took)/2], took[len(took)-1])

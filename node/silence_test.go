@@ -14,7 +14,7 @@ import (
 
 // patient sets how long a round may be silent in a test. The machine may be
 // busy, so it is no shorter than it has to be.
-func patient(c *node.Config) { c.Timing.Silence = time.Second }
+func patient(c *node.Config) { c.Timing.Silence = 3 * time.Second }
 
 // tries is how many attempts a proposal took. Two coordinators may begin one at the
 // same moment, where one has heard what the other has not: then there are two

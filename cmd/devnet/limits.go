@@ -18,10 +18,10 @@ const (
 
 // Other waits and bounds.
 const (
-	commandTime   = time.Minute            // one call of the signer; keygen has its step's budget
-	stopTime      = 10 * time.Second       // a daemon asked to end, before it is killed
-	startTime     = 30 * time.Second       // until a daemon answers
-	chainTime     = 30 * time.Second       // until a chain answers
+	commandTime   = 3 * time.Minute        // one call of the signer; keygen has its step's budget
+	stopTime      = time.Minute            // a daemon asked to end, before it is killed
+	startTime     = 2 * time.Minute        // until a daemon answers
+	chainTime     = 2 * time.Minute        // until a chain answers
 	lookEvery     = 50 * time.Millisecond  // at what can't tell: a socket that is not there yet
 	headEvery     = 200 * time.Millisecond // at the head of a chain behind HTTP
 	glanceEvery   = time.Second            // at a proposal, should an event be missed

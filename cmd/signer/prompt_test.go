@@ -12,7 +12,7 @@ import (
 	"github.com/millicent-one/signer/internal/testcouncil"
 )
 
-// promptly runs what asks, interrupts it and gives its answer, which has a second to come.
+// promptly runs what asks, interrupts it and gives its answer, which has a minute to come.
 func promptly[T any](t *testing.T, cancel func(), f func() T) T {
 	t.Helper()
 	done := make(chan T, 1)
@@ -21,7 +21,7 @@ func promptly[T any](t *testing.T, cancel func(), f func() T) T {
 	select {
 	case v := <-done:
 		return v
-	case <-time.After(time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("it waits on after the interrupt")
 		panic("not here")
 	}
