@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,7 +47,19 @@ func (n *Node) unserved(members int) (tss.Seen, error) {
 	return seen, nil
 }
 
-// remember adds moduli that must never be taken again.
+var errNotBurnt = council.WithHint(errors.New("the moduli of the ceremony are not written down"), "check the disk, then try again")
+
+// burn remembers the moduli of a session, and says so where it can't.
+func (n *Node) burn(id council.SessionID, moduli []common.Hash) error {
+	err := n.remember(moduli)
+	if err != nil {
+		n.log.Error("moduli of a ceremony are not remembered", "session", id.Short(), "err", err, "hint", council.Hint(err))
+	}
+	return err
+}
+
+// remember adds moduli that must never be taken again: what was proven about them once
+// must not be replayed.
 func (n *Node) remember(moduli []common.Hash) error {
 	if len(moduli) == 0 {
 		return nil
@@ -55,7 +68,10 @@ func (n *Node) remember(moduli []common.Hash) error {
 	if err != nil {
 		return err
 	}
-	seen.Add(moduli...)
+	known := len(seen)
+	if seen.Add(moduli...); len(seen) == known {
+		return nil
+	}
 	if len(seen) > maxModuli {
 		return fmt.Errorf("remember moduli: %d with those of this ceremony; at most %d", len(seen), maxModuli)
 	}

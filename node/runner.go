@@ -29,6 +29,7 @@ type runner struct {
 	cancel context.CancelFunc
 
 	writing chan error // `revealed`, on its way to the disk; nil before
+	burnt   int        // moduli of the session that are written down
 }
 
 // run says how a session runs.
@@ -96,8 +97,13 @@ func (n *Node) begin(id council.SessionID, what string, s *tss.Session, how run)
 			if !r.background {
 				n.governor.end()
 			}
-			// However it ended: what stays in the table counts against maxSessions.
-			n.calls.post(func() { n.end(id) })
+			// However it ended: what stays in the table counts against maxSessions, and what
+			// was heard while it ended is burnt, too.
+			moduli := s.Moduli()
+			n.calls.post(func() {
+				_ = n.burn(id, moduli)
+				n.end(id)
+			})
 		})
 	}, func() {
 		if !r.background {
@@ -180,20 +186,44 @@ func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 	}
 }
 
-// fail reports a dead session. The moduli of a key generation that failed are
-// never taken again: what was proven about them once must not be replayed.
+// fail reports a dead session. The moduli that killed it are burnt before another try
+// can begin.
 func (r *runner) fail(n *Node, s *tss.Session, err error) {
 	moduli := s.Moduli()
 	n.calls.post(func() {
-		if err := n.remember(moduli); err != nil {
-			n.log.Error("moduli of a ceremony that failed are not remembered", "session", r.id.Short(), "err", err, "hint", council.Hint(err))
-		}
+		_ = n.burn(r.id, moduli)
 		n.failed(r.id, err)
 	})
 }
 
+// burn returns when all moduli that the session has heard are on the disk: before it
+// answers, so no end of the ceremony and no death of the process makes them good again.
+func (r *runner) burn(ctx context.Context, n *Node, s *tss.Session) error {
+	moduli := s.Moduli()
+	if len(moduli) == r.burnt {
+		return nil
+	}
+	written := make(chan error, 1)
+	n.calls.post(func() {
+		err := n.burn(r.id, moduli)
+		n.then(func() { written <- err }, func() { written <- errNotBurnt })
+	})
+	select {
+	case err := <-written:
+		if err == nil {
+			r.burnt = len(moduli)
+		}
+		return err
+	case <-ctx.Done():
+		return nil // nothing more leaves
+	}
+}
+
 // handle does what a step asks for, in the order that the ledger needs.
 func (r *runner) handle(ctx context.Context, n *Node, s *tss.Session, ready tss.Ready, began time.Time) (over bool, _ error) {
+	if err := r.burn(ctx, n, s); err != nil {
+		return false, err
+	}
 	if slices.ContainsFunc(ready.Messages, func(m tss.Message) bool { return m.Round.Heralds() }) {
 		r.write(n)
 	}
