@@ -1,7 +1,11 @@
 package main
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -31,5 +35,37 @@ PASS
 		if _, err := grownOf(bad, "BenchmarkGrowthFire"); err == nil {
 			t.Errorf("%q is read as a result", bad)
 		}
+	}
+}
+
+func TestPageOfGrowth(t *testing.T) {
+	g := growing{out: t.TempDir()}
+	docs := filepath.Join(g.out, "docs")
+	if err := os.Mkdir(docs, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	all := []grown{
+		{Council: "4of7", What: "keygen", Runs: 3, Millis: 30_000, Total: 4096, Party: 1024},
+		{Council: "4of7", What: "fire", Delay: 50, Runs: 20, Millis: 311.7, Total: 2048, Party: 512},
+	}
+	if err := g.write(&report{out: new(strings.Builder)}, "nowhere", all); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(docs, "growth.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"the median of its runs", "| 4 of 7 | keygen | – | 30000 ms | 4.0 KiB | 1.0 KiB | 3 |", "| 4 of 7 | fire | 50 ms | 311.7 ms | 2.0 KiB | 0.5 KiB | 20 |"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(docs, "growth.json"))
+	var back []grown
+	if err == nil {
+		err = json.Unmarshal(data, &back)
+	}
+	if err != nil || !reflect.DeepEqual(back, all) {
+		t.Errorf("%+v, %v", back, err)
 	}
 }
