@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -17,6 +19,7 @@ import (
 	"github.com/millicent-one/signer/keystore"
 	"github.com/millicent-one/signer/p2p"
 	"github.com/millicent-one/signer/policy"
+	"github.com/millicent-one/signer/tss"
 )
 
 // SaveGenesis writes the birth record where a node looks for it.
@@ -97,6 +100,24 @@ func (n *Node) LoseSlots(ctx context.Context) error {
 
 // AtWork reports whether the node is computing a step of a slot just now.
 func (n *Node) AtWork() bool { return len(n.governor.turn) == 0 }
+
+// HeldBack reports whether a step of a slot waits for what is signed live.
+func (n *Node) HeldBack() bool {
+	n.governor.mu.Lock()
+	defer n.governor.mu.Unlock()
+	return n.governor.live > 0 && n.AtWork()
+}
+
+// BackgroundShare is the part of the time in which steps of slots may run.
+func (n *Node) BackgroundShare() float64 { return n.governor.share }
+
+// Armed are the slots that the node has.
+func (n *Node) Armed(ctx context.Context) ([]*tss.Armed, error) {
+	return ask(ctx, n, func() ([]*tss.Armed, error) { return slices.Collect(maps.Values(n.armed)), nil })
+}
+
+// Left counts the slots that a node has left which runs no more.
+func (n *Node) Left() int { return len(n.armed) }
 
 // ShownFrames is what members show each other.
 type ShownFrames = shownFrames

@@ -1,13 +1,17 @@
 package node_test
 
 import (
+	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/node"
+	"github.com/millicent-one/signer/p2p"
+	"github.com/millicent-one/signer/tss"
 )
 
 // warm has a node make slots, as fast as it can.
@@ -68,6 +72,111 @@ func TestFourFireFromStandby(t *testing.T) {
 		s, err := h.rooms[m].Status(t.Context())
 		if err != nil || m != four[1] && s.Standby.Fired == 0 {
 			t.Errorf("%s has fired %d slots (%v)", m, s.Standby.Fired, err)
+		}
+	}
+}
+
+// A slot that is being made waits, wherever it is, while something is signed live, and is
+// ready afterwards. It dies with its process: nothing is left that could be fired.
+func TestSlotsWaitForWhatIsSigned(t *testing.T) {
+	h := newHouse(t, true)
+	four := h.council.Roster.IDs()[:4]
+	// The slot, which is there first, stands still in its second round at each member, and
+	// what is signed then in its fourth.
+	var mu sync.Mutex
+	var slot council.SessionID
+	still := func(r tss.Round, ofSlot bool) *dam {
+		d := newDam(func(f p2p.Frame) bool {
+			if f.Channel != p2p.Session {
+				return false
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if slot == (council.SessionID{}) {
+				slot = f.Session
+			}
+			return tss.Round(f.Type) == r && (f.Session == slot) == ofSlot
+		})
+		d.shut()
+		t.Cleanup(d.open)
+		return d
+	}
+	making, signing := map[council.MemberID]*dam{}, map[council.MemberID]*dam{}
+	for i, m := range four {
+		making[m], signing[m] = still(tss.SignRound2, true), still(tss.SignRound4, false)
+		share := 100 - 10*i
+		h.start(m, warm, making[m].across, signing[m].across, func(c *node.Config) {
+			c.Standby.Percent = share
+			c.Timing.Arming, c.Timing.Silence, c.Timing.Deadline, c.Timing.Grace = 10*time.Minute, 5*time.Minute, 10*time.Minute, 30*time.Second
+		})
+		if got := h.rooms[m].BackgroundShare(); got != float64(share)/100 {
+			t.Fatalf("%s may use %g of the time for slots; configured are %d percent", m, got, share)
+		}
+	}
+	keeps := func(what string, all map[council.MemberID]*dam) {
+		t.Helper()
+		for _, m := range four {
+			select {
+			case <-all[m].kept:
+			case <-time.After(2 * minute):
+				h.dump(m)
+				t.Fatalf("%s does not come to its %s", m, what)
+			}
+		}
+	}
+	slots := func(m council.MemberID) []*tss.Armed {
+		t.Helper()
+		a, err := h.rooms[m].Armed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	keeps("second round of the slot", making)
+	id := h.propose(four[0], "pause")
+	h.judged(id, four...)
+	for _, m := range four {
+		h.approve(m, m, id)
+	}
+	keeps("fourth round of the signature", signing)
+	for _, m := range four {
+		making[m].open()
+	}
+	late := time.After(2 * minute)
+	for _, m := range four {
+		for !h.rooms[m].HeldBack() {
+			if len(slots(m)) > 0 {
+				t.Fatalf("%s has made a slot beside what is signed", m)
+			}
+			select {
+			case <-late:
+				t.Fatalf("%s does not hold the slot back", m)
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}
+	for _, m := range four {
+		if p := h.rooms[m].proposal(t, id); len(slots(m)) > 0 || p.State != api.Approved && p.State != api.Signing {
+			t.Errorf("%s has %d slots while the proposal is %s", m, len(slots(m)), p.State)
+		}
+	}
+	for _, m := range four {
+		signing[m].open()
+	}
+	h.await(four[0], "a block", minute, inState(t, id, api.Mined, api.Final))
+	var all []*tss.Armed
+	for _, m := range four {
+		h.await(m, "its slot", 2*minute, func(*room) bool { return len(slots(m)) == 1 })
+		all = append(all, slots(m)...)
+	}
+	for i, m := range four {
+		n := h.rooms[m].Node
+		h.stop(m)
+		if n.Left() > 0 {
+			t.Errorf("%s has ended and holds %d slots", m, n.Left())
+		}
+		if _, err := all[i].Fire(tss.FireConfig{}); !errors.Is(err, tss.ErrSpent) {
+			t.Errorf("%s has ended, and its slot can be fired: %v", m, err)
 		}
 	}
 }

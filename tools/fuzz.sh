@@ -1,11 +1,12 @@
 #!/bin/sh
-# fuzz.sh TIME: runs every fuzz target of the project, each for TIME (10s, 1m), two at
-# a time on one core each. What a target finds stays in its testdata/fuzz, as a case
-# for all later tests; it is printed, and how to run it again, and this fails at the
-# end. So it does when a target does not come to an end, or when all together take
-# longer than FUZZTOTAL (90m): what was not run has found nothing. With FUZZFIT=1 each
-# gets less than TIME when FUZZTOTAL would not do, and it says so; below five seconds
-# each it runs none and says that.
+# fuzz.sh TIME: runs every fuzz target of the project, each for TIME (10s, 1m), one on
+# each core, but two at a time at least. What a target finds stays in its testdata/fuzz,
+# as a case for all later tests; it is printed, and how to run it again, and this fails
+# at the end. So it does when a target does not come to an end, or when all together
+# take longer than FUZZTOTAL (90m): what was not run has found nothing. With FUZZFIT=1,
+# when FUZZTOTAL would not do, up to twice as many run at a time, and each keeps its
+# TIME; if that would not do either, each gets less, and it says so; with less than
+# twenty seconds for each it runs none, and fails.
 set -eu
 time=${1:-10s}
 case $time in
@@ -83,18 +84,29 @@ for pkg in $(cut -d ' ' -f 1 "$FUZZLOGS/.targets" | sort -u); do
 	echo "build $pkg for fuzzing"
 	CGO_ENABLED=0 go test -c -fuzz . -o "$(binary "$pkg")" "$pkg"
 done
+cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+[ "$cores" -ge 2 ] || cores=2
+jobs=$cores
 if [ "${FUZZFIT:-}" = 1 ]; then
-	fair=$(((FUZZEND - $(date +%s) - 60) * 2 / count - 5)) # the committed inputs take seconds, too
-	if [ "$fair" -lt 5 ]; then
-		echo "fuzz: NOT RUN: too little is left of ${FUZZTOTAL:-90m} for $count targets; 'make fuzz' runs them by themselves"
-		exit 0
-	fi
-	if [ "$fair" -lt "$(seconds "$time")" ]; then
-		echo "fuzz: $fair s for each target instead of $time, to end within ${FUZZTOTAL:-90m}"
+	left=$((FUZZEND - $(date +%s) - 60))
+	# What each target gets with so many at a time. Its committed inputs come first: five
+	# seconds on a core of its own.
+	share() { echo $((left / ((count + $1 - 1) / $1) - (5 * $1 + cores - 1) / cores)); }
+	want=$(seconds "$time")
+	while [ "$jobs" -lt $((2 * cores)) ] && [ "$(share "$jobs")" -lt "$want" ]; do
+		jobs=$((jobs + 1))
+	done
+	fair=$(share "$jobs")
+	if [ "$fair" -lt "$want" ]; then
+		if [ "$fair" -lt 20 ]; then
+			echo "fuzz: NOT RUN: too little is left of ${FUZZTOTAL:-90m} for $count targets; 'make fuzz' runs them by themselves" >&2
+			exit 1
+		fi
 		time=${fair}s
 	fi
+	echo "fuzz: $jobs targets at a time, $time for each, to end within ${FUZZTOTAL:-90m}"
 fi
-if ! xargs -P 2 -n 2 sh "$0" "$time" <"$FUZZLOGS/.targets"; then
+if ! xargs -P "$jobs" -n 2 sh "$0" "$time" <"$FUZZLOGS/.targets"; then
 	echo "fuzz: of $count targets, some have found something or were not run; see above" >&2
 	exit 1
 fi

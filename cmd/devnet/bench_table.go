@@ -132,13 +132,13 @@ func (r results) rows() []row {
 		newRow("keygen", "demo_whole", r.whole.Seconds(), "s", 0, fmt.Sprintf("all %d steps of it, with standby and a rotation", len(chapters)), "", ""),
 		newRow("signatures", "sign_standby", ms(r.warm), "ms", ms(r.bareSign), fmt.Sprintf("fourth approval read → signature verified, fired from standby (median of %d; %d found no slot)", len(r.warm), r.missed), "bare engine, cold, four parties in one process", "≤ 40 ms").of(time.Millisecond, r.warm, nil),
 		newRow("signatures", "sign_standby_speedup", ratio(ms(r.bareSign), ms(r.warm)), "times", aimSpeedup, "the bare engine's cold signature over ours from standby", "the aim", "≥ 1"),
-		newRow("signatures", "sign_standby_far_rpc", ms(r.warmFar), "ms", ms(r.warm), fmt.Sprintf("likewise with each RPC answer 50 ms late (median of %d)", len(r.warmFar)), "with the RPC near", "").of(time.Millisecond, r.warmFar, nil),
+		newRow("signatures", "sign_standby_far_rpc", ms(r.warmFar), "ms", ms(r.warm), fmt.Sprintf("likewise with each RPC answer 50 ms late (median of %d)", len(r.warmFar)), "with the RPC near", "≤ 40 ms").of(time.Millisecond, r.warmFar, nil),
 		newRow("signatures", "sign_standby_p99", quantile(r.refill, 0.99).Seconds()*1000, "ms", 0, fmt.Sprintf("likewise one after the other while slots refill (99th percentile of %d; %d found a slot)", len(r.refill), r.refillWarm), "", ""),
 		newRow("signatures", "signatures_per_minute", r.warmRate, "a minute", r.coldRate, "sustained with standby; one nonce in flight and a block each second", "sustained without standby", ""),
 		newRow("signatures", "arm_cpu", r.armCPU, "core-s", 0, "to make one slot, for each of its four parties", "", ""),
 		newRow("signatures", "slot_memory", r.slotMemory, "KiB", 0, "of one slot at each of its parties", "", ""),
 		memoryRow("daemon_rss_warm", r.rssWarm, aimRSSWarm, fmt.Sprintf("resident memory of the largest daemon after %d signatures, all sets warm", r.count)),
-		newRow("signatures", "daemon_rss_flat", mib(r.rssWarm), "MiB", mib(r.rssStocked), fmt.Sprintf("resident memory of the middle one of seven daemons after %d more signatures from standby, all sets warm", len(r.refill)), "before them, all sets warm, too", ""),
+		newRow("signatures", "daemon_rss_flat", mib(r.rssWarm), "MiB", mib(r.rssStocked), fmt.Sprintf("resident memory of the middle one of seven daemons after %d more signatures from standby, all sets warm", len(r.refill)), "before them, all sets warm, too", "≤ 1.25"),
 		newRow("policy", "policy_evaluate", us(r.evaluate), "us", aimEvaluate, fmt.Sprintf("the policy judges a plain call; the last of %d rules allows it (median of %d)", ruleCount, len(r.evaluate)), "the aim", "≤ 1"),
 		newRow("policy", "policy_evaluate_batch", us(r.evaluateBatch), "us", aimBatch, fmt.Sprintf("likewise a multicall of 20 calls (median of %d)", len(r.evaluateBatch)), "the aim", "≤ 1"),
 		newRow("rotation", "reshare", seconds(r.reshare), "s", seconds(r.bareReshare), fmt.Sprintf("new shares for 7 members, 2 of them new, by the processes of both rosters: the first node in the try → the last share sealed on disk (median of %d)", len(r.reshare)), "bare engine, 4 dealers and 7 receivers in one process", "≤ 1.25").of(time.Second, r.reshare, r.bareReshare),
@@ -167,7 +167,9 @@ func (b measuring) write(r *report, res results) error {
 			x.Measured = now
 			r.say("%s", x)
 		} else if i >= 0 {
+			limit := x.Limit // is no measurement
 			x = kept[i]
+			x.Limit = limit
 		} else {
 			continue
 		}
@@ -289,6 +291,13 @@ How to read it:
   sentence, the never-list and all rules. Nearly all of the rules speak of the very
   function and fail on its argument.
 - **daemon_rss** and **daemon_rss_warm** are of the largest of seven; all of them stand below.
+  The first is of daemons that keep no slots, the second of daemons that keep all of them,
+  so the two don't show whether memory grows with the signatures.
+- **daemon_rss_flat** shows that: the middle one of the seven before and after the row of
+  **sign_standby_p99**, the same processes and both times with all 35 sets warm. They have
+  signed 40 times from standby when the row begins, and six times as often when it ends.
+  The record has grown by then, and its pages on the disk are mapped and count as theirs,
+  so the ratio is not 1.
 
 All runs, in the unit of their row:
 

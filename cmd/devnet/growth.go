@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,9 +18,9 @@ import (
 
 // growing are the options of 'devnet growth'.
 type growing struct {
-	runs, cpus  int
-	large       bool
-	source, out string
+	runs, signatures, cpus int
+	large                  bool
+	source, out            string
 }
 
 func growthCmd() *cobra.Command {
@@ -30,15 +31,16 @@ func growthCmd() *cobra.Command {
 		Long: `Measure how key generation, arming and firing grow with the number of members and
 with the threshold, in time and in bytes: 2 of 3, 4 of 7, 7 of 13, and with --large
 11 of 21, once. All parties are in one process and each message takes as long as the
-table says. The benchmarks are those of the tss package, built from the sources with
-the go command.
+table says. Times and bytes are the median of their runs. The benchmarks are those of
+the tss package, built from the sources with the go command.
 
 Writes docs/growth.md and docs/growth.json under --out.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return g.measure(cmd.Context()) },
 	}
 	fs := cmd.Flags()
-	fs.IntVar(&g.runs, "runs", 3, "runs of each kind")
+	fs.IntVar(&g.runs, "runs", 3, "key generations of each council")
+	fs.IntVar(&g.signatures, "signatures", 20, "slots armed, and slots fired, of each kind")
 	fs.IntVar(&g.cpus, "cpus", 2, "processors that everything shares")
 	fs.BoolVar(&g.large, "large", false, "also 11 of 21, once; making its key takes minutes")
 	fs.StringVar(&g.source, "source", ".", "the project's sources, for the benchmarks")
@@ -46,7 +48,7 @@ Writes docs/growth.md and docs/growth.json under --out.`,
 	return cmd
 }
 
-// grown is one line of growth.json: the mean of some runs.
+// grown is one line of growth.json: the median of some runs.
 type grown struct {
 	Council string  `json:"council"`
 	What    string  `json:"what"`     // keygen, arm, fire
@@ -55,11 +57,14 @@ type grown struct {
 	Millis  float64 `json:"ms"`
 	Total   float64 `json:"bytes_total"` // sent by all parties, once for each receiver
 	Party   float64 `json:"bytes_party"` // on average
+
+	times           []time.Duration // of each run
+	totals, parties []uint64
 }
 
 func (g growing) measure(ctx context.Context) error {
-	if g.runs < 1 || g.cpus < 1 {
-		return fmt.Errorf("%d runs, %d processors: want at least one of each", g.runs, g.cpus)
+	if g.runs < 1 || g.signatures < 1 || g.cpus < 1 {
+		return fmt.Errorf("%d runs, %d signatures, %d processors: want at least one of each", g.runs, g.signatures, g.cpus)
 	}
 	where, err := pin(g.cpus)
 	if err != nil {
@@ -79,16 +84,19 @@ func (g growing) measure(ctx context.Context) error {
 	}
 	var all []grown
 	for _, z := range []struct {
-		council string
-		runs    int
-		only    bool
-	}{{"2of3", g.runs, true}, {"4of7", g.runs, true}, {"7of13", g.runs, true}, {"11of21", 1, g.large}} {
+		council          string
+		runs, signatures int
+		only             bool
+	}{{"2of3", g.runs, g.signatures, true}, {"4of7", g.runs, g.signatures, true}, {"7of13", g.runs, g.signatures, true}, {"11of21", 1, 1, g.large}} {
 		if !z.only {
 			continue
 		}
-		for _, what := range []string{"Keygen", "Arm", "Fire"} {
-			name := "BenchmarkGrowth" + what
-			cmd := exec.CommandContext(ctx, bin, "-test.run", "^$", "-test.bench", "^"+name+"$/^"+z.council+"$", "-test.benchtime", strconv.Itoa(z.runs)+"x", "-test.timeout", "0")
+		for _, of := range []struct {
+			what string
+			runs int
+		}{{"Keygen", z.runs}, {"Arm", z.signatures}, {"Fire", z.signatures}} {
+			name := "BenchmarkGrowth" + of.what
+			cmd := exec.CommandContext(ctx, bin, "-test.run", "^$", "-test.bench", "^"+name+"$/^"+z.council+"$", "-test.benchtime", "1x", "-test.count", strconv.Itoa(of.runs), "-test.timeout", "0")
 			cmd.Dir, cmd.Env = filepath.Join(g.source, "tss"), os.Environ()
 			if z.council == "11of21" {
 				cmd.Env = append(cmd.Env, "MILLICENT_BENCH_LARGE=1")
@@ -102,6 +110,9 @@ func (g growing) measure(ctx context.Context) error {
 				return err
 			}
 			for _, x := range rows {
+				if x.Runs != of.runs {
+					return fmt.Errorf("run %s: %d results of %s; want %d\n%s", name, x.Runs, x.Council, of.runs, out)
+				}
 				r.say("%-6s %-6s %3d ms on the way: %9.1f ms, %9.1f KiB by all", x.Council, x.What, x.Delay, x.Millis, x.Total/1024)
 			}
 			all = append(all, rows...)
@@ -122,7 +133,9 @@ func buildBenchmarks(ctx context.Context, source, bin string) error {
 
 // grownOf reads lines such as
 //
-//	BenchmarkGrowthFire/4of7/50ms-2  3  331000000 ns/op  9000 B-party/op  36000 B-total/op
+//	BenchmarkGrowthFire/4of7/50ms-2  1  331000000 ns/op  9000 B-party/op  36000 B-total/op
+//
+// one for each run, and makes one row of those that have one name.
 func grownOf(out, name string) ([]grown, error) {
 	var all []grown
 	for line := range strings.Lines(out) {
@@ -136,27 +149,34 @@ func grownOf(out, name string) ([]grown, error) {
 		}
 		parts := strings.Split(title, "/")
 		x := grown{Council: parts[1], What: strings.ToLower(strings.TrimPrefix(name, "BenchmarkGrowth"))}
-		var err error
 		if len(parts) > 2 {
+			var err error
 			if x.Delay, err = strconv.Atoi(strings.TrimSuffix(parts[2], "ms")); err != nil {
 				return nil, fmt.Errorf("read %s: %w", name, err)
 			}
 		}
-		ns := 0.0
-		if ns, err = strconv.ParseFloat(f[2], 64); err == nil {
-			x.Millis = round(ns / 1e6)
-			x.Runs, err = strconv.Atoi(f[1])
+		var total, party float64
+		ns, err := strconv.ParseFloat(f[2], 64)
+		if err == nil {
+			total, err = metric(line, "B-total/op")
 		}
 		if err == nil {
-			x.Total, err = metric(line, "B-total/op")
-		}
-		if err == nil {
-			x.Party, err = metric(line, "B-party/op")
+			party, err = metric(line, "B-party/op")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
-		all = append(all, x)
+		i := slices.IndexFunc(all, func(y grown) bool { return y.Council == x.Council && y.Delay == x.Delay })
+		if i < 0 {
+			i, all = len(all), append(all, x)
+		}
+		all[i].times = append(all[i].times, time.Duration(ns))
+		all[i].totals, all[i].parties = append(all[i].totals, uint64(total)), append(all[i].parties, uint64(party))
+	}
+	for i := range all {
+		x := &all[i]
+		x.Runs, x.Millis = len(x.times), round(median(x.times).Seconds()*1000)
+		x.Total, x.Party = float64(median(x.totals)), float64(median(x.parties))
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("read %s: it has measured nothing\n%s", name, out)
@@ -177,8 +197,8 @@ page. All parties are in one process, without network, disk or policy, with our
 guard before the engine. Keygen is the rounds with pre-parameters at hand; arm is
 rounds 1 to 3 of signing, before it is known what is signed; fire is the six rounds
 that remain, with each message on its way for as long as the table says. A time is
-the mean of its runs. The bytes are the engine's messages, counted once for each
-receiver.
+the median of its runs, and so are the bytes: the engine's messages, counted once for
+each receiver.
 
 Measured %s on %s (%s), %s, %s. 11 of 21 is measured once.
 
