@@ -120,15 +120,25 @@ func (r *runner) deliver(m tss.Message) {
 	r.inbox <- m // there is room: the parts add up to no more than the whole
 }
 
+// play runs the session to its end, and reports it if it has died.
 func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 	if ctx.Err() != nil { // ended in the turn that ordered it
 		return
 	}
+	err := r.rounds(ctx, n, s)
+	r.burn(n, s)
+	if err != nil {
+		n.calls.post(func() { n.failed(r.id, err) })
+	}
+}
+
+// rounds returns nil when the session is over, or when it is called off.
+func (r *runner) rounds(ctx context.Context, n *Node, s *tss.Session) error {
 	began := n.now()
 	var ready tss.Ready
 	var err error
 	if r.paced(ctx, n, func() { ready, err = s.Start() }) != nil {
-		return
+		return nil
 	}
 	watch, tells := newStall(r.waits, s, began, n.now()), newNotice(r.waits.Notice, s)
 	defer watch.stop()
@@ -142,16 +152,12 @@ func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 		if err == nil {
 			over, err = r.handle(ctx, n, s, ready, began)
 		}
-		switch {
-		case err != nil:
-			r.fail(n, s, err)
-			return
-		case over:
-			return
+		if err != nil || over {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case to := <-r.again:
 			r.resend(n, to)
 			ready = tss.Ready{}
@@ -169,7 +175,7 @@ func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 			r.owed[m.From].Add(-1)
 			heard := n.now()
 			if r.paced(ctx, n, func() { ready, err = s.Step(m) }) != nil {
-				return
+				return nil
 			}
 			watch.worked(n.now().Sub(heard))
 			if err == nil && ready.Dropped != nil {
@@ -180,15 +186,17 @@ func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 	}
 }
 
-// fail reports a dead session. The moduli of a key generation that failed are
-// never taken again: what was proven about them once must not be replayed.
-func (r *runner) fail(n *Node, s *tss.Session, err error) {
+// burn has the moduli of a ceremony that came to nothing here never taken again, whether it
+// failed or was called off: what was proven about them once must not be replayed.
+func (r *runner) burn(n *Node, s *tss.Session) {
 	moduli := s.Moduli()
+	if s.Done() || len(moduli) == 0 {
+		return
+	}
 	n.calls.post(func() {
 		if err := n.remember(moduli); err != nil {
 			n.log.Error("moduli of a ceremony that failed are not remembered", "session", r.id.Short(), "err", err, "hint", council.Hint(err))
 		}
-		n.failed(r.id, err)
 	})
 }
 
