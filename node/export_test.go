@@ -98,6 +98,12 @@ func (n *Node) LoseSlots(ctx context.Context) error {
 // AtWork reports whether the node is computing a step of a slot just now.
 func (n *Node) AtWork() bool { return len(n.governor.turn) == 0 }
 
+// MessageOf and FrameOf turn what a frame carries into a message of a session, and back.
+var (
+	MessageOf = messageOf
+	FrameOf   = frameOf
+)
+
 // ShownFrames is what members show each other.
 type ShownFrames = shownFrames
 
