@@ -63,7 +63,7 @@ func reshareForgeries(log []entry) []forgery {
 		{name: "NTilde of the old epoch", round: tss.ReshareRound2, bare: accepts, suspicion: true, does: publishes(func(w *world, c engine.MessageContent) {
 			honestRing(w.old).publish(c, new(big.Int))
 		})},
-		{name: "alice's commitment to a polynomial", round: tss.ReshareRound1, bare: blamesItself, suspicion: true, does: copies(tss.ReshareRound1, tss.ReshareRound3Decommit)},
+		{name: "alice's commitment to a polynomial", round: tss.ReshareRound1, bare: finds, suspicion: true, does: copies(tss.ReshareRound1, tss.ReshareRound3Decommit)},
 		{name: "NTilde of 1024 bits", round: tss.ReshareRound2, bare: accepts, does: inherits(func(_ *world, m *resharing.DGRound2Message1) {
 			p, q := prime(512), prime(512)
 			ring{new(big.Int).Mul(p, q), forge.Totient(p, []*big.Int{q}), big.NewInt(4)}.publish(m, new(big.Int))
