@@ -142,6 +142,9 @@ func (c *cabinet) opens() {
 	if c.net, err = p2p.NewNetwork(everyone.Roster, 1); err == nil {
 		err = c.net.Bind(c.first)
 	}
+	if err == nil {
+		c.network, err = c.first.Hash()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,11 +351,7 @@ func (c *cabinet) open(m council.MemberID) *room {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	network, err := c.first.Hash()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	r.book, err = journal.Open(c.path(m, "journal.db"), journal.Options{Self: m, Key: testcouncil.NodeKey(m), Roster: c.seats[m], Network: network})
+	r.book, err = journal.Open(c.path(m, "journal.db"), journal.Options{Self: m, Key: testcouncil.NodeKey(m), Roster: c.seats[m], Network: c.network})
 	if err == nil {
 		err = r.book.Trust(c.first)
 	}
@@ -413,7 +412,7 @@ func (c *cabinet) config(m council.MemberID, r *room) node.Config {
 	}
 	c.memory[m] = memory{sound: had.sound} // what it stands on is known when it has ended
 	peer := testcouncil.PeerID(c.t, testcouncil.NodeKey(m)).String()
-	if r.tr, err = c.net.Join(m, testcouncil.NodeKey(m)); err != nil {
+	if r.tr, err = c.enter(m); err != nil {
 		c.t.Fatal(err)
 	}
 	roster := standing.RosterOf(m, peer)
@@ -475,6 +474,17 @@ func (c *cabinet) denies(m council.MemberID, action string) {
 		c.t.Fatal(err)
 	}
 	c.change[m] = func(cfg *node.Config) { cfg.Policy = policy.New(c.charter, own) }
+}
+
+// alters has a member's node made in yet another way, once it is started.
+func (c *cabinet) alters(m council.MemberID, f func(*node.Config)) {
+	before := c.change[m]
+	c.change[m] = func(cfg *node.Config) {
+		if before != nil {
+			before(cfg)
+		}
+		f(cfg)
+	}
 }
 
 // hook has f called between the durable steps of a node, on its owner's goroutine.

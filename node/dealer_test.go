@@ -24,13 +24,14 @@ func (b bent) Send(ctx context.Context, to council.MemberID, f p2p.Frame) error 
 
 // A member that leaves deals, and gives the heirs parts of its share that are not those it
 // has committed to. Each heir names it, none has a share on its disk, and the next try goes
-// without it and is committed.
+// without it and is committed. All of them are real peers over libp2p.
 func TestLyingDealer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two real resharings")
 	}
 	const liar = council.MemberID("member-01")
 	c := newCabinet(t)
+	overLibp2p(&c.house)
 	var mu sync.Mutex
 	lied, made := map[council.SessionID]bool{}, map[council.MemberID]int{}
 	c.change[liar] = func(cfg *node.Config) {

@@ -119,6 +119,12 @@ func (n *Node) Armed(ctx context.Context) ([]*tss.Armed, error) {
 // Left counts the slots that a node has left which runs no more.
 func (n *Node) Left() int { return len(n.armed) }
 
+// MessageOf and FrameOf turn what a frame carries into a message of a session, and back.
+var (
+	MessageOf = messageOf
+	FrameOf   = frameOf
+)
+
 // ShownFrames is what members show each other.
 type ShownFrames = shownFrames
 

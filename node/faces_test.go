@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/node"
@@ -48,7 +46,7 @@ func (c *cabinet) caught(at, liar council.MemberID, r tss.Round) {
 
 // A member that says two things in a key generation is convicted at all others: in the
 // middle, before anyone has a share, and in the last round, when it is the birth records
-// that differ. Nobody has a key, and the next try makes one.
+// that differ. Nobody has a key, and the next try makes one, of real peers over libp2p.
 func TestTwoFacesInAKeyGeneration(t *testing.T) {
 	const liar, victim = council.MemberID("member-02"), council.MemberID("member-03")
 	for _, r := range []tss.Round{tss.KeygenRound2Decommit, tss.KeygenRound3} {
@@ -59,6 +57,9 @@ func TestTwoFacesInAKeyGeneration(t *testing.T) {
 			c := smallCabinet(t)
 			c.opens()
 			c.genesis, c.shares = nil, nil
+			if r == tss.KeygenRound3 { // which goes on to a key
+				overLibp2p(&c.house)
+			}
 			c.change[liar] = twoFaced(r, victim, true)
 			ids := c.size.IDs()
 			for _, m := range ids {
@@ -86,13 +87,7 @@ func TestTwoFacesInAKeyGeneration(t *testing.T) {
 				return
 			}
 			c.spares(3, ids...)
-			key := common.Address{}
-			for m, d := range c.drawn(ids) {
-				if d.err != nil || key != (common.Address{}) && d.genesis.Key != key {
-					t.Fatalf("%s: %s, %v; another has %s", m, d.genesis.Key, d.err, key)
-				}
-				key, c.genesis = d.genesis.Key, &d.genesis
-			}
+			c.agree(c.drawn(ids))
 			c.signs("after", "member-01", "member-01", victim)
 		})
 	}
@@ -112,7 +107,7 @@ func (c *cabinet) drawn(ids []council.MemberID) map[council.MemberID]drawing {
 
 // A member that says two things in a resharing, as a dealer or as one who is to receive a
 // share, is convicted at all others, and nobody has a share of that try. The next one
-// without it succeeds, and the council signs.
+// without it succeeds, and the council signs: all of that over libp2p.
 func TestTwoFacesInAResharing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real resharings")
@@ -127,6 +122,9 @@ func TestTwoFacesInAResharing(t *testing.T) {
 	} {
 		t.Run(lie.r.String(), func(t *testing.T) {
 			c := newCabinet(t)
+			if lie.again {
+				overLibp2p(&c.house)
+			}
 			c.change[lie.liar] = twoFaced(lie.r, lie.victim, lie.again)
 			heirs := c.plan.Roster.IDs()
 			honest := slices.DeleteFunc(append(c.size.IDs(), joiner), func(m council.MemberID) bool { return m == lie.liar })

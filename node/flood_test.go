@@ -28,21 +28,24 @@ import (
 )
 
 // overLibp2p lets the members of a house meet on loopback, each with a host of
-// its own.
+// its own, which has the same address whenever it starts.
 func overLibp2p(h *house) {
 	var mu sync.Mutex
 	known := map[council.MemberID][]string{}
 	h.join = func(m council.MemberID) (p2p.Transport, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		peers := map[council.MemberID][]string{}
+		peers, listen := map[council.MemberID][]string{}, known[m]
+		if listen == nil {
+			listen = []string{"/ip4/127.0.0.1/tcp/0"}
+		}
 		for who, at := range known {
 			if who != m {
 				peers[who] = at
 			}
 		}
 		host, err := p2p.NewHost(context.Background(), p2p.HostConfig{
-			Self: m, Key: h.council.NodeKeys[m], Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Neighbours: p2p.Neighbours{Roster: h.council.Roster, Peers: peers},
+			Self: m, Network: h.network, Key: h.council.NodeKeys[m], Listen: listen, Neighbours: p2p.Neighbours{Roster: h.council.Roster, Peers: peers},
 		})
 		if err != nil {
 			return nil, err

@@ -41,6 +41,7 @@ type house struct {
 	council *testcouncil.Council
 	net     *p2p.Network
 	join    func(council.MemberID) (p2p.Transport, error) // another network than net; nil for net
+	network common.Hash                                   // that frames are bound to; zero for that of its roster
 	ahead   atomic.Int64                                  // the house's clock, before the machine's
 	chain   *devchain.Chain
 	eth     *ethclient.Client

@@ -4,10 +4,12 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
@@ -26,7 +28,35 @@ func (c *cabinet) quick(round time.Duration) {
 	}
 }
 
-// mute has the network lose all that a member says in a round, and counts it.
+// mute is the transport of a node whose owner keeps some of what it says from everybody.
+type mute struct {
+	p2p.Transport
+	keeps func(p2p.Frame) bool
+}
+
+func (t mute) Send(ctx context.Context, to council.MemberID, f p2p.Frame) error {
+	if t.keeps(f) {
+		return nil
+	}
+	return t.Transport.Send(ctx, to, f)
+}
+
+// silences has a member's node, once it is started, say nothing of some kind, until that
+// is lifted.
+func (c *cabinet) silences(m council.MemberID, of func(p2p.Frame) bool) (lift func()) {
+	var lifted atomic.Bool
+	c.alters(m, func(cfg *node.Config) {
+		cfg.Transport = mute{cfg.Transport, func(f p2p.Frame) bool { return !lifted.Load() && of(f) }}
+	})
+	return func() { lifted.Store(true) }
+}
+
+// inRound is all that is said in a round of the engine's.
+func inRound(r tss.Round) func(p2p.Frame) bool {
+	return func(f p2p.Frame) bool { return f.Channel == p2p.Session && f.Type == uint8(r) }
+}
+
+// mute has the network lose all that a member says in a round.
 func (c *cabinet) mute(m council.MemberID, r tss.Round) (remove func()) {
 	return c.net.Add(p2p.Fault{Channel: p2p.Session, From: m, Drop: 1, Match: func(f p2p.Frame) bool { return f.Type == uint8(r) }})
 }
@@ -61,7 +91,8 @@ func (c *cabinet) draw(m council.MemberID) <-chan drawing {
 
 // A member whose node is connected and says nothing in one round of a key generation, or
 // of its test signatures, is named by the others: while they wait, and when they give up.
-// After that the key is made as ever.
+// The moduli that it has seen are not taken again. After that the key is made as ever, the
+// first time by real peers over libp2p.
 func TestSilenceInAKeyGeneration(t *testing.T) {
 	const silent = council.MemberID("member-02") // makes both test signatures
 	for _, r := range []tss.Round{tss.KeygenRound2Decommit, tss.KeygenRound1, tss.KeygenRound2Share, tss.KeygenRound3, tss.SignRound1Direct} {
@@ -73,12 +104,15 @@ func TestSilenceInAKeyGeneration(t *testing.T) {
 			c.opens()
 			c.genesis, c.shares = nil, nil
 			c.quick(5 * time.Second)
+			if r == tss.KeygenRound2Decommit { // which goes on to a key
+				overLibp2p(&c.house)
+			}
+			lift := c.silences(silent, inRound(r))
 			ids := c.size.IDs()
 			ended := map[council.MemberID]<-chan drawing{}
 			for _, m := range ids {
 				c.start(m)
 			}
-			remove := c.mute(silent, r)
 			for _, m := range ids {
 				ended[m] = c.draw(m)
 			}
@@ -98,8 +132,13 @@ func TestSilenceInAKeyGeneration(t *testing.T) {
 				if d.stage != stage || stage == "generating" && !slices.Equal(d.waiting, []council.MemberID{silent}) || !slices.Contains(d.waiting, silent) {
 					t.Errorf("%s was last at %q, waiting for %v", m, d.stage, d.waiting)
 				}
+				shown := 2 * len(ids)
+				if r == tss.KeygenRound1 { // the silent one has shown none
+					shown -= 2
+				}
+				c.await(m, "the moduli that nobody may show again", minute, func(r *room) bool { return len(c.moduli(r)) == shown })
 			}
-			remove()
+			lift()
 			if r != tss.KeygenRound2Decommit || t.Failed() {
 				return
 			}
@@ -114,21 +153,157 @@ func TestSilenceInAKeyGeneration(t *testing.T) {
 				t.Fatalf("%s ends with %v", silent, d.err)
 			}
 			again[silent] = c.draw(silent)
-			key := common.Address{}
+			made := map[council.MemberID]drawing{}
 			for _, m := range ids {
-				d := <-again[m]
-				if d.err != nil || key != (common.Address{}) && d.genesis.Key != key {
-					t.Fatalf("%s: %s, %v; another has %s", m, d.genesis.Key, d.err, key)
-				}
-				key = d.genesis.Key
+				made[m] = <-again[m]
 			}
+			c.agree(made)
 		})
 	}
 }
 
+// moduli are those that a node never takes again.
+func (c *cabinet) moduli(r *room) (out []common.Hash) {
+	c.t.Helper()
+	b, ok, err := r.book.Meta("moduli")
+	if err == nil && ok {
+		err = rlp.DecodeBytes(b, &out)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return out
+}
+
+// agree holds that all have made one key. It is the council's from now on.
+func (c *cabinet) agree(made map[council.MemberID]drawing) {
+	c.t.Helper()
+	c.genesis = nil
+	for m, d := range made {
+		if d.err != nil || c.genesis != nil && d.genesis.Key != c.genesis.Key {
+			c.t.Fatalf("%s: %s, %v; another has %v", m, d.genesis.Key, d.err, c.genesis)
+		}
+		c.genesis = &d.genesis
+	}
+}
+
+// halfMade holds that a node has no share that it could use, but for so many that are
+// staged.
+func (c *cabinet) halfMade(m council.MemberID, staged int) {
+	c.t.Helper()
+	waiting, err := c.rooms[m].keys.Staged()
+	if err != nil || len(waiting) != staged {
+		c.t.Errorf("%s has staged %+v, %v", m, waiting, err)
+	}
+	if all, err := c.rooms[m].keys.Epochs(); err != nil || len(all) != len(waiting) {
+		c.t.Errorf("%s has the shares %+v, %v", m, all, err)
+	}
+	if s, err := c.rooms[m].Status(c.t.Context()); err != nil || s.Council != nil {
+		c.t.Errorf("%s has the key %+v, %v", m, s.Council, err)
+	}
+}
+
+// ofKind are messages of the agenda's of one kind.
+func ofKind(t *testing.T, m agenda.Message) func(p2p.Frame) bool {
+	t.Helper()
+	tag, _, err := agenda.EncodeMessage(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(f p2p.Frame) bool { return f.Channel == p2p.Record && f.Type == recordMessage+tag }
+}
+
+// A member that has made its share and keeps its signature on the birth record to itself is
+// named by the others, while they wait and when the ceremony has taken too long. None of
+// them has a key then, though it could make one of what it has; and the next is made as
+// ever.
+func TestSilenceOnTheBirthRecord(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two real key generations")
+	}
+	const silent = council.MemberID("member-02")
+	c := smallCabinet(t)
+	c.opens()
+	c.genesis, c.shares = nil, nil
+	lift := c.silences(silent, ofKind(t, agenda.ConfirmMessage{}))
+	ids, ended := c.size.IDs(), map[council.MemberID]<-chan drawing{}
+	for _, m := range ids {
+		c.start(m)
+	}
+	for _, m := range ids {
+		ended[m] = c.draw(m)
+	}
+	for _, m := range ids {
+		if m != silent {
+			c.await(m, "the silent one's name", 3*minute, func(*room) bool { return c.told(m, "ceremony", "confirming (waiting for "+string(silent)+")") })
+		}
+	}
+	c.await(silent, "all signatures but those of the test", minute, func(*room) bool { return c.told(silent, "ceremony", "proving") })
+	c.pass(agenda.Defaults().Ceremony + time.Second)
+	for _, m := range ids {
+		d, want := <-ended[m], `came as far as "confirming", where it waited for `+string(silent)
+		if m == silent {
+			want = `came as far as "proving"`
+		}
+		if d.err == nil || !strings.Contains(d.err.Error(), want) {
+			t.Errorf("%s ends with %v", m, d.err)
+		}
+		c.halfMade(m, 1)
+	}
+	lift()
+	c.spares(3, ids...)
+	c.agree(c.drawn(ids))
+}
+
+// A test signature that both of its makers keep to themselves, with the key that they have
+// by then: the third one names them, gives the ceremony up when it has taken too long, and
+// keeps its share. It has the key as soon as one of the others tells of it.
+func TestSilenceOnATestSignature(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real key generation")
+	}
+	c := smallCabinet(t)
+	c.opens()
+	c.genesis, c.shares = nil, nil
+	ids, silent := c.size.IDs(), c.first.TestSubsets()[0]
+	proof := ofKind(t, agenda.Proof{})
+	var lift []func()
+	for _, m := range silent {
+		lift = append(lift, c.silences(m, func(f p2p.Frame) bool {
+			return proof(f) || f.Channel == p2p.Record && f.Type == recordEntry || f.Channel == p2p.Sync
+		}))
+	}
+	ended := map[council.MemberID]<-chan drawing{}
+	for _, m := range ids {
+		c.start(m)
+	}
+	for _, m := range ids {
+		ended[m] = c.draw(m)
+	}
+	made := map[council.MemberID]drawing{}
+	for _, m := range silent {
+		made[m] = <-ended[m]
+	}
+	c.agree(made)
+	i := slices.IndexFunc(ids, func(m council.MemberID) bool { return !slices.Contains(silent, m) })
+	third := ids[i]
+	c.await(third, "the names of both", minute, func(*room) bool { return c.told(third, "ceremony", "proving (waiting for "+council.Names(silent)+")") })
+	c.pass(agenda.Defaults().Ceremony + time.Second)
+	if d := <-ended[third]; d.err == nil || !strings.Contains(d.err.Error(), `came as far as "proving", where it waited for `+council.Names(silent)) {
+		t.Errorf("%s ends with %v", third, d.err)
+	}
+	c.halfMade(third, 1)
+	for _, f := range lift {
+		f()
+	}
+	c.stop(third) // who connects is told what there is
+	c.start(third)
+	c.signs("after", third, silent[0], third)
+}
+
 // A member whose node is connected and says nothing in one round of a resharing is named
 // by all, in the status while they wait and at the end of the try. A dealer who is needed
-// by nobody is left out of the next one, and goes on to be silent.
+// by nobody is left out of the next one, and goes on to be silent: that time over libp2p.
 func TestSilenceInAResharing(t *testing.T) {
 	for _, lie := range []struct {
 		r      tss.Round
@@ -137,7 +312,10 @@ func TestSilenceInAResharing(t *testing.T) {
 	}{
 		{tss.ReshareRound1, "member-01", true}, // it leaves
 		{tss.ReshareRound2, "member-03", false},
+		{tss.ReshareRound2Ready, "member-03", false},
+		{tss.ReshareRound3Share, "member-01", false},
 		{tss.ReshareRound3Decommit, "member-01", false},
+		{tss.ReshareRound4Factors, joiner, false},
 		{tss.ReshareRound4Done, joiner, false},
 		{tss.SignRound1Direct, "member-03", false}, // makes both test signatures
 	} {
@@ -147,12 +325,15 @@ func TestSilenceInAResharing(t *testing.T) {
 		t.Run(lie.r.String(), func(t *testing.T) {
 			c := newCabinet(t)
 			c.quick(25 * time.Second)
+			if lie.again {
+				overLibp2p(&c.house)
+			}
+			c.silences(lie.silent, inRound(lie.r))
 			heirs := c.plan.Roster.IDs()
 			for _, m := range slices.Concat(c.size.IDs(), []council.MemberID{joiner}) {
 				c.start(m)
 			}
 			c.ready("member-02")
-			c.mute(lie.silent, lie.r)
 			if err := c.rooms["member-02"].Succeed(t.Context(), c.plan); err != nil {
 				t.Fatal(err)
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
 
+	"github.com/millicent-one/signer/internal/forge"
 	"github.com/millicent-one/signer/tss"
 )
 
@@ -64,115 +65,25 @@ func serialized(p *dlnproof.Proof) [][]byte {
 	return b
 }
 
-func random(below *big.Int) *big.Int {
-	n, err := rand.Int(rand.Reader, below)
-	if err != nil {
-		panic(err)
-	}
-	return n
-}
+var random, prime = forge.Random, forge.Prime
 
-func prime(bits int) *big.Int {
-	p, err := rand.Prime(rand.Reader, bits)
-	if err != nil {
-		panic(err)
+// forge puts mallory's own modulus, made once, into her message.
+func (w *world) forge(c engine.MessageContent, made func() *forge.Modulus) {
+	if w.forged == nil {
+		w.forged = made()
 	}
-	return p
-}
-
-// compound is a modulus of full length: one large prime, 3 modulo 4, and many
-// small ones of a given size.
-func compound(bits int) (n, large *big.Int, small []*big.Int) {
-	rest := big.NewInt(1)
-	for rest.BitLen() < 1000 {
-		if p := prime(bits); !slices.ContainsFunc(small, func(o *big.Int) bool { return o.Cmp(p) == 0 }) {
-			small = append(small, p)
-			rest.Mul(rest, p)
-		}
+	if _, ok := c.(*keygen.KGRound1Message); ok {
+		w.key = &paillier.PrivateKey{PublicKey: paillier.PublicKey{N: w.forged.N}, PhiN: w.forged.Phi}
 	}
-	// Anywhere between 2^2047/rest and twice that.
-	low := new(big.Int).Lsh(big1, 2047)
-	low.Div(low, rest).Add(low, big1)
-	for {
-		large = random(new(big.Int).Sub(low, big.NewInt(4)))
-		large.Add(large, low).SetBit(large, 0, 1).SetBit(large, 1, 1)
-		if !large.ProbablyPrime(1) {
-			continue
-		}
-		n = new(big.Int).Mul(rest, large)
-		if n.BitLen() == 2048 && new(big.Int).ModInverse(n, totient(large, small)) != nil {
-			return n, large, small
-		}
-	}
-}
-
-func totient(large *big.Int, small []*big.Int) *big.Int {
-	phi := new(big.Int).Sub(large, big1)
-	for _, p := range small {
-		phi.Mul(phi, new(big.Int).Sub(p, big1))
-	}
-	return phi
-}
-
-// paillierForgery replaces mallory's Paillier modulus, with all the proofs that
-// go with it.
-type paillierForgery struct {
-	n, phi   *big.Int
-	p, q     *big.Int // any two factors
-	modProof func(context []byte) [][]byte
-}
-
-func (f *paillierForgery) apply(w *world, c engine.MessageContent) {
-	switch m := c.(type) {
-	case *keygen.KGRound1Message:
-		m.PaillierN = f.n.Bytes()
-		w.key = &paillier.PrivateKey{PublicKey: paillier.PublicKey{N: f.n}, PhiN: f.phi}
-	case *keygen.KGRound2Message1:
-		m.FacProof = f.factorProof(w, w.context)
-	case *keygen.KGRound2Message2:
-		m.ModProof = f.modProof(w.context)
-	case *resharing.DGRound2Message1:
-		m.PaillierN, m.ModProof = f.n.Bytes(), f.modProof(w.context)
-	case *resharing.DGRound4Message1:
-		m.FacProof = f.factorProof(w, w.receiver)
-	}
-}
-
-func (f *paillierForgery) factorProof(w *world, context []byte) [][]byte {
 	d := w.alice
-	p, err := facproof.NewProof(context, engine.S256(), f.n, d.NTildei, d.H1i, d.H2i, f.p, f.q, rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	parts := p.Bytes()
-	return parts[:]
+	w.forged.Put(c, w.context, w.receiver, forge.Ring{N: d.NTildei, H1: d.H1i, H2: d.H2i})
 }
 
-// compoundForgery is a modulus of many primes, and the proof by which v2.0.2 is
-// convinced that they are two (#323).
-func compoundForgery(bits int) func(*world, engine.MessageContent) {
+// ofMany is a modulus of many primes, and the proof by which v2.0.2 is convinced that
+// they are two (#323).
+func ofMany(bits int) func(*world, engine.MessageContent) {
 	return func(w *world, c engine.MessageContent) {
-		if w.forged == nil {
-			n, large, small := compound(bits)
-			w.forged = &paillierForgery{
-				n: n, phi: totient(large, small), p: large, q: new(big.Int).Div(n, large),
-				modProof: func(context []byte) [][]byte {
-					p, _ := forgeModulusProof(context, large, small)
-					parts := p.Bytes()
-					return parts[:]
-				},
-			}
-		}
-		w.forged.apply(w, c)
-	}
-}
-
-// paillierOf replaces mallory's Paillier modulus by one of two primes, with the
-// proofs that belong to it.
-func paillierOf(p, q *big.Int) *paillierForgery {
-	return &paillierForgery{
-		n: new(big.Int).Mul(p, q), phi: totient(p, []*big.Int{q}), p: p, q: q,
-		modProof: func(context []byte) [][]byte { return modProof(context, p, q) },
+		w.forge(c, func() *forge.Modulus { return forge.OfMany(bits) })
 	}
 }
 
@@ -270,10 +181,7 @@ func forgedNumbers(round tss.Round) []forgery {
 	zero := new(big.Int)
 	return []forgery{
 		{name: "modulus with a prime of alice's", round: round, bare: accepts, suspicion: true, does: func(w *world, c engine.MessageContent) {
-			if w.forged == nil {
-				w.forged = paillierOf(w.alice.PaillierSK.P, w.mallory.PaillierSK.Q)
-			}
-			w.forged.apply(w, c)
+			w.forge(c, func() *forge.Modulus { return forge.OfTwo(w.alice.PaillierSK.P, w.mallory.PaillierSK.Q) })
 		}},
 		{name: "one modulus for both", round: round, bare: accepts, does: publishes(func(w *world, c engine.MessageContent) {
 			ring{w.mallory.PaillierSK.N, w.mallory.PaillierSK.LambdaN, big.NewInt(4)}.publish(c, zero)
@@ -291,32 +199,30 @@ func forgedNumbers(round tss.Round) []forgery {
 		{name: "even NTilde", round: round, bare: accepts, does: publishes(func(w *world, c engine.MessageContent) {
 			p, q := prime(1023), prime(1024)
 			n := new(big.Int).Mul(p, q)
-			ring{n.Lsh(n, 1), totient(p, []*big.Int{q}), big.NewInt(9)}.publish(c, zero)
+			ring{n.Lsh(n, 1), forge.Totient(p, []*big.Int{q}), big.NewInt(9)}.publish(c, zero)
+		})},
+		{name: "modulus of many primes of 14 bits", round: round, bare: accepts, does: ofMany(14)},
+		{name: "NTilde of many primes", round: round, bare: accepts, does: publishes(func(w *world, c engine.MessageContent) {
+			n, large, small := forge.Compound(14)
+			ring{n, forge.Totient(large, small), big.NewInt(4)}.publish(c, zero)
+		})},
+		{name: "base that is no square", round: round, bare: accepts, does: publishes(func(w *world, c engine.MessageContent) {
+			r := honestRing(w.mallory)
+			r.h1 = nonSquare(r.tilde)
+			r.publish(c, zero)
+		})},
+		{name: "discrete-logarithm proof with a long answer", round: round, bare: accepts, does: publishes(func(w *world, c engine.MessageContent) {
+			e := new(big.Int).Lsh(honestRing(w.mallory).exponent, 4096)
+			proof := c.(interface{ GetDlnproof_1() [][]byte }).GetDlnproof_1()
+			proof[200] = plus(proof[200], e)
 		})},
 	}
 }
 
 // forgedKeygen are forgeries of key generation with valid proofs.
 func forgedKeygen() []forgery {
-	zero := new(big.Int)
 	return append(forgedNumbers(tss.KeygenRound1), []forgery{
-		{name: "modulus of many primes of 40 bits", round: tss.KeygenRound2Decommit, does: compoundForgery(40), bare: accepts},
-		{name: "modulus of many primes of 14 bits", round: tss.KeygenRound1, does: compoundForgery(14), bare: accepts},
-		{name: "NTilde of many primes", round: tss.KeygenRound1, bare: accepts, does: publishes(func(w *world, c engine.MessageContent) {
-			n, large, small := compound(14)
-			ring{n, totient(large, small), big.NewInt(4)}.publish(c, zero)
-		})},
-		{name: "base that is no square", round: tss.KeygenRound1, bare: accepts, does: publishes(func(w *world, c engine.MessageContent) {
-			r := honestRing(w.mallory)
-			r.h1 = nonSquare(r.tilde)
-			r.publish(c, zero)
-		})},
-		{name: "discrete-logarithm proof with a long answer", round: tss.KeygenRound1, bare: accepts, does: func(w *world, c engine.MessageContent) {
-			if m, ok := c.(*keygen.KGRound1Message); ok {
-				e := new(big.Int).Lsh(honestRing(w.mallory).exponent, 4096)
-				m.Dlnproof_1[200] = plus(m.Dlnproof_1[200], e)
-			}
-		}},
+		{name: "modulus of many primes of 40 bits", round: tss.KeygenRound2Decommit, does: ofMany(40), bare: accepts},
 		{name: "factor proof with a long V", round: tss.KeygenRound2Share, bare: accepts, does: longFactors(256, 620, 300)},
 		{name: "factor proof with long W", round: tss.KeygenRound2Share, bare: accepts, does: longFactors(256, 600, 360)},
 		{name: "factor proof with a long Sigma", round: tss.KeygenRound2Share, bare: accepts, does: longFactors(550, 600, 300)},

@@ -1,20 +1,18 @@
 package tss_test
 
 import (
-	"crypto/rand"
 	"math/big"
 	"slices"
 	"strings"
 	"testing"
 
-	ecommon "github.com/bnb-chain/tss-lib/v2/common"
 	"github.com/bnb-chain/tss-lib/v2/crypto/commitments"
-	"github.com/bnb-chain/tss-lib/v2/crypto/modproof"
 	"github.com/bnb-chain/tss-lib/v2/crypto/paillier"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
 
+	"github.com/millicent-one/signer/internal/forge"
 	"github.com/millicent-one/signer/tss"
 )
 
@@ -48,7 +46,7 @@ type world struct {
 	context        []byte                     // of mallory's proofs
 	receiver       []byte                     // of her factor proof for alice, in a resharing
 	key            *paillier.PrivateKey       // mallory's, as far as it is for the Paillier proof
-	forged         *paillierForgery
+	forged         *forge.Modulus
 	said           map[tss.Round]engine.MessageContent // by alice
 	points         [][]byte                            // an opening that was prepared earlier
 }
@@ -80,25 +78,12 @@ func (w *world) changes(t testing.TB, f forgery) func(*tss.Message) {
 
 func newWorld(shares []*tss.Share) *world {
 	alice, mallory := shares[0].Data(), shares[1].Data()
-	// The engine's session id, and the index of who proves.
-	ids, sorted := partyIDs(shares[0].Origin())
-	curve := engine.S256().Params()
-	parts := append([]*big.Int{curve.P, curve.N, curve.Gx, curve.Gy}, sorted.Keys()...)
-	ssid := ecommon.SHA512_256i(append(parts, big.NewInt(1), new(big.Int))...).Bytes()
+	ssid, indexes := forge.EngineSession(shares[0].Origin(), two)
 	w := &world{
 		alice: alice, mallory: mallory, key: mallory.PaillierSK,
-		indexes: [2]int{ids[0].Index, ids[1].Index}, said: map[tss.Round]engine.MessageContent{},
+		indexes: [2]int(indexes), said: map[tss.Round]engine.MessageContent{},
 	}
 	return w.within(ssid)
-}
-
-func modProof(context []byte, p, q *big.Int) [][]byte {
-	proof, err := modproof.NewProof(context, new(big.Int).Mul(p, q), p, q, rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	parts := proof.Bytes()
-	return parts[:]
 }
 
 var q = tss.Order

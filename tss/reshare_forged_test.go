@@ -10,6 +10,7 @@ import (
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/resharing"
 	engine "github.com/bnb-chain/tss-lib/v2/tss"
 
+	"github.com/millicent-one/signer/internal/forge"
 	"github.com/millicent-one/signer/tss"
 )
 
@@ -52,22 +53,20 @@ func reshareForgeries(log []entry) []forgery {
 		{name: "length prefix of -1 in a discrete-logarithm proof", round: tss.ReshareRound2, bare: dies, does: inherits(func(_ *world, m *resharing.DGRound2Message1) {
 			m.Dlnproof_1[0] = ones(8)
 		})},
-		{name: "modulus of many primes of 40 bits", round: tss.ReshareRound2, bare: accepts, does: compoundForgery(40)},
+		{name: "modulus of many primes of 40 bits", round: tss.ReshareRound2, bare: accepts, does: ofMany(40)},
 		{name: "modulus of 1024 bits", round: tss.ReshareRound2, bare: accepts, does: func(w *world, c engine.MessageContent) {
-			if w.forged == nil {
-				w.forged = paillierOf(blumPrime(512), blumPrime(512))
-			}
-			w.forged.apply(w, c)
+			w.forge(c, func() *forge.Modulus { return forge.OfTwo(blumPrime(512), blumPrime(512)) })
 		}},
 		{name: "modulus of the old epoch", round: tss.ReshareRound2, bare: accepts, suspicion: true, does: func(w *world, c engine.MessageContent) {
-			if w.forged == nil {
-				w.forged = paillierOf(w.old.PaillierSK.P, w.old.PaillierSK.Q)
-			}
-			w.forged.apply(w, c)
+			w.forge(c, func() *forge.Modulus { return forge.OfTwo(w.old.PaillierSK.P, w.old.PaillierSK.Q) })
 		}},
+		{name: "NTilde of the old epoch", round: tss.ReshareRound2, bare: accepts, suspicion: true, does: publishes(func(w *world, c engine.MessageContent) {
+			honestRing(w.old).publish(c, new(big.Int))
+		})},
+		{name: "alice's commitment to a polynomial", round: tss.ReshareRound1, bare: finds, suspicion: true, does: copies(tss.ReshareRound1, tss.ReshareRound3Decommit)},
 		{name: "NTilde of 1024 bits", round: tss.ReshareRound2, bare: accepts, does: inherits(func(_ *world, m *resharing.DGRound2Message1) {
 			p, q := prime(512), prime(512)
-			ring{new(big.Int).Mul(p, q), totient(p, []*big.Int{q}), big.NewInt(4)}.publish(m, new(big.Int))
+			ring{new(big.Int).Mul(p, q), forge.Totient(p, []*big.Int{q}), big.NewInt(4)}.publish(m, new(big.Int))
 		})},
 		{name: "share of zero", round: tss.ReshareRound3Share, bare: dies, does: func(_ *world, c engine.MessageContent) {
 			if m, ok := c.(*resharing.DGRound3Message1); ok {
@@ -95,9 +94,8 @@ func speaksIn(ssid []byte) func(*world, engine.MessageContent) {
 		if m, ok := c.(*resharing.DGRound1Message); ok {
 			m.Ssid = ssid
 			w.within(ssid)
-			w.forged = paillierOf(w.mallory.PaillierSK.P, w.mallory.PaillierSK.Q)
 		}
-		w.forged.apply(w, c)
+		w.forge(c, func() *forge.Modulus { return forge.OfTwo(w.mallory.PaillierSK.P, w.mallory.PaillierSK.Q) })
 	}
 }
 

@@ -41,8 +41,8 @@ func TestEachRuleComplains(t *testing.T) {
 		{"unknown room", "attic", "x.go", ``, "attic: not in the plan"},
 
 		{"the engine in its room", "tss", "x.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, ""},
-		{"the engine elsewhere", "node", "x.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, "belongs to tss alone"},
-		{"the engine in a test elsewhere", "node", "x_test.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, "belongs to tss alone"},
+		{"the engine elsewhere", "node", "x.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, "belongs to tss, internal/forge alone"},
+		{"the engine in a test elsewhere", "node", "x_test.go", `import _ "github.com/bnb-chain/tss-lib/v2/tss"`, "belongs to tss, internal/forge alone"},
 		{"a database elsewhere", "node", "x.go", `import _ "go.etcd.io/bbolt"`, "belongs to journal alone"},
 		{"a database in a test elsewhere", "node", "x_test.go", `import _ "go.etcd.io/bbolt"`, ""},
 		{"a key of libp2p in the vocabulary", "council", "x.go", `import _ "github.com/libp2p/go-libp2p/core/peer"`, ""},
