@@ -29,8 +29,8 @@ func TestSilentTraitorOnBothSides(t *testing.T) {
 		"a Lock that follows the other": {"core-1", lockThatFollows, (*shift).fourOfOneSide},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			w := bothSides(t, 12)
+			t.Parallel()
 			w.veto = func(name string, e agenda.Effect) bool { return w.desks[name].id == "core-1" && c.how(w, name, e) }
 			w.parts()
 			w.silences("core-1", "core-1'")
@@ -87,8 +87,8 @@ func lockThatFollows(w *shift, name string, e agenda.Effect) bool {
 	return true
 }
 
-// stuck holds that the six are locked, three for each, and that each of the twelve says for
-// whom it waits: for the seventh.
+// stuck holds that the six are locked, three for each, and that each of the twelve waits for
+// the seventh and names it, unless that has locked for it.
 func (w *shift) stuck() {
 	w.t.Helper()
 	locked := map[common.Hash]int{}
