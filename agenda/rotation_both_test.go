@@ -16,10 +16,7 @@ import (
 // three honest nodes have locked, and the traitors are gone.
 func bothWords(t *testing.T, seed uint64) (w *shift, c council.Certificate, a council.AbortCertificate) {
 	t.Helper()
-	old := newShift(t, 0).holding.Roster
-	w = newShift(t, seed, once("three for three", func() council.Succession {
-		return plan(t, old, shiftDay, []council.MemberID{"community-2", "core-3", "core-4"}, []council.MemberID{"community-4", "core-5", "core-6"}, yes)
-	}))
+	w = newShift(t, seed, threeForThree(t))
 	traitors := []string{"core-1", "core-2"}
 	var whole agenda.Dossier
 	w.veto = func(name string, e agenda.Effect) bool {

@@ -66,10 +66,9 @@ func TestRotationWithoutLeavers(t *testing.T) {
 // Any four old nodes deal and test: here the three who leave are away. But five lock; also
 // when three of the four have said last-four before the fifth comes back.
 func TestRotationOfFourOldNodes(t *testing.T) {
-	three := []council.MemberID{"community-2", "core-3", "core-4"}
-	w := newShift(t, 2, plan(t, newShift(t, 0).holding.Roster, shiftDay, three, []council.MemberID{"community-4", "core-5", "core-6"}, yes))
+	w := newShift(t, 2, threeForThree(t))
 	for _, name := range w.names {
-		if !slices.Contains(three, council.MemberID(name)) {
+		if !slices.Contains(trio, council.MemberID(name)) {
 			w.boot(name)
 		}
 	}

@@ -17,25 +17,11 @@ import (
 // cut heals, the two Locks convict it, and the six sign under the old epoch, though
 // it is silent from then on.
 func TestTraitorOnBothSides(t *testing.T) {
-	old := newShift(t, 0).holding.Roster
-	left, right := []council.MemberID{"community-1", "community-2", "core-2"}, []council.MemberID{"community-3", "core-3", "core-4"}
-	inLeft, inRight := []council.MemberID{"community-4", "core-5", "core-6"}, []council.MemberID{"community-5", "community-6", "core-7"}
-	one := plan(t, old, shiftDay, right, inLeft, append([]council.MemberID{"core-1"}, left...))
-	two := plan(t, old, shiftDay, left, inRight, append([]council.MemberID{"core-1"}, right...))
-	w := newShift(t, 7, one, two)
-	w.seat("core-1'", "core-1")
-	var side []string
-	for _, m := range slices.Concat(left, inLeft) {
-		side = append(side, string(m))
-	}
-	w.split(append(side, "core-1")...)
-	w.boot(w.names...)
-	w.propose("core-2", one)
-	w.propose("core-3", two)
-	w.run(2*time.Minute, never)
+	w := bothSides(t, 7)
+	w.parts()
 	for _, name := range w.names {
 		d := w.desks[name]
-		_, held := old.Member(d.id)
+		_, held := w.holding.Roster.Member(d.id)
 		if d.disk.Certificate != nil || held && len(d.disk.Locks) != 1 {
 			t.Fatalf("%s has certificate %v and %d locks", name, d.disk.Certificate != nil, len(d.disk.Locks))
 		}
@@ -43,12 +29,7 @@ func TestTraitorOnBothSides(t *testing.T) {
 	if w.sign() {
 		t.Fatal("signs, with all locked")
 	}
-	for _, name := range []string{"core-1", "core-1'"} {
-		w.kill(w.desks[name])
-		w.desks[name].stays = true
-	}
-	w.heal()
-	w.run(3*time.Minute, never)
+	w.silences("core-1", "core-1'")
 	n := 0
 	for _, name := range w.names {
 		d := w.desks[name]
@@ -67,6 +48,45 @@ func TestTraitorOnBothSides(t *testing.T) {
 	if n != 6 || !w.sign() {
 		t.Errorf("%d of six sign under the old epoch\n%s", n, w.where())
 	}
+}
+
+// bothSides is a council that is cut 3|3, with a node of core-1 on each side. Each side has
+// agreed with that one on a successor without the other side.
+func bothSides(t *testing.T, seed uint64) *shift {
+	t.Helper()
+	left, right := []council.MemberID{"community-1", "community-2", "core-2"}, []council.MemberID{"community-3", "core-3", "core-4"}
+	inLeft, inRight := []council.MemberID{"community-4", "core-5", "core-6"}, []council.MemberID{"community-5", "community-6", "core-7"}
+	step := func(name string, out, in, stay []council.MemberID) council.Succession {
+		return once(name, func() council.Succession {
+			return plan(t, newShift(t, 0).holding.Roster, shiftDay, out, in, append([]council.MemberID{"core-1"}, stay...))
+		})
+	}
+	w := newShift(t, seed, step("without the right", right, inLeft, left), step("without the left", left, inRight, right))
+	w.seat("core-1'", "core-1")
+	var side []string
+	for _, m := range slices.Concat(left, inLeft) {
+		side = append(side, string(m))
+	}
+	w.split(append(side, "core-1")...)
+	return w
+}
+
+// parts has each side work for its own successor.
+func (w *shift) parts() {
+	w.boot(w.names...)
+	w.propose("core-2", w.plans[0])
+	w.propose("core-3", w.plans[1])
+	w.run(2*time.Minute, never)
+}
+
+// silences heals a cut, with these nodes gone.
+func (w *shift) silences(names ...string) {
+	for _, name := range names {
+		w.kill(w.desks[name])
+		w.desks[name].stays = true
+	}
+	w.heal()
+	w.run(3*time.Minute, never)
 }
 
 // A dealer lies to the heirs. They name it, nobody has a share of that try, and the next one
@@ -231,7 +251,7 @@ func faults(t *testing.T, seed uint64, steps ...council.Succession) string {
 		deaths--
 		return true
 	}
-	w.start()
+	w.start(6 * time.Second)
 	for i := range 12 {
 		switch w.rnd.IntN(4) {
 		case 0:
@@ -259,15 +279,22 @@ func faults(t *testing.T, seed uint64, steps ...council.Succession) string {
 		}
 	}
 	w.dies = func(string, string) bool { return false }
+	return w.resolve(fmt.Sprint("seed ", seed))
+}
+
+// resolve heals everything, has operators do what the status tells them, if it has come to
+// that, and waits for the end.
+func (w *shift) resolve(label string) string {
+	w.t.Helper()
 	w.again()
 	w.heal()
 	w.boot(w.names...)
 	w.loss = 0
 	w.run(3*time.Minute, never)
 	if w.ended() == "" {
-		w.operators() // do what the status tells them
+		w.operators()
 	}
-	return w.settle(fmt.Sprint("seed ", seed))
+	return w.settle(label)
 }
 
 // operators end a rotation that some have locked for and some refuse: with four
@@ -296,9 +323,7 @@ func (w *shift) operators() {
 // that nobody who stays has locked for; so when the traitor is silent at the next try,
 // six honest words are for one.
 func TestLeaversLockAfterThoseWhoStay(t *testing.T) {
-	old := newShift(t, 0).holding.Roster
-	three := []council.MemberID{"community-2", "core-3", "core-4"}
-	s := plan(t, old, shiftDay, three, []council.MemberID{"community-4", "core-5", "core-6"}, yes)
+	s := threeForThree(t)
 	w := newShift(t, 9, s)
 	traitor := w.desks["core-2"]
 	var whole agenda.Dossier // of the first try
@@ -335,7 +360,7 @@ func TestLeaversLockAfterThoseWhoStay(t *testing.T) {
 	if !w.run(time.Minute, func() bool { return len(whole.Tests) == 2 }) {
 		t.Fatalf("no whole try\n%s", w.where())
 	}
-	for _, m := range three {
+	for _, m := range trio {
 		w.give(w.desks[string(m)], agenda.Said{From: traitor.id, Message: whole})
 	}
 	first := whole.Rotation.ID()

@@ -158,11 +158,7 @@ func (w *shift) settle(label string) string {
 	w.veto = func(string, agenda.Effect) bool { return false }
 	w.loss = 0
 	w.heal()
-	for _, name := range w.names {
-		if !w.desks[name].stays {
-			w.boot(name)
-		}
-	}
+	w.rise()
 	how := ""
 	for end := w.now.Add(15 * time.Minute); how == ""; how = w.ended() {
 		if w.now.After(end) {

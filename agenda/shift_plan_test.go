@@ -84,6 +84,7 @@ func plan(t testing.TB, old council.Roster, effective uint64, out, in, approvers
 var (
 	leavers = []council.MemberID{"community-2", "core-4"}
 	joiners = []council.MemberID{"community-4", "core-5"}
+	trio    = []council.MemberID{"community-2", "core-3", "core-4"} // who leave in threeForThree
 	yes     = []council.MemberID{"community-1", "core-1", "core-2", "core-4"}
 	plans   = map[string]council.Succession{} // made once: wallets are slow
 )
@@ -134,4 +135,12 @@ func twoForTwo(t testing.TB, old council.Roster) council.Succession {
 	}
 	plans["two"] = plan(t, old, shiftDay, leavers, joiners, yes)
 	return plans["two"]
+}
+
+// threeForThree leaves four who hold a share of before and get one: three are as many as
+// may leave.
+func threeForThree(t testing.TB) council.Succession {
+	return once("three for three", func() council.Succession {
+		return plan(t, newShift(t, 0).holding.Roster, shiftDay, trio, []council.MemberID{"community-4", "core-5", "core-6"}, yes)
+	})
 }

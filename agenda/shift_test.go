@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +47,7 @@ type shift struct {
 	dies  func(name, step string) bool
 	veto  func(name string, e agenda.Effect) bool // does not happen
 	lone  func(name string, ev agenda.Event) bool // never reaches the node
+	asks  func()                                  // what operators do between two events
 	steps int
 
 	runs    map[string]*run
@@ -101,7 +103,7 @@ func newShift(t testing.TB, seed uint64, more ...council.Succession) *shift {
 		t: t, rnd: rand.New(rand.NewPCG(seed, 11)), now: time.Unix(shiftDay+60, 0), key: key, desks: map[string]*desk{}, runs: map[string]*run{}, nonce: 7,
 		holding: council.Holding{Council: common.Hash{0xc0}, Roster: c.Roster, Epoch: 1, Key: crypto.PubkeyToAddress(key.PublicKey)},
 		cut:     func(string, string) bool { return false }, dies: func(string, string) bool { return false },
-		veto: func(string, agenda.Effect) bool { return false }, slow: 80 * time.Millisecond, verdict: map[common.Hash]string{},
+		veto: func(string, agenda.Effect) bool { return false }, asks: func() {}, slow: 80 * time.Millisecond, verdict: map[common.Hash]string{},
 	}
 	w.timing = agenda.Defaults()
 	w.timing.Ceremony = time.Minute
@@ -163,6 +165,15 @@ func (w *shift) boot(names ...string) {
 				w.give(w.desks[o], agenda.PeerUp{Member: d.id})
 				w.give(d, agenda.PeerUp{Member: w.desks[o].id})
 			}
+		}
+	}
+}
+
+// rise boots every node but those that do not come back.
+func (w *shift) rise() {
+	for _, name := range w.names {
+		if !w.desks[name].stays {
+			w.boot(name)
 		}
 	}
 }
@@ -253,6 +264,7 @@ func (w *shift) run(d time.Duration, done func() bool) bool {
 		default:
 			return done()
 		}
+		w.asks()
 	}
 	return true
 }
@@ -315,7 +327,7 @@ func (w *shift) execute(d *desk, e agenda.Effect) []agenda.Event {
 	what := strings.TrimPrefix(fmt.Sprintf("%T", e), "agenda.")
 	switch e := e.(type) {
 	case agenda.Keep:
-		w.write(d, what, func() {
+		w.write(d, what+" "+kept(e.Record), func() {
 			switch x := e.Record; {
 			case x.Heard != nil:
 				d.disk.Heard = append(d.disk.Heard, *x.Heard)
@@ -378,6 +390,9 @@ func (w *shift) execute(d *desk, e agenda.Effect) []agenda.Event {
 		if x := d.ledger(); x.Withholds() {
 			return []agenda.Event{agenda.LockRefused(x)}
 		}
+		if e.Lock.LastFour {
+			what += " of the last four"
+		}
 		l := e.Lock
 		l.Rows = slices.Clone(d.rows)
 		l, err := l.Sign(d.key)
@@ -419,6 +434,17 @@ func (w *shift) execute(d *desk, e agenda.Effect) []agenda.Event {
 		d.told = append(d.told, e)
 	}
 	return nil
+}
+
+// kept names what a record is of.
+func kept(x agenda.RotationRecord) string {
+	v := reflect.ValueOf(x)
+	for i := range v.NumField() {
+		if !v.Field(i).IsNil() {
+			return v.Type().Field(i).Name
+		}
+	}
+	return "nothing"
 }
 
 func (w *shift) switchShare(d *desk, e agenda.SwitchShare) []agenda.Event {

@@ -8,11 +8,11 @@ import (
 	"github.com/millicent-one/signer/council"
 )
 
-// matrix asks for tests of 'make test-matrix', which takes two hours with those of agenda.
+// matrix asks for tests of 'make test-matrix', which takes hours with those of agenda.
 func matrix(t *testing.T) {
 	t.Helper()
 	if os.Getenv("SIGNER_TEST_MATRIX") == "" {
-		t.Skip("is part of 'make test-matrix', which takes two hours")
+		t.Skip("is part of 'make test-matrix', which takes hours")
 	}
 }
 
