@@ -413,7 +413,7 @@ func (c *cabinet) config(m council.MemberID, r *room) node.Config {
 	}
 	c.memory[m] = memory{sound: had.sound} // what it stands on is known when it has ended
 	peer := testcouncil.PeerID(c.t, testcouncil.NodeKey(m)).String()
-	if r.tr, err = c.net.Join(m, testcouncil.NodeKey(m)); err != nil {
+	if r.tr, err = c.enter(m); err != nil {
 		c.t.Fatal(err)
 	}
 	roster := standing.RosterOf(m, peer)
@@ -527,6 +527,7 @@ func (c *cabinet) again(m council.MemberID) {
 			c.t.Errorf("%s leaves %d rotations to its owner, %v", m, len(s.Switches), err)
 		}
 	}
+	delete(c.rooms, m)
 	c.closes(r)
 	c.start(m)
 }
