@@ -1,8 +1,12 @@
 package node_test
 
 import (
+	"regexp"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/node"
@@ -27,6 +31,16 @@ func TestBar(t *testing.T) {
 		order = append(order, "ledger read")
 		close(down)
 	}()
+	for late := time.After(minute); !blocked("(*bar).set("); {
+		select {
+		case <-down:
+			t.Fatal("the bar is down, and somebody is passing it")
+		case <-late:
+			t.Fatal("whoever puts the bar down neither waits nor goes on")
+		default:
+			runtime.Gosched()
+		}
+	}
 	close(leave)
 	if err := <-passed; err != nil {
 		t.Error(err)
@@ -39,3 +53,15 @@ func TestBar(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// blocked reports whether a goroutine is held up in a function.
+func blocked(in string) bool {
+	buf := make([]byte, 1<<20)
+	return slices.ContainsFunc(strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n"), func(g string) bool {
+		head, calls, _ := strings.Cut(g, "\n")
+		return strings.Contains(calls, in) && !atWork.MatchString(head)
+	})
+}
+
+// atWork is in the first line about a goroutine that waits for nothing.
+var atWork = regexp.MustCompile(`\[(running|runnable)`)

@@ -537,6 +537,7 @@ func (c *cabinet) again(m council.MemberID) {
 			c.t.Errorf("%s leaves %d rotations to its owner, %v", m, len(s.Switches), err)
 		}
 	}
+	delete(c.rooms, m)
 	c.closes(r)
 	c.start(m)
 }

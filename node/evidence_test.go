@@ -293,7 +293,7 @@ func (h *house) puppet(m council.MemberID) *p2p.Node {
 	return n
 }
 
-func (h *house) tell(n *p2p.Node, to council.MemberID, f p2p.Frame) {
+func (h *house) tell(n p2p.Transport, to council.MemberID, f p2p.Frame) {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(h.t.Context(), minute)
 	defer cancel()

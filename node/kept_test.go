@@ -18,6 +18,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/rlp"
 
+	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/journal"
@@ -123,18 +124,20 @@ const (
 )
 
 // The last signer of the old council keeps a signature for which the other one has given its
-// part, and leaves; the transaction is mined when the next council holds the key. Whatever
-// that does with its nonce then, it is the proposal's own transaction that has run, at all
-// nodes alike: those that took part, those that know of it by the Locks alone, and one that
-// was no member. Nothing runs twice: a second proposal of the very same call waits until it
-// is known what the first nonce was used by, gets the next one, and is signed by the new
-// council.
+// part, and leaves; the transaction is mined when the next council holds the key, or before
+// that, when those who stay have locked. Whatever the next council does with its nonce then, it
+// is the proposal's own transaction that has run, at all nodes alike: those that took part,
+// those that know of it by the Locks alone, and one that was no member. Nothing runs twice: a
+// second proposal, of the very same call where that was not mined before, waits until it is
+// known what the first nonce was used by, gets the next one, and is signed by the new council.
 func TestKeptSignatureIsMinedAfterTheSwitch(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real resharings")
 	}
 	both := []council.MemberID{cheated, joiner} // who sign in the next council
+	const early = "mined before the switch"
 	for name, again := range map[string]func(c *cabinet, one council.ProposalID) (lift func()){
+		early:              nil,
 		"not signed again": func(*cabinet, council.ProposalID) func() { return func() {} },
 		"about to be signed again": func(c *cabinet, one council.ProposalID) func() {
 			lift := c.mute("", tss.SignRound9) // whoever says it
@@ -168,14 +171,26 @@ func TestKeptSignatureIsMinedAfterTheSwitch(t *testing.T) {
 			shut := c.weir()
 			shut.Store(true)
 			one, kept := c.keptSignature()
-			if err := c.rooms[cheated].Succeed(t.Context(), c.plan); err != nil {
-				t.Fatal(err)
+			call, end := "pause", api.Reverted // it is paused already
+			agree := func() {
+				if err := c.rooms[cheated].Succeed(t.Context(), c.plan); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if name == early {
+				call, end = "unpause", api.Final // what reverts is not begun
+				c.landsAmongLocks(one, kept, agree)
+			} else {
+				agree()
 			}
 			c.until("the new roster everywhere", c.settled)
 			c.sits()
-			heirs, two := c.plan.Roster.IDs(), c.propose(cheated, "pause")
+			heirs, two := c.plan.Roster.IDs(), c.propose(cheated, call)
 			for _, m := range heirs {
 				c.await(m, "both proposals", minute, func(r *room) bool { return r.proposal(t, one).ID == one && r.proposal(t, two).ID == two })
+				if name == early {
+					continue
+				}
 				if p, row := c.rooms[m].proposal(t, one), c.row(m, one); p.Have != 0 || p.TxHash != nil || row.State != journal.Revealed || row.Nonce != 0 {
 					t.Fatalf("%s knows of the first one %d approvals, %s, row %+v", m, p.Have, p.TxHash, row)
 				}
@@ -183,22 +198,26 @@ func TestKeptSignatureIsMinedAfterTheSwitch(t *testing.T) {
 			for _, m := range both {
 				c.approve(m, m, two)
 			}
-			lift := again(c, one)
-			goOn := c.lands(kept)
-			lift()
-			shut.Store(false) // what they have made comes too late
-			for _, m := range heirs {
-				c.await(m, "the kept transaction in its block", 3*minute, func(r *room) bool {
-					p := r.proposal(t, one)
-					return p.State == api.Mined && *p.TxHash == kept.Hash()
-				})
+			if name == early {
+				shut.Store(false)
+			} else {
+				lift := again(c, one)
+				goOn := c.lands(kept)
+				lift()
+				shut.Store(false) // what they have made comes too late
+				for _, m := range heirs {
+					c.await(m, "the kept transaction in its block", 3*minute, func(r *room) bool {
+						p := r.proposal(t, one)
+						return p.State == api.Mined && *p.TxHash == kept.Hash()
+					})
+				}
+				goOn()
 			}
-			goOn()
 			c.ran(heirs, one, kept.Hash(), 0, api.Final)
 			c.net.Calm()
-			c.await(joiner, "the second one in its block", 3*minute, inState(t, two, api.Reverted)) // it is paused already
+			c.await(joiner, "the second one in its block", 3*minute, inState(t, two, end))
 			p := c.rooms[joiner].proposal(t, two)
-			c.ran(heirs, two, *p.TxHash, 1, api.Reverted)
+			c.ran(heirs, two, *p.TxHash, 1, end)
 			if !slices.ContainsFunc(p.Attempts, func(a api.Attempt) bool {
 				return a.State == "signed" && a.Nonce == 1 && len(a.Signers) == 2 && a.Signers[0].Member == cheated && a.Signers[1].Member == joiner
 			}) {
@@ -214,10 +233,40 @@ func TestKeptSignatureIsMinedAfterTheSwitch(t *testing.T) {
 					t.Errorf("%s has the rows %+v, %v", m, rows, err)
 				}
 			}
-			if txs := c.sent(); len(txs) != 2 || txs[0].Hash() != kept.Hash() || txs[1].Hash() != *p.TxHash || txs[1].Nonce() != 1 || !c.paused() {
+			if txs := c.sent(); len(txs) != 2 || txs[0].Hash() != kept.Hash() || txs[1].Hash() != *p.TxHash || txs[1].Nonce() != 1 || c.paused() != (end == api.Reverted) {
 				t.Errorf("%d transactions for two proposals: %+v", len(txs), txs)
 			}
 		})
+	}
+}
+
+// landsAmongLocks has a kept transaction mined, and its block final, when those who stay have
+// locked with its row and the keeper has not: the keeper hears of nothing that it could lock
+// for until it has seen that. Its Lock lacks the row, and the next council still has it of the
+// others' Locks.
+func (c *cabinet) landsAmongLocks(one council.ProposalID, kept *types.Transaction, agree func()) {
+	c.t.Helper()
+	tell := c.net.Add(p2p.Fault{To: keeper, Drop: 1, Match: says(c.t, agenda.Dossier{})})
+	agree()
+	for _, m := range []council.MemberID{cheated, aloof} {
+		c.locks(m, 2)
+	}
+	c.lands(kept)()
+	c.ran([]council.MemberID{keeper}, one, kept.Hash(), 0, api.Final)
+	if locked, err := c.rooms[keeper].Locked(c.t.Context()); err != nil || locked {
+		c.t.Fatalf("%s has locked: %v, %v", keeper, locked, err)
+	}
+	tell()
+	c.until("the new roster where nodes run", c.works(2, c.plan.Roster.IDs()...))
+	for _, m := range c.plan.Roster.IDs() {
+		s, err := node.Stand(c.rooms[m].book, c.first, c.profile)
+		if err != nil || len(s.Switches) != 1 {
+			c.t.Fatalf("%s knows of %d rotations, %v", m, len(s.Switches), err)
+		}
+		rows := s.Switches[0].Inherited().Rows
+		if len(rows) != 1 || rows[0].Proposal != one || rows[0].State != council.OpenRevealed || rows[0].Place.Nonce != 0 {
+			c.t.Errorf("%s has taken over %+v", m, rows)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -23,7 +24,7 @@ import (
 
 // ghost is who has left, with its share, its feed and its keys, and says what it likes.
 type ghost struct {
-	*p2p.Node
+	p2p.Transport
 	c *cabinet
 
 	mu    sync.Mutex
@@ -34,7 +35,11 @@ type ghost struct {
 // haunts puts a member that has left onto the network, as a machine that is the test's.
 func (c *cabinet) haunts(m council.MemberID) *ghost {
 	c.t.Helper()
-	g := &ghost{Node: c.puppet(m), c: c, news: make(chan struct{})}
+	return c.ghost(c.puppet(m))
+}
+
+func (c *cabinet) ghost(tr p2p.Transport) *ghost {
+	g := &ghost{Transport: tr, c: c, news: make(chan struct{})}
 	go func() {
 		for f := range g.Frames() {
 			g.mu.Lock()
@@ -83,7 +88,7 @@ func (g *ghost) hears(what string, c p2p.Channel, kind uint8, want int) {
 func (g *ghost) says(to council.MemberID, m agenda.Message) {
 	g.c.t.Helper()
 	kind, b := wireOf(g.c.t, m)
-	g.c.tell(g.Node, to, p2p.Frame{Channel: p2p.Record, Type: kind, Payload: b})
+	g.c.tell(g, to, p2p.Frame{Channel: p2p.Record, Type: kind, Payload: b})
 }
 
 // wireOf is a message of the agenda as it travels.
@@ -96,6 +101,13 @@ func wireOf(t *testing.T, m agenda.Message) (kind uint8, payload []byte) {
 	return recordMessage + tag, b
 }
 
+// says reports whether a frame brings a message of the agenda of this kind.
+func says(t *testing.T, m agenda.Message) func(p2p.Frame) bool {
+	t.Helper()
+	kind, _ := wireOf(t, m)
+	return func(f p2p.Frame) bool { return f.Channel == p2p.Record && f.Type == kind }
+}
+
 // asks compares feeds with a node, and waits until it has all that it is given for that.
 func (g *ghost) asks(to council.MemberID) {
 	g.c.t.Helper()
@@ -104,7 +116,7 @@ func (g *ghost) asks(to council.MemberID) {
 		g.c.t.Fatal(err)
 	}
 	told, heads := g.count(p2p.Record, recordTold), g.count(p2p.Sync, syncHeads)
-	g.c.tell(g.Node, to, p2p.Frame{To: to, Channel: p2p.Sync, Type: syncHeads, Payload: b})
+	g.c.tell(g, to, p2p.Frame{To: to, Channel: p2p.Sync, Type: syncHeads, Payload: b})
 	g.hears("the end of an answer", p2p.Record, recordTold, told+1)
 	g.hears("the heads", p2p.Sync, syncHeads, heads+1)
 }
@@ -114,8 +126,9 @@ func (g *ghost) asks(to council.MemberID) {
 // software. The third was to leave. It keeps its share, never says that it is gone, and
 // then calls others to sign, takes part in sessions, approves: nothing comes of it, people
 // are told whose it is, and it hears of nothing but its own end. When it says that its share
-// is gone, it is no guest any more. Then the whole disk of a member that stays is put back, as it was
-// before: it signs nothing, says why, and what to do.
+// is gone, it is no guest any more: it comes again, over real connections, and is refused. Then
+// the whole disk of a member that stays is put back, as it was before: it signs nothing, says
+// why, and what to do.
 func TestLeaverThatKeepsItsShare(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a real resharing")
@@ -183,7 +196,7 @@ func TestLeaverThatKeepsItsShare(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.tell(g.Node, stayer, p2p.Frame{Channel: p2p.Record, Type: recordEntry, Payload: b})
+		c.tell(g, stayer, p2p.Frame{Channel: p2p.Record, Type: recordEntry, Payload: b})
 	}
 	c.await(stayer, "its feed", minute, func(r *room) bool {
 		heads, err := r.book.Heads()
@@ -211,7 +224,7 @@ func TestLeaverThatKeepsItsShare(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range first.Messages {
-			c.tell(g.Node, stayer, frame(m))
+			c.tell(g, stayer, frame(m))
 		}
 	}
 	for _, what := range []string{"a call to sign", "messages of a session"} {
@@ -252,9 +265,39 @@ func TestLeaverThatKeepsItsShare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.Close()
+	c.stop(stayer)
+	d = &doorman{}
+	g = c.knocks(leaver, stayer, d)
+	g.hears("once more that it is over", p2p.Record, certificate, 1)
+	ups := func() int {
+		return len(slices.DeleteFunc(c.spoken(stayer, "peer-up"), func(e api.Event) bool { return e.Member != leaver }))
+	}
+	was, _ := c.first.Member(leaver)
+	stranger := func(e api.Event) bool {
+		return strings.Contains(e.Text, "peer "+was.Peer+" is not in roster version 2")
+	}
+	before := ups()
+	if all := c.spoken(stayer, "refused"); slices.ContainsFunc(all, stranger) {
+		t.Errorf("its door was not open: %+v", all)
+	}
 	g.says(stayer, agenda.ErasureMessage{Erasure: gone})
 	c.await(stayer, "the door to close", minute, func(*room) bool { return len(d.now()) == 0 })
+	c.await(stayer, "who comes again to be refused", minute, func(*room) bool { return slices.ContainsFunc(c.spoken(stayer, "refused"), stranger) })
+	if n := ups(); n != before || len(g.Online()) > 0 {
+		t.Errorf("it has come in %d times, and then %d times more; it reaches %v", before, n-before, g.Online())
+	}
+	if err := g.Send(t.Context(), stayer, p2p.Frame{Channel: p2p.Record, Type: recordEntry}); !errors.Is(err, p2p.ErrOffline) {
+		t.Errorf("it is heard: %v", err)
+	}
+	if a, b, f := g.count(p2p.Record, recordEntry), g.count(p2p.Sync, syncEntries), g.count(p2p.Record, recordBeats); a+b+f > 0 {
+		t.Errorf("it hears %d entries, %d pages of feeds and %d rolls", a, b, f)
+	}
 	g.Close()
+	c.stop(stayer)
+	c.join = nil
+	c.change[stayer] = nil
+	c.start(stayer)
 
 	c.stop(other)
 	c.restored(other, "", disk)
@@ -264,6 +307,32 @@ func TestLeaverThatKeepsItsShare(t *testing.T) {
 		t.Errorf("with its old disk it says %s, %s, %+v, %v", s.Phase, s.Detail, s.Rotation, err)
 	}
 	c.signs("without both", joiner, stayer, joiner)
+}
+
+// knocks starts a member's node on real connections, and has who has left dial it once it is let
+// in.
+func (c *cabinet) knocks(who, at council.MemberID, d *doorman) *ghost {
+	c.t.Helper()
+	open := func(m council.MemberID, with p2p.Neighbours) (*p2p.Host, error) {
+		return p2p.NewHost(context.Background(), p2p.HostConfig{
+			Self: m, Network: hashOf(c.t, c.first), Key: testcouncil.NodeKey(m), Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Neighbours: with})
+	}
+	var host *p2p.Host
+	c.join = func(m council.MemberID) (_ p2p.Transport, err error) {
+		host, err = open(m, p2p.Neighbours{Roster: c.plan.Roster})
+		return host, err
+	}
+	c.change[at] = func(cfg *node.Config) {
+		cfg.Admit = func(guests []p2p.Guest) error { return errors.Join(d.admit(guests), host.Admit(guests)) }
+	}
+	c.start(at)
+	c.await(at, "its door to open", minute, func(*room) bool { return d.was(who) })
+	visitor, err := open(who, p2p.Neighbours{Roster: c.first, Peers: map[council.MemberID][]string{at: host.ListenAddrs()}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { visitor.Close() })
+	return c.ghost(visitor)
 }
 
 // spoke writes an entry into the feed of a member whose node does not run, and gives all of it.

@@ -3,6 +3,7 @@ package node_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -353,20 +355,46 @@ func (c *cabinet) full(m council.MemberID, step string) (room func()) {
 	}
 }
 
+// meets has members wait for each other when they come to a step for the first time.
+func (c *cabinet) meets(step string, ms ...council.MemberID) {
+	var missing atomic.Int64
+	missing.Store(int64(len(ms)))
+	there := make(chan struct{})
+	for _, m := range ms {
+		come := sync.OnceFunc(func() {
+			if missing.Add(-1) == 0 {
+				close(there)
+			}
+		})
+		c.hook(m, func(at string) {
+			if at != step {
+				return
+			}
+			come()
+			select {
+			case <-there:
+			case <-c.t.Context().Done():
+			}
+		})
+	}
+}
+
 // A frozen node keeps the rotation from beginning, also when it is started anew. Then
-// the joiner dies between its share and its Ack, while the disk of another is full:
-// that costs a try. In the next one every node dies between the steps in which it
-// locks, switches and erases, and goes on from its disk, and one disk is full at the
-// switch. Nobody has to be asked again.
+// the joiner dies between its share and its Ack, another one before its share is on the
+// disk, and the disk of the third is full: that costs a try. In the next one every node dies
+// between the steps in which it locks, switches and erases, and goes on from its disk, and one
+// disk is full at the switch. Nobody has to be asked again.
 func TestRotationOfDyingNodes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real resharings")
 	}
 	c := newCabinet(t)
+	told := c.notices("member-02")
+	c.meets("share made", "member-02", "member-03", joiner) // so the same try fails for all of them
 	restage, reswitch := c.full("member-02", "share made"), c.full("member-03", "certificate written")
 	c.dying("member-01", "barred", "lock written", "certificate written", "old share erased")
 	c.dying("member-02", "lock written", "certificate written", "new share staged", "new share current")
-	c.dying("member-03", "barred", "new share current", "old share erased")
+	c.dying("member-03", "share made", "barred", "new share current", "old share erased")
 	c.dying(joiner, "share staged", "certificate written", "new share staged", "new share current")
 	for _, m := range append(c.size.IDs(), joiner) {
 		c.start(m)
@@ -397,6 +425,7 @@ func TestRotationOfDyingNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.until("a full disk at the staging", func() bool { return c.told("member-02", "rotation-failed", "stage the share") })
+	c.until("the hook of who could not stage it", func() bool { return told()["rotation-failed"] > 0 })
 	restage()
 	c.until("a full disk at the switch", func() bool { return c.told("member-03", "rotation", "make the new share current") })
 	if s, err := c.rooms["member-03"].Status(t.Context()); err != nil || s.Phase == api.Ready {
@@ -416,9 +445,11 @@ func TestRotationOfDyingNodes(t *testing.T) {
 }
 
 // A rotation that as many refuse as sign together is over for all, and the council
-// signs on under its old shares; so it does after all have been started anew.
+// signs on under its old shares; so it does after all have been started anew. People are
+// told of it once.
 func TestRefusedRotation(t *testing.T) {
 	c := newCabinet(t)
+	told := c.notices("member-03") // which refuses nothing
 	for _, m := range c.size.IDs() {
 		c.start(m)
 	}
@@ -448,7 +479,11 @@ func TestRefusedRotation(t *testing.T) {
 	}
 	for _, m := range c.size.IDs() {
 		c.stage(m, agenda.StageAborted)
+		if all := c.spoken(m, "rotation-aborted"); len(all) != 1 || all[0].Text != "2 members refuse" {
+			t.Errorf("%s tells %+v", m, all)
+		}
 	}
+	c.await("member-03", "its hook", minute, func(*room) bool { return told()["rotation-aborted"] == 1 })
 	for _, m := range c.size.IDs() {
 		c.stop(m)
 	}
@@ -459,6 +494,9 @@ func TestRefusedRotation(t *testing.T) {
 	p := c.speak("after", "member-02", "member-01", "member-02")
 	if who := recovered(t, accounts.TextHash([]byte("after")), p.Signature); who != c.genesis.Key {
 		t.Fatalf("signed by %s", who)
+	}
+	if n := told()["rotation-aborted"]; n != 1 {
+		t.Errorf("its hook hears of one abort %d times", n)
 	}
 }
 
@@ -542,8 +580,19 @@ func TestNothingIsSignedAfterTheLock(t *testing.T) {
 			t.Errorf("%s, which has locked, works for it: %s %+v", m, x.State, x.Attempts)
 		}
 	}
+	// Backups are those of the shares in force until the certificate, and not beyond it.
+	backup := api.BackupNote{Member: "member-02", Key: c.genesis.Key, ShareEpoch: c.genesis.ShareEpoch, SHA256: common.Hash{1}}
+	if v, err := c.rooms["member-02"].NoteBackup(t.Context(), backup); err != nil || len(v.Made) != 1 || v.Made[0].SHA256 != backup.SHA256 {
+		t.Errorf("a backup of the shares in force, at who has locked: %+v, %v", v, err)
+	}
 	letGo()
 	c.until("the new roster everywhere", c.settled)
+	if s, err := c.rooms["member-02"].Status(t.Context()); err != nil || s.Backups == nil || len(s.Backups.Made) > 0 || !slices.Contains(s.Backups.Waiting, backup.Member) {
+		t.Errorf("a backup of the shares before still counts: %+v, %v", s.Backups, err)
+	}
+	if v, err := c.rooms["member-02"].NoteBackup(t.Context(), backup); !errors.Is(err, api.Conflict) || !strings.Contains(err.Error(), "share epoch 1; the council's is "+c.genesis.Key.Hex()+", epoch 2") || council.Hint(err) == "" {
+		t.Errorf("a backup of the shares before is noted: %+v, %v", v, err)
+	}
 	c.await(joiner, "the proposal", minute, func(r *room) bool { return r.proposal(t, p.ID).ID == p.ID })
 	if x := c.rooms[joiner].proposal(t, p.ID); x.Have != 0 || x.Done() {
 		t.Errorf("approvals of another roster count: %d, %s", x.Have, x.State)
@@ -597,6 +646,16 @@ func (c *cabinet) heldAtTheBar(m council.MemberID) (letGo func()) {
 	return letGo
 }
 
+// locks waits until a node knows of so many Locks, and of no more.
+func (c *cabinet) locks(m council.MemberID, n int) {
+	c.t.Helper()
+	text := fmt.Sprintf("%d of %d locks", n, c.before.LockQuorum())
+	c.await(m, text, 5*minute, func(r *room) bool {
+		s, err := r.Rotation(c.t.Context())
+		return err == nil && s.Stage == agenda.StageLocking && strings.Contains(s.Text, text)
+	})
+}
+
 // A journal that is lost, or restored from before the Lock, in the middle of a rotation:
 // the node hears of its Lock from the others before it does anything with its share, signs
 // nothing, refuses nothing, and writes the Lock down again. With an old journal it goes on
@@ -629,10 +688,7 @@ func TestOldJournalInTheMiddleOfARotation(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, m := range []council.MemberID{"member-02", m} {
-				c.await(m, "the Locks of both who stay", 5*minute, func(r *room) bool {
-					s, err := r.Rotation(t.Context())
-					return err == nil && s.Stage == agenda.StageLocking && strings.Contains(s.Text, "2 of 3 locks")
-				})
+				c.locks(m, 2)
 			}
 			c.stop(m)
 			if err := os.Remove(c.path(m, "journal.db")); err != nil {
