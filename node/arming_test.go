@@ -22,6 +22,7 @@ import (
 func (x *traitor) rehearse(from council.MemberID, m agenda.Message) {
 	switch m := m.(type) {
 	case agenda.ArmCall:
+		x.discard(m)
 		if x.idle {
 			return
 		}
@@ -53,6 +54,9 @@ func (x *traitor) rehearse(from council.MemberID, m agenda.Message) {
 			b.Randoms = append(b.Randoms, of[who])
 		}
 		x.led[x.slot(b)] = true
+		if x.stocks {
+			defer x.rehearsal(b)
+		}
 		for _, who := range m.Signers {
 			if who != x.self {
 				x.tell(who, b)
@@ -66,11 +70,14 @@ func (x *traitor) slot(b agenda.ArmBegin) council.SessionID {
 	return council.ArmSession(x.h.genesis.ShareEpoch, x.h.genesis.Roster, b.Signers, b.Randoms)
 }
 
-// press calls for a slot in each set that the traitor may lead, once.
+// press calls for a slot in each set that the traitor may lead and has none of, once.
 func (x *traitor) press(honest []council.MemberID) {
 	for i := range honest {
 		three := slices.Delete(slices.Clone(honest), i, i+1)
 		call := agenda.ArmCall{Signers: council.Sorted(append(slices.Clone(three), x.self)), Call: noise()}
+		if x.has(call.Signers) {
+			continue
+		}
 		for _, m := range three {
 			x.tell(m, call) // who is not there yet hears the next one
 		}
@@ -99,15 +106,8 @@ func (x *traitor) rehearsal(b agenda.ArmBegin) {
 		x.t.Error(err)
 		return
 	}
-	p := &play{begin: council.Begin{Signers: b.Signers}, session: s}
-	x.plays[id] = p
 	x.arming++
-	ready, err := s.Start()
-	x.handle(p, ready, err)
-	for _, m := range x.early[id] {
-		x.step(m)
-	}
-	delete(x.early, id)
+	x.perform(&play{begin: council.Begin{Signers: b.Signers}, session: s})
 }
 
 // hasty sends, with every message of rounds 1 to 3, one of round 4, for which
@@ -158,7 +158,7 @@ func TestTraitorInArming(t *testing.T) {
 		c.x.await("a call to make a slot: "+lie.name, 4*minute, func() bool {
 			return c.x.arming > before && (!lie.good || c.x.armed > armed)
 		})
-		c.stocked(lie.name)
+		c.stocked(lie.name, 1) // the traitor says of none that it is ready
 		c.fires(lie.name, []string{"pause", "unpause"}[i%2])
 	}
 	if txs := c.sent(); len(txs) != int(c.nonce) {
@@ -183,15 +183,15 @@ func (c *cabal) fires(when, playbook string) {
 	c.ran = append(c.ran, id)
 }
 
-// stocked waits until the honest have their slot, in a house where time passes
+// stocked waits until so many sets are ready at all the honest, in a house where time passes
 // fast: a slot that the traitor does not finish takes its place until it is late.
 // It passes only while nobody computes, or on a slow machine every slot is late.
-func (c *cabal) stocked(when string) {
+func (c *cabal) stocked(when string, sets int) {
 	c.t.Helper()
 	ready := func() bool {
 		for _, m := range c.honest {
 			s, err := c.rooms[m].Status(c.t.Context())
-			if err != nil || s.Standby == nil || s.Standby.Ready != 1 { // the traitor says of none that it is ready
+			if err != nil || s.Standby == nil || s.Standby.Ready != sets {
 				return false
 			}
 		}
@@ -209,13 +209,14 @@ func (c *cabal) stocked(when string) {
 		select {
 		case <-late:
 			c.dump(c.honest[0])
-			c.t.Fatalf("the honest have no slot: %s", when)
+			c.t.Fatalf("the honest have not %d sets ready: %s", sets, when)
 		case <-time.After(100 * time.Millisecond):
 		}
 		if idle++; atWork() {
 			idle = 0
 		}
 		if idle == 5 {
+			c.x.remind(c.honest)
 			c.pass(5 * time.Second)
 			idle = 0
 		}

@@ -43,8 +43,10 @@ type traitor struct {
 	mu        sync.Mutex
 	news      chan struct{} // closed when anything below has changed
 	bend      bending
-	absent    bool                                             // joins no attempt
-	idle      bool                                             // answers no call to make a slot
+	absent    bool // joins no attempt
+	idle      bool // answers no call to make a slot
+	stocks    bool // keeps the slots that it has a part in, says so, and fires them
+	slots     map[council.SessionID]*tss.Armed
 	pledges   map[common.Hash]agenda.ArmAnswer                 // by the call
 	armed     int                                              // slots that it has made ready with others
 	arming    int                                              // slots in which it has had a part
@@ -72,6 +74,7 @@ type bending func(p *play, to council.MemberID, m tss.Message) []tss.Message
 type play struct {
 	begin     council.Begin
 	session   *tss.Session
+	fires     bool // a slot
 	quiet     bool // it has kept something back
 	lied      bool // consistently: its own engine knows nothing of it
 	pending   []tss.Message
@@ -126,7 +129,7 @@ func (h *house) betray(m council.MemberID) *traitor {
 		t: h.t, h: h, self: m, news: make(chan struct{}),
 		deeds: map[council.ProposalID]council.Transaction{}, approvals: map[council.ProposalID]map[council.MemberID]council.Approval{},
 		begun: map[common.Hash]map[council.MemberID]bool{}, pledges: map[common.Hash]agenda.ArmAnswer{}, answers: map[common.Hash]map[council.MemberID]common.Hash{}, led: map[council.SessionID]bool{}, failed: map[council.ProposalID][]council.AttemptFailed{}, signed: map[council.ProposalID]bool{},
-		plays: map[council.SessionID]*play{}, early: map[council.SessionID][]tss.Message{}, passed: map[common.Hash]bool{},
+		slots: map[council.SessionID]*tss.Armed{}, plays: map[council.SessionID]*play{}, early: map[council.SessionID][]tss.Message{}, passed: map[common.Hash]bool{},
 	}
 	var err error
 	if x.share, err = tss.UnmarshalShare(h.shares[m]); err != nil {
@@ -365,27 +368,24 @@ func (x *traitor) message(from council.MemberID, m agenda.Message) {
 		}
 	case agenda.Refusal:
 		x.refusals = append(x.refusals, refusal{from, m})
+	case agenda.Cold:
+		x.missed(m)
 	default:
 		x.said = append(x.said, said{from, m})
 		x.rehearse(from, m)
 	}
 }
 
-// join takes part in an attempt, as an honest signer without a slot would, but
-// for what bend makes of its messages.
+// join takes part in an attempt, as an honest signer would, but for what bend makes of its
+// messages. Unless it stocks slots it lacks the one that is named.
 func (x *traitor) join(b council.Begin) {
-	id := b.Session()
-	if x.plays[id] != nil {
+	if x.plays[b.Session()] != nil || x.plays[b.Fired()] != nil {
 		return
 	}
-	s, err := tss.NewSign(tss.SignConfig{Session: id, Self: x.self, Signers: b.Signers, Share: x.share, Warrant: anything{digest: b.Digest}, Now: uint64(x.h.now().Unix())})
-	if err != nil {
-		x.t.Error(err)
-		return
-	}
-	p := &play{begin: b, session: s}
-	x.plays[id] = p
 	x.write(council.WordBegun, b.Begun())
+	if x.fire(b) {
+		return
+	}
 	if b.Slot != (council.SessionID{}) {
 		for _, m := range b.Signers {
 			if m != x.self {
@@ -393,7 +393,24 @@ func (x *traitor) join(b council.Begin) {
 			}
 		}
 	}
-	ready, err := s.Start()
+	x.cold(b)
+}
+
+// cold takes part in an attempt from the start.
+func (x *traitor) cold(b council.Begin) {
+	s, err := tss.NewSign(tss.SignConfig{Session: b.Session(), Self: x.self, Signers: b.Signers, Share: x.share, Warrant: anything{digest: b.Digest}, Now: uint64(x.h.now().Unix())})
+	if err != nil {
+		x.t.Error(err)
+		return
+	}
+	x.perform(&play{begin: b, session: s})
+}
+
+// perform starts a session, and gives it what has come before.
+func (x *traitor) perform(p *play) {
+	id := p.session.ID()
+	x.plays[id] = p
+	ready, err := p.session.Start()
 	x.handle(p, ready, err)
 	for _, m := range x.early[id] {
 		x.step(m)
@@ -422,6 +439,7 @@ func (x *traitor) handle(p *play, ready tss.Ready, err error) {
 	}
 	if ready.Armed != nil {
 		x.armed++
+		x.keep(ready.Armed)
 	}
 }
 
