@@ -39,13 +39,16 @@ type traitor struct {
 	share *tss.Share
 
 	shouted atomic.Int64 // frames of a flood
+	heard   diary        // all that was sent to it
 
 	mu        sync.Mutex
 	news      chan struct{} // closed when anything below has changed
 	bend      bending
-	absent    bool // joins no attempt
-	idle      bool // answers no call to make a slot
-	stocks    bool // keeps the slots that it has a part in, says so, and fires them
+	lies      int                // told by bend, see lie
+	absent    bool               // joins no attempt
+	idle      bool               // answers no call to make a slot
+	stocks    bool               // keeps the slots that it has a part in, says so, and fires them
+	only      []council.MemberID // the one set that it makes slots with; nil for all
 	slots     map[council.SessionID]*tss.Armed
 	pledges   map[common.Hash]agenda.ArmAnswer                 // by the call
 	armed     int                                              // slots that it has made ready with others
@@ -74,9 +77,10 @@ type bending func(p *play, to council.MemberID, m tss.Message) []tss.Message
 type play struct {
 	begin     council.Begin
 	session   *tss.Session
-	fires     bool // a slot
-	quiet     bool // it has kept something back
-	lied      bool // consistently: its own engine knows nothing of it
+	fires     bool          // a slot
+	quiet     bool          // it has kept something back
+	lied      bool          // consistently: its own engine knows nothing of it
+	said      []tss.Message // as an honest party would
 	pending   []tss.Message
 	signature []byte
 }
@@ -150,6 +154,7 @@ func (h *house) betray(m council.MemberID) *traitor {
 		x.tr.Close()
 		<-over
 		x.book.Close()
+		x.lie(nil)
 	})
 	return x
 }
@@ -218,7 +223,15 @@ func (x *traitor) await(what string, d time.Duration, done func() bool) {
 	}
 }
 
+// knows asks something of all that the traitor knows.
+func (x *traitor) knows(what func() bool) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return what()
+}
+
 func (x *traitor) hear(f p2p.Frame) {
+	x.heard.Write(f.Payload)
 	switch {
 	case f.Channel == p2p.Session:
 		x.frames = append(x.frames, f)
@@ -446,6 +459,9 @@ func (x *traitor) handle(p *play, ready tss.Ready, err error) {
 // give sends messages, bent.
 func (x *traitor) give(p *play, all []tss.Message) {
 	for _, m := range all {
+		if !slices.ContainsFunc(p.said, func(s tss.Message) bool { return s.Round == m.Round && s.To == m.To }) { // it may have waited
+			p.said = append(p.said, m)
+		}
 		if p.lied {
 			// What it says it has heard must agree with what it has said.
 			i := slices.IndexFunc(x.frames, func(f p2p.Frame) bool { return f.Session == m.Session && f.Type == uint8(m.Round) })
@@ -464,6 +480,9 @@ func (x *traitor) give(p *play, all []tss.Message) {
 				if out = x.bend(p, to, m); len(out) == 0 {
 					p.quiet = true
 				}
+				if warped(m, out) {
+					x.lies++
+				}
 			}
 			for _, o := range out {
 				x.tr.Send(context.Background(), to, frame(o))
@@ -479,6 +498,11 @@ func (x *traitor) restamp(f p2p.Frame) {
 		p.pending = nil
 		x.give(p, all)
 	}
+}
+
+// warped reports whether it is not what an honest party would send.
+func warped(m tss.Message, out []tss.Message) bool {
+	return len(out) != 1 || out[0].Session != m.Session || out[0].Round != m.Round || !bytes.Equal(out[0].Payload, m.Payload)
 }
 
 // equivocated tells the first of the others something else in a round than the
@@ -503,11 +527,15 @@ func frame(m tss.Message) p2p.Frame {
 	return p2p.Frame{To: m.To, Channel: p2p.Session, Session: m.Session, Type: uint8(m.Round), Transcript: m.Transcript, Payload: m.Payload}
 }
 
-// lie has the traitor bend what it sends from now on.
+// lie has the traitor bend what it sends from now on. A lie that it has never told when
+// there is another one, or when the test ends, has shown nothing.
 func (x *traitor) lie(b bending) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.bend = b
+	if x.bend != nil && x.lies == 0 && !x.t.Failed() {
+		x.t.Error("the traitor had no occasion to lie")
+	}
+	x.bend, x.lies = b, 0
 }
 
 // silentFrom keeps back everything from a round on.
@@ -622,6 +650,7 @@ func (h *house) enduring(c *node.Config) {
 	}
 	if h.slots { // which two coordinators at once would spend on nothing
 		warm(c)
+		c.Standby.TTL = 24 * time.Hour // time passes fast here
 		c.Timing.Grace = 30 * time.Second
 	}
 }
