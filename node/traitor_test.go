@@ -82,6 +82,7 @@ type play struct {
 	lied      bool          // consistently: its own engine knows nothing of it
 	said      []tss.Message // as an honest party would
 	pending   []tss.Message
+	held      []tss.Message // of others, until its own engine has come so far
 	signature []byte
 }
 
@@ -437,8 +438,26 @@ func (x *traitor) step(m tss.Message) {
 		x.early[m.Session] = append(x.early[m.Session], m)
 		return
 	}
-	ready, err := p.session.Step(m)
-	x.handle(p, ready, err)
+	if !p.lied {
+		ready, err := p.session.Step(m)
+		x.handle(p, ready, err)
+		return
+	}
+	// What others have heard of it is not what its own engine has said: that is given what
+	// it wants to see.
+	p.held = append(p.held, m)
+	for i := 0; i < len(p.held); i++ {
+		m := p.held[i]
+		stamp := p.session.TranscriptBefore(m.Round)
+		if stamp == (common.Hash{}) && m.Transcript != stamp {
+			continue // it has not come so far
+		}
+		m.Transcript = stamp
+		p.held = slices.Delete(p.held, i, i+1)
+		ready, err := p.session.Step(m)
+		x.handle(p, ready, err)
+		i = -1
+	}
 }
 
 func (x *traitor) handle(p *play, ready tss.Ready, err error) {
