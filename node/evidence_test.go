@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,6 +164,55 @@ func TestEquivocationConvicts(t *testing.T) {
 	h.start("core-1")
 	if after := h.has("core-1", "core-2", "equivocation"); after.ID != before.ID || !bytes.Equal(after.Record, before.Record) {
 		t.Error("another record after a restart")
+	}
+}
+
+// So it is in all rounds of a signature after which there is another one. Nothing is wrong
+// with either of the two messages.
+func TestEquivocationInEveryRound(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("makes twelve signatures")
+	}
+	for _, rounds := range [][]tss.Round{{tss.SignRound1, tss.SignRound3, tss.SignRound4}, {tss.SignRound6, tss.SignRound7, tss.SignRound8}} {
+		h := newHouse(t, true)
+		ids := h.council.Roster.IDs()
+		liars, honest := ids[:3], ids[3:]
+		var turn atomic.Int32
+		for i, m := range liars {
+			h.start(m, lying(func(to council.MemberID, f *p2p.Frame) {
+				if int(turn.Load()) == i && f.Channel == p2p.Session && tss.Round(f.Type) == rounds[i] && to == honest[0] {
+					f.Payload = reworded(f.Payload)
+				}
+			}))
+		}
+		for _, m := range honest {
+			h.start(m)
+		}
+		for i, r := range rounds {
+			turn.Store(int32(i))
+			liar, id := liars[i], h.propose(honest[3], []string{"pause", "unpause"}[i%2])
+			h.judged(id, ids...)
+			for _, m := range append([]council.MemberID{liar}, honest[:3]...) {
+				h.approve(honest[3], m, id)
+			}
+			for _, m := range honest {
+				e := h.has(m, liar, "equivocation")
+				if h.convicts(e, liar); e.Message != r.String() {
+					t.Errorf("%s: convicted by %s in %s", m, e.Message, r)
+				}
+				h.await(m, "a block", minute, inState(t, id, api.Mined, api.Final))
+			}
+			p := h.rooms[honest[0]].proposal(t, id)
+			if !slices.Contains(p.Attempts[0].Suspects, liar) || p.Nonce == nil || *p.Nonce != uint64(i) {
+				t.Errorf("%s: nonce %v, attempts %+v", r, p.Nonce, p.Attempts)
+			}
+			for _, at := range p.Attempts {
+				if at.State == "signed" && slices.ContainsFunc(at.Signers, func(s api.Signer) bool { return s.Member == liar }) {
+					t.Errorf("%s: signed with the culprit: %+v", r, at.Signers)
+				}
+			}
+		}
 	}
 }
 

@@ -29,11 +29,14 @@ func twoFaced(r tss.Round, to council.MemberID, once bool) func(*node.Config) {
 		if first == (council.SessionID{}) {
 			first = f.Session
 		}
-		if f.Session == first || !once { // the first tag is written in two bytes
-			f.Payload = append([]byte{f.Payload[0] | 0x80, 0}, f.Payload[1:]...)
+		if f.Session == first || !once {
+			f.Payload = reworded(f.Payload)
 		}
 	})
 }
+
+// reworded means the same in other bytes: the first tag is written in two.
+func reworded(payload []byte) []byte { return append([]byte{payload[0] | 0x80, 0}, payload[1:]...) }
 
 // caught holds that a node has the proof that a member has said two things in a round.
 func (c *cabinet) caught(at, liar council.MemberID, r tss.Round) {

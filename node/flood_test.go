@@ -192,7 +192,9 @@ func sessionOf(begin common.Hash) council.SessionID {
 // they have decided to.
 func TestFloods(t *testing.T) {
 	t.Parallel()
-	newCabal(t).drown()
+	c := newCabal(t)
+	c.drown()
+	c.whole(false, c.ran...)
 }
 
 func (c *cabal) drown() {
@@ -265,7 +267,7 @@ func (c *cabal) drown() {
 	c.t.Logf("%d frames; Status took %s, at most %s", n, took[len(took)/2], took[len(took)-1])
 	if c.slots { // what the traitor has begun ends at its time limit, and what the flood has spent is made again
 		c.pass(agenda.Defaults().Arming + time.Second)
-		c.stocked("after the flood")
+		c.stocked("after the flood", 1)
 	}
 	for _, m := range c.honest {
 		c.await(m, "no session that is left over", minute, func(r *room) bool { n, err := r.Sessions(c.t.Context()); return err == nil && n == 0 })
@@ -347,9 +349,9 @@ func (c *cabal) garble(to council.MemberID) {
 func TestTreasonOverLibp2p(t *testing.T) {
 	t.Parallel()
 	c := newCabal(t, overLibp2p)
-	c.deceive()
+	first := c.deceive()
 	c.garble(c.honest[0])
-	c.x.lie(flipped(tss.SignRound9, everyone))
-	second := c.approved("unpause")
+	second := c.approved("unpause") // it is convicted: nobody calls it
 	c.signedWithout(second)
+	c.whole(false, first, second)
 }

@@ -7,13 +7,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math/big"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -70,10 +75,18 @@ func guises(n *big.Int) map[string]string {
 
 // leaks looks for secrets in what anyone may read.
 func leaks(text []byte, secrets map[string]*big.Int) (found []string) {
+	type guise struct{ what, text string }
+	by := make([][]guise, 1<<16) // its first two bytes
 	for name, n := range secrets {
 		for form, s := range guises(n) {
-			if bytes.Contains(text, []byte(s)) {
-				found = append(found, name+" as "+form)
+			k := int(s[0])<<8 | int(s[1])
+			by[k] = append(by[k], guise{name + " as " + form, s})
+		}
+	}
+	for i := range max(len(text)-1, 0) {
+		for _, g := range by[int(text[i])<<8|int(text[i+1])] {
+			if bytes.HasPrefix(text[i:], []byte(g.text)) && !slices.Contains(found, g.what) {
+				found = append(found, g.what)
 			}
 		}
 	}
@@ -81,9 +94,91 @@ func leaks(text []byte, secrets map[string]*big.Int) (found []string) {
 }
 
 // debugLog writes all that a daemon says in either of its formats.
-func debugLog(text, lines *bytes.Buffer) *slog.Logger {
+func debugLog(text, lines io.Writer) *slog.Logger {
 	o := &slog.HandlerOptions{Level: slog.LevelDebug}
 	return slog.New(slog.NewMultiHandler(slog.NewTextHandler(text, o), slog.NewJSONHandler(lines, o)))
+}
+
+// diary keeps what is written to it, up to some MiB.
+type diary struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (d *diary) Write(b []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.text) < 8<<20 {
+		d.text = append(d.text, b...)
+	}
+	return len(b), nil
+}
+
+func (d *diary) bytes() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return bytes.Clone(d.text)
+}
+
+// keeps has a node write all that it says into a diary, too.
+func (d *diary) keeps(c *node.Config) {
+	c.Log = slog.New(slog.NewMultiHandler(c.Log.Handler(), debugLog(d, d).Handler()))
+}
+
+// events are all that a node has told so far, as an owner reads it.
+func (h *house) events(m council.MemberID) []byte {
+	h.t.Helper()
+	var out bytes.Buffer
+	r, end := h.rooms[m], errors.New("the end of the events")
+	text := fmt.Sprint(end, rand.Uint64()) // it may be asked again
+	r.Tell("test", text)
+	if err := r.Events(h.t.Context(), 0, func(e api.Event) error {
+		if e.Text == text {
+			return end
+		}
+		return json.NewEncoder(&out).Encode(e)
+	}); !errors.Is(err, end) {
+		h.t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// files are those of a node, by their paths.
+func (h *house) files(m council.MemberID) map[string][]byte {
+	h.t.Helper()
+	out := map[string][]byte{}
+	if err := filepath.WalkDir(h.path(m, ""), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		out[path], err = os.ReadFile(path)
+		return err
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	return out
+}
+
+// discreet holds that nothing of a share of the honest is in their logs, events and files,
+// nor in anything that they have sent to the traitor.
+func (c *cabal) discreet() {
+	c.t.Helper()
+	secrets, said := map[string]*big.Int{}, map[string][]byte{"what the traitor has heard": c.x.heard.bytes()}
+	for _, m := range c.honest {
+		for name, n := range secretsOf(c.t, c.shares[m]) {
+			secrets[name+" of "+string(m)] = n
+		}
+		said["log of "+string(m)], said["events of "+string(m)] = c.diaries[m].bytes(), c.events(m)
+		maps.Copy(said, c.files(m))
+	}
+	for what, text := range said {
+		if len(text) == 0 && !filepath.IsAbs(what) {
+			c.t.Errorf("the %s is empty", what)
+		}
+		for _, found := range leaks(text, secrets) {
+			c.t.Errorf("%s has %s", what, found)
+		}
+	}
 }
 
 // Nothing of a share is in what a node says or writes, but sealed: its log when it says
@@ -126,31 +221,12 @@ func TestNoSecretIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		said["status of "+string(m)] = b
-		var events bytes.Buffer
-		end := errors.New("the end")
-		r.Tell("test", end.Error())
-		if err := r.Events(t.Context(), 0, func(e api.Event) error {
-			if e.Text == end.Error() {
-				return end
-			}
-			return json.NewEncoder(&events).Encode(e)
-		}); !errors.Is(err, end) {
-			t.Fatal(err)
-		}
-		said["events of "+string(m)] = events.Bytes()
+		said["events of "+string(m)] = c.events(m)
 	}
 	for _, m := range ids {
 		c.stop(m)
 		said["log of "+string(m)] = bytes.Join([][]byte{logs[m][0].Bytes(), logs[m][1].Bytes()}, nil)
-		if err := filepath.WalkDir(c.path(m, ""), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			said[path], err = os.ReadFile(path)
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
+		maps.Copy(said, c.files(m))
 	}
 	for what, text := range said {
 		if len(text) == 0 && strings.HasPrefix(what, "log") {

@@ -39,12 +39,17 @@ type traitor struct {
 	share *tss.Share
 
 	shouted atomic.Int64 // frames of a flood
+	heard   diary        // all that was sent to it
 
 	mu        sync.Mutex
 	news      chan struct{} // closed when anything below has changed
 	bend      bending
-	absent    bool                                             // joins no attempt
-	idle      bool                                             // answers no call to make a slot
+	lies      int                // told by bend, see lie
+	absent    bool               // joins no attempt
+	idle      bool               // answers no call to make a slot
+	stocks    bool               // keeps the slots that it has a part in, says so, and fires them
+	only      []council.MemberID // the one set that it makes slots with; nil for all
+	slots     map[council.SessionID]*tss.Armed
 	pledges   map[common.Hash]agenda.ArmAnswer                 // by the call
 	armed     int                                              // slots that it has made ready with others
 	arming    int                                              // slots in which it has had a part
@@ -72,9 +77,12 @@ type bending func(p *play, to council.MemberID, m tss.Message) []tss.Message
 type play struct {
 	begin     council.Begin
 	session   *tss.Session
-	quiet     bool // it has kept something back
-	lied      bool // consistently: its own engine knows nothing of it
+	fires     bool          // a slot
+	quiet     bool          // it has kept something back
+	lied      bool          // consistently: its own engine knows nothing of it
+	said      []tss.Message // as an honest party would
 	pending   []tss.Message
+	held      []tss.Message // of others, until its own engine has come so far
 	signature []byte
 }
 
@@ -126,7 +134,7 @@ func (h *house) betray(m council.MemberID) *traitor {
 		t: h.t, h: h, self: m, news: make(chan struct{}),
 		deeds: map[council.ProposalID]council.Transaction{}, approvals: map[council.ProposalID]map[council.MemberID]council.Approval{},
 		begun: map[common.Hash]map[council.MemberID]bool{}, pledges: map[common.Hash]agenda.ArmAnswer{}, answers: map[common.Hash]map[council.MemberID]common.Hash{}, led: map[council.SessionID]bool{}, failed: map[council.ProposalID][]council.AttemptFailed{}, signed: map[council.ProposalID]bool{},
-		plays: map[council.SessionID]*play{}, early: map[council.SessionID][]tss.Message{}, passed: map[common.Hash]bool{},
+		slots: map[council.SessionID]*tss.Armed{}, plays: map[council.SessionID]*play{}, early: map[council.SessionID][]tss.Message{}, passed: map[common.Hash]bool{},
 	}
 	var err error
 	if x.share, err = tss.UnmarshalShare(h.shares[m]); err != nil {
@@ -147,6 +155,7 @@ func (h *house) betray(m council.MemberID) *traitor {
 		x.tr.Close()
 		<-over
 		x.book.Close()
+		x.lie(nil)
 	})
 	return x
 }
@@ -215,7 +224,15 @@ func (x *traitor) await(what string, d time.Duration, done func() bool) {
 	}
 }
 
+// knows asks something of all that the traitor knows.
+func (x *traitor) knows(what func() bool) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return what()
+}
+
 func (x *traitor) hear(f p2p.Frame) {
+	x.heard.Write(f.Payload)
 	switch {
 	case f.Channel == p2p.Session:
 		x.frames = append(x.frames, f)
@@ -365,27 +382,24 @@ func (x *traitor) message(from council.MemberID, m agenda.Message) {
 		}
 	case agenda.Refusal:
 		x.refusals = append(x.refusals, refusal{from, m})
+	case agenda.Cold:
+		x.missed(m)
 	default:
 		x.said = append(x.said, said{from, m})
 		x.rehearse(from, m)
 	}
 }
 
-// join takes part in an attempt, as an honest signer without a slot would, but
-// for what bend makes of its messages.
+// join takes part in an attempt, as an honest signer would, but for what bend makes of its
+// messages. Unless it stocks slots it lacks the one that is named.
 func (x *traitor) join(b council.Begin) {
-	id := b.Session()
-	if x.plays[id] != nil {
+	if x.plays[b.Session()] != nil || x.plays[b.Fired()] != nil {
 		return
 	}
-	s, err := tss.NewSign(tss.SignConfig{Session: id, Self: x.self, Signers: b.Signers, Share: x.share, Warrant: anything{digest: b.Digest}, Now: uint64(x.h.now().Unix())})
-	if err != nil {
-		x.t.Error(err)
-		return
-	}
-	p := &play{begin: b, session: s}
-	x.plays[id] = p
 	x.write(council.WordBegun, b.Begun())
+	if x.fire(b) {
+		return
+	}
 	if b.Slot != (council.SessionID{}) {
 		for _, m := range b.Signers {
 			if m != x.self {
@@ -393,7 +407,24 @@ func (x *traitor) join(b council.Begin) {
 			}
 		}
 	}
-	ready, err := s.Start()
+	x.cold(b)
+}
+
+// cold takes part in an attempt from the start.
+func (x *traitor) cold(b council.Begin) {
+	s, err := tss.NewSign(tss.SignConfig{Session: b.Session(), Self: x.self, Signers: b.Signers, Share: x.share, Warrant: anything{digest: b.Digest}, Now: uint64(x.h.now().Unix())})
+	if err != nil {
+		x.t.Error(err)
+		return
+	}
+	x.perform(&play{begin: b, session: s})
+}
+
+// perform starts a session, and gives it what has come before.
+func (x *traitor) perform(p *play) {
+	id := p.session.ID()
+	x.plays[id] = p
+	ready, err := p.session.Start()
 	x.handle(p, ready, err)
 	for _, m := range x.early[id] {
 		x.step(m)
@@ -407,8 +438,26 @@ func (x *traitor) step(m tss.Message) {
 		x.early[m.Session] = append(x.early[m.Session], m)
 		return
 	}
-	ready, err := p.session.Step(m)
-	x.handle(p, ready, err)
+	if !p.lied {
+		ready, err := p.session.Step(m)
+		x.handle(p, ready, err)
+		return
+	}
+	// What others have heard of it is not what its own engine has said: that is given what
+	// it wants to see.
+	p.held = append(p.held, m)
+	for i := 0; i < len(p.held); i++ {
+		m := p.held[i]
+		stamp := p.session.TranscriptBefore(m.Round)
+		if stamp == (common.Hash{}) && m.Transcript != stamp {
+			continue // it has not come so far
+		}
+		m.Transcript = stamp
+		p.held = slices.Delete(p.held, i, i+1)
+		ready, err := p.session.Step(m)
+		x.handle(p, ready, err)
+		i = -1
+	}
 }
 
 func (x *traitor) handle(p *play, ready tss.Ready, err error) {
@@ -422,12 +471,16 @@ func (x *traitor) handle(p *play, ready tss.Ready, err error) {
 	}
 	if ready.Armed != nil {
 		x.armed++
+		x.keep(ready.Armed)
 	}
 }
 
 // give sends messages, bent.
 func (x *traitor) give(p *play, all []tss.Message) {
 	for _, m := range all {
+		if !slices.ContainsFunc(p.said, func(s tss.Message) bool { return s.Round == m.Round && s.To == m.To }) { // it may have waited
+			p.said = append(p.said, m)
+		}
 		if p.lied {
 			// What it says it has heard must agree with what it has said.
 			i := slices.IndexFunc(x.frames, func(f p2p.Frame) bool { return f.Session == m.Session && f.Type == uint8(m.Round) })
@@ -446,6 +499,9 @@ func (x *traitor) give(p *play, all []tss.Message) {
 				if out = x.bend(p, to, m); len(out) == 0 {
 					p.quiet = true
 				}
+				if warped(m, out) {
+					x.lies++
+				}
 			}
 			for _, o := range out {
 				x.tr.Send(context.Background(), to, frame(o))
@@ -461,6 +517,11 @@ func (x *traitor) restamp(f p2p.Frame) {
 		p.pending = nil
 		x.give(p, all)
 	}
+}
+
+// warped reports whether it is not what an honest party would send.
+func warped(m tss.Message, out []tss.Message) bool {
+	return len(out) != 1 || out[0].Session != m.Session || out[0].Round != m.Round || !bytes.Equal(out[0].Payload, m.Payload)
 }
 
 // equivocated tells the first of the others something else in a round than the
@@ -485,11 +546,15 @@ func frame(m tss.Message) p2p.Frame {
 	return p2p.Frame{To: m.To, Channel: p2p.Session, Session: m.Session, Type: uint8(m.Round), Transcript: m.Transcript, Payload: m.Payload}
 }
 
-// lie has the traitor bend what it sends from now on.
+// lie has the traitor bend what it sends from now on. A lie that it has never told when
+// there is another one, or when the test ends, has shown nothing.
 func (x *traitor) lie(b bending) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.bend = b
+	if x.bend != nil && x.lies == 0 && !x.t.Failed() {
+		x.t.Error("the traitor had no occasion to lie")
+	}
+	x.bend, x.lies = b, 0
 }
 
 // silentFrom keeps back everything from a round on.
@@ -604,6 +669,7 @@ func (h *house) enduring(c *node.Config) {
 	}
 	if h.slots { // which two coordinators at once would spend on nothing
 		warm(c)
+		c.Standby.TTL = 24 * time.Hour // time passes fast here
 		c.Timing.Grace = 30 * time.Second
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"math/big"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +39,7 @@ func TestTraitorOverLibp2p(t *testing.T) {
 		{name: "a signature kept", bend: silentFrom(tss.SignRound9), keeps: true},
 		{name: "a wrong share", share: 1},
 		{name: "a bad theta", bend: consistent(flipped(tss.SignRound3, everyone)), all: true},
+		{name: "a false part of the signature", bend: flipped(tss.SignRound9, everyone), all: true},
 		// What convicts comes last: from then on the traitor is not called any more.
 		{name: "two faces", bend: equivocated(tss.SignRound5), found: tss.SignRound5},
 	} {
@@ -89,6 +89,7 @@ func TestArmingOverLibp2p(t *testing.T) {
 	c := newCabal(t, overLibp2p, func(h *house) { h.slots, h.leads = true, true })
 	x := c.x
 	x.sits(true)
+	from := c.marks()
 	var follow []council.MemberID
 	for late := time.After(3 * minute); len(follow) == 0; {
 		x.press(c.honest)
@@ -105,47 +106,30 @@ func TestArmingOverLibp2p(t *testing.T) {
 		}
 		x.mu.Unlock()
 	}
-	c.stocked("calls of the traitor's")
+	c.stocked("calls of the traitor's", 1)
 	c.fires("calls of the traitor's", "pause")
-	named := func(m council.MemberID) bool {
-		return slices.ContainsFunc(c.spoken(m, "arming-failed"), func(e api.Event) bool {
-			_, why, _ := strings.Cut(e.Text, ": ") // after the names of the set
-			return strings.Contains(why, string(x.self))
-		})
-	}
 	for _, m := range follow { // as time passes below, nobody is left to be waited for
 		c.await(m, "the silence of the traitor", minute, func(r *room) bool {
 			s, err := r.Status(t.Context())
-			return named(m) || err == nil && slices.Contains(s.Standby.Silent, x.self)
+			return c.blames(m, from[m]) || err == nil && slices.Contains(s.Standby.Silent, x.self)
 		})
 	}
 
 	// None of them lets a slot become ready: the one that does is that of the honest.
-	x.sits(false)
-	x.lie(inTurn(silentFrom(tss.SignRound2), func(p *play, to council.MemberID, m tss.Message) []tss.Message {
+	from = c.anew()
+	c.tells(silentFrom(tss.SignRound2), func(p *play, to council.MemberID, m tss.Message) []tss.Message {
 		if m.Round == tss.SignArmed {
 			return nil
 		}
 		return hasty(p, to, m)
-	}, flipped(tss.SignRound2, everyone), flipped(tss.SignRound1Direct, everyone)))
-	c.pass(2 * time.Minute) // whoever rests after a failure has rested
-	x.await("a call to make a slot", 4*minute, func() bool { return x.arming > 0 })
-	c.stocked("lies")
+	}, flipped(tss.SignRound1Direct, everyone), flipped(tss.SignRound2, everyone)) // the last one convicts
+	c.stocked("lies", 1)
 	c.fires("lies", "unpause")
-	for _, m := range follow {
-		c.await(m, "the traitor's name", minute, func(*room) bool { return named(m) })
-	}
+	c.blamed(from)
 
 	x.sits(true)
-	c.stocked("before the flood")
+	c.stocked("before the flood", 1)
 	c.drown()
 	c.fires("after the flood", "unpause")
 	c.whole(false, c.ran...)
-}
-
-// sits has the traitor answer nobody who makes slots, or answer again.
-func (x *traitor) sits(idle bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.idle = idle
 }

@@ -24,6 +24,8 @@ type cabal struct {
 	honest []council.MemberID
 	nonce  uint64 // of the next proposal
 	ran    []council.ProposalID
+
+	diaries map[council.MemberID]*diary
 }
 
 func newCabal(t *testing.T, change ...func(*house)) *cabal {
@@ -33,9 +35,13 @@ func newCabal(t *testing.T, change ...func(*house)) *cabal {
 		c(h)
 	}
 	self, honest := h.cast(3)
-	c := &cabal{house: h, honest: honest}
+	if h.nonces > 0 {
+		self, honest = h.lineup(h.nonces)
+	}
+	c := &cabal{house: h, honest: honest, diaries: map[council.MemberID]*diary{}}
 	for _, m := range c.honest {
-		h.start(m, h.enduring)
+		c.diaries[m] = new(diary)
+		h.start(m, h.enduring, c.diaries[m].keeps)
 	}
 	c.x = h.betray(self)
 	for _, m := range c.honest {
@@ -84,7 +90,12 @@ func (h *house) cast(nonces uint64) (self council.MemberID, honest []council.Mem
 }
 
 // approvers are the three honest members who approve the next proposal.
-func (c *cabal) approvers() []council.MemberID { return c.rank(c.nonce, 2, c.honest)[:3] }
+func (c *cabal) approvers() []council.MemberID {
+	if c.nonces > 0 {
+		return slices.Clone(c.honest[:3])
+	}
+	return c.rank(c.nonce, 2, c.honest)[:3]
+}
 
 // approved is a proposal that has the traitor's approval and three more.
 func (c *cabal) approved(playbook string) council.ProposalID {
@@ -104,8 +115,8 @@ func (c *cabal) four() []council.MemberID {
 }
 
 // whole checks what must hold after any treason: each proposal ran once, at its
-// own nonce, as it was approved; all daemons are up and have their shares; and
-// the traitor's name is among those suspected.
+// own nonce, as it was approved; all daemons are up and have their shares, and have told
+// nothing of them; and the traitor's name is among those suspected.
 func (c *cabal) whole(suspected bool, ids ...council.ProposalID) {
 	c.t.Helper()
 	txs := c.sent()
@@ -138,22 +149,30 @@ func (c *cabal) whole(suspected bool, ids ...council.ProposalID) {
 		if err != nil || !bytes.Equal(secret, c.shares[m]) {
 			c.t.Errorf("%s: its share has changed (%v)", m, err)
 		}
-		for _, id := range ids {
-			if !suspected {
-				continue
-			}
-			// The word of who suspects it may come after the block.
-			c.await(m, "suspicion of the traitor over "+id.Short(), minute, func(r *room) bool {
-				return slices.ContainsFunc(r.proposal(c.t, id).Attempts, func(at api.Attempt) bool { return slices.Contains(at.Suspects, c.x.self) })
-			})
-		}
 	}
+	if suspected {
+		c.suspects(ids...)
+	}
+	c.discreet()
 	share, err := tss.UnmarshalShare(c.shares[c.honest[0]])
 	if err == nil {
 		err = share.Audit()
 	}
 	if err != nil {
 		c.t.Error(err)
+	}
+}
+
+// suspects waits until all the honest suspect the traitor in some attempt at each of these.
+func (c *cabal) suspects(ids ...council.ProposalID) {
+	c.t.Helper()
+	for _, m := range c.honest {
+		for _, id := range ids {
+			// The word of who suspects it may come after the block.
+			c.await(m, "suspicion of the traitor over "+id.Short(), minute, func(r *room) bool {
+				return slices.ContainsFunc(r.proposal(c.t, id).Attempts, func(at api.Attempt) bool { return slices.Contains(at.Suspects, c.x.self) })
+			})
+		}
 	}
 }
 
@@ -171,6 +190,9 @@ func (c *cabal) ranWithout(id council.ProposalID) {
 	c.nonce = uint64(len(c.sent()))
 	p := c.rooms[c.honest[0]].proposal(c.t, id)
 	for _, at := range p.Attempts {
+		if p.Nonce == nil || at.Nonce != *p.Nonce {
+			c.t.Errorf("attempt %d of %s was at nonce %d", at.Number, id.Short(), at.Nonce)
+		}
 		if at.State == "signed" && slices.ContainsFunc(at.Signers, func(s api.Signer) bool { return s.Member == c.x.self }) {
 			c.t.Errorf("attempt %d of %s was signed with the traitor", at.Number, id.Short())
 		}
@@ -185,7 +207,7 @@ func TestCoordinatorLies(t *testing.T) {
 	c.deceive()
 }
 
-func (c *cabal) deceive() {
+func (c *cabal) deceive() council.ProposalID {
 	x, a := c.x, c.honest[0]
 	c.honest = c.rank(0, 2, c.honest)
 	a = c.honest[0]
@@ -341,6 +363,7 @@ func (c *cabal) deceive() {
 	if r := x.refused(a, late); r.Rule != "nonce" {
 		c.t.Errorf("a nonce that is gone: %+v", r)
 	}
+	return id
 }
 
 func with(set []council.MemberID, must ...council.MemberID) []council.MemberID {
