@@ -5,9 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/rlp"
-
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/tss"
 )
@@ -16,16 +13,8 @@ import (
 // served.
 func (c *cabinet) burnt(r *room) (n int) {
 	c.t.Helper()
-	b, _, err := r.book.Meta("moduli")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	var list []common.Hash
-	if err := rlp.DecodeBytes(b, &list); len(b) > 0 && err != nil {
-		c.t.Fatal(err)
-	}
 	seen := tss.Seen{}
-	seen.Add(list...)
+	seen.Add(c.moduli(r)...)
 	for _, b := range c.sets {
 		p, err := tss.UnmarshalPreParams(b)
 		if err != nil {
