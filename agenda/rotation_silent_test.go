@@ -23,7 +23,8 @@ func TestSilentTraitorOnBothSides(t *testing.T) {
 		how  func(w *shift, name string, e agenda.Effect) (silent bool)
 		ends func(w *shift, d *desk)
 	}{
-		"not a word after the tests":    {"core-1", noWord, (*shift).bothRefused},
+		"no word after the tests, and then a refusal": {"core-1", noWord, (*shift).bothRefused},
+		"no word after the tests, and then last-four": {"core-1'", noWord, (*shift).fourOfOneSide},
 		"no Lock":                       {"core-1'", noLock, (*shift).fourOfOneSide}, // it gives one as it starts
 		"a Lock for nobody":             {"core-1", lockForNobody, (*shift).fourOfOneSide},
 		"a Lock that follows the other": {"core-1", lockThatFollows, (*shift).fourOfOneSide},
