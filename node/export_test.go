@@ -319,3 +319,14 @@ func Guests(s Standing) (out []council.MemberID) {
 	}
 	return out
 }
+
+// Shares counts those that this process remembers, by the sessions that made them.
+func (s *Sound) Shares() map[council.SessionID]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[council.SessionID]int{}
+	for _, x := range s.all {
+		out[x.Origin()]++
+	}
+	return out
+}

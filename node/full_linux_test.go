@@ -138,3 +138,89 @@ func TestDiskThatFailsWhenItIsToSign(t *testing.T) {
 		t.Errorf("it is signed by %v; %s is there again", by, victim)
 	}
 }
+
+// A member is frozen while its disk takes nothing, and then the roster changes. The node that
+// is made anew knows only what lies on the disk: so it is not made before the freeze is noted
+// there, though the switch is, and comes up frozen.
+func TestFreezeIsNotedBeforeTheSwitch(t *testing.T) {
+	const m, last = council.MemberID("member-03"), council.MemberID("member-01")
+	c := smallCabinet(t)
+	c.opens()
+	c.turns(c.first, func(r *council.Roster) { r.Members[0].Term.End -= 3600 })
+	letGo := c.heldAtTheBar(last)
+	var mu sync.Mutex
+	var mended func() error // while it fails
+	fail := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		var err error
+		if mended, err = fails(c.path(m, "journal.db")); err != nil {
+			t.Error(err)
+		}
+	}
+	mend := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if mended == nil {
+			return
+		}
+		if err := mended(); err != nil {
+			t.Error(err)
+		}
+		mended = nil
+	}
+	t.Cleanup(mend)
+	var written, comes sync.Once
+	c.hook(m, func(at string) {
+		if at == "certificate written" {
+			written.Do(fail)
+		}
+	})
+	all := c.size.IDs()
+	for _, m := range all {
+		c.start(m)
+	}
+	for _, m := range all {
+		c.ready(m)
+	}
+	if err := c.rooms[m].Succeed(t.Context(), c.plan); err != nil {
+		t.Fatal(err)
+	}
+	c.locks(m, 2)
+	fail()
+	if _, err := c.rooms[m].Freeze(t.Context(), api.FreezeRequest{Reason: "laptop stolen"}); err == nil || !strings.Contains(err.Error(), "could not write that down") {
+		t.Fatalf("frozen, with a disk that fails: %v", err)
+	}
+	certificate := says(t, agenda.CertificateMessage{})
+	c.net.Add(p2p.Fault{To: m, Match: func(f p2p.Frame) bool { // the certificate fits, and nothing after it
+		if certificate(f) {
+			comes.Do(mend)
+		}
+		return false
+	}})
+	old := c.rooms[m]
+	letGo()
+	c.until("the switch where nodes go on", c.works(1, "member-01", "member-02"))
+	c.until("the switch on the disk", func() bool {
+		s, err := c.rooms[m].Rotation(t.Context())
+		return err == nil && s.Stage == agenda.StageCommitted
+	})
+	if s, err := old.Status(t.Context()); err != nil || c.rooms[m] != old || s.Roster.Version != 1 {
+		t.Fatalf("it was made anew while the freeze was noted nowhere: %+v, %v", s.Roster, err)
+	}
+	mend()
+	frozen := func() bool {
+		r := c.rooms[m]
+		if r.Node == nil {
+			return false
+		}
+		s, err := r.Status(t.Context())
+		return err == nil && s.Roster.Version == 2 && s.Phase == api.Frozen && s.Detail == "laptop stolen"
+	}
+	c.until("a frozen node under the next roster", frozen)
+	c.stop(m)
+	c.start(m)
+	if !frozen() {
+		t.Error("it is not frozen after a restart")
+	}
+}

@@ -92,19 +92,19 @@ func TestSevenNodesRotate(t *testing.T) {
 	c := cabinetOf(t, testcouncil.Size{Threshold: 4, Members: 7}, council.Millicent, "community-4", "core-5")
 	c.opens()
 	c.goes(c.first, []council.MemberID{"community-2", "core-4"}, "community-4", "core-5")
-	says := func(m agenda.Message) func(p2p.Frame) bool {
-		kind, _ := wireOf(t, m)
-		return func(f p2p.Frame) bool { return f.Channel == p2p.Record && f.Type == kind }
-	}
 	runs := func(first, last tss.Round) func(p2p.Frame) bool {
 		return func(f p2p.Frame) bool {
 			return f.Channel == p2p.Session && tss.Round(f.Type) >= first && tss.Round(f.Type) <= last
 		}
 	}
-	c.cutAt(map[string]func(p2p.Frame) bool{
-		"proposed": says(agenda.Herald{Succession: c.plan}), "ready": says(agenda.RotationBegin{}),
+	const gathering = "gathering"
+	ready := says(t, agenda.RotationReady{})
+	due := c.cutAt(map[string]func(p2p.Frame) bool{
+		"proposed": says(t, agenda.Herald{Succession: c.plan}), gathering: ready, "ready": says(t, agenda.RotationBegin{}),
 		"running": runs(tss.ReshareRound1, tss.ReshareRound4Done), "testing": runs(tss.SignRound1Direct, tss.SignRound9),
-	}, "share made", "ack written", "barred", "lock written", "certificate written", "old share erased")
+	}, "share made", "share staged", "ack written", "barred", "lock written", "certificate written", "new share staged", "new share current", "old share erased")
+	// They gather until they have been cut while they do.
+	c.net.Add(p2p.Fault{From: "core-3", Drop: 1, Match: func(f p2p.Frame) bool { return ready(f) && due(gathering) }})
 	for _, m := range slices.Concat(c.size.IDs(), c.heirs) {
 		if m != "core-4" {
 			c.start(m)
@@ -142,8 +142,9 @@ func TestSevenNodesRotate(t *testing.T) {
 
 // cutAt has the network cut in two when the first node comes to each of these steps, or
 // first says what shows a step, once in each way, and healed when all nodes have noticed. A
-// test has to be in until for that, and fails if it never came to a step.
-func (c *cabinet) cutAt(shows map[string]func(p2p.Frame) bool, steps ...string) {
+// test has to be in until for that, and fails if it never came to a step. It is told whether a
+// step's cuts are still due.
+func (c *cabinet) cutAt(shows map[string]func(p2p.Frame) bool, steps ...string) (isDue func(step string) bool) {
 	sides := [][]council.MemberID{{"community-1", "community-2", "core-1", "core-2", "core-5"}, {"community-1", "community-2", "core-1", "community-4"}}
 	var mu sync.Mutex
 	due := map[string]bool{} // false: it is about to be cut there
@@ -156,12 +157,14 @@ func (c *cabinet) cutAt(shows map[string]func(p2p.Frame) bool, steps ...string) 
 					close(made)
 				}
 				c.notice(step, side, false)
+				if i == len(sides)-1 {
+					mu.Lock()
+					delete(due, step)
+					mu.Unlock()
+				}
 				c.net.Heal()
 				c.notice(step, side, true)
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			delete(due, step)
 			c.t.Logf("cut at %s", step)
 		}
 		select {
@@ -204,6 +207,12 @@ func (c *cabinet) cutAt(shows map[string]func(p2p.Frame) bool, steps ...string) 
 			c.t.Errorf("nobody came to the step %q, and the network was not cut there", step)
 		}
 	})
+	return func(step string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		_, is := due[step]
+		return is
+	}
 }
 
 // notice waits until the nodes that live know whether they reach each other across.
