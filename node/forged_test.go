@@ -105,7 +105,7 @@ func TestForgedNumbersInAKeyGeneration(t *testing.T) {
 				}
 				d, want := <-ended[m], "(by "+string(liar)+")"
 				if x.what == "" {
-					want = "share a factor (suspects: "
+					want = "moduli of two members share a factor"
 				}
 				if d.err == nil || !strings.Contains(d.err.Error(), want) || !strings.Contains(d.err.Error(), string(liar)) {
 					t.Errorf("%s ends with %v", m, d.err)
