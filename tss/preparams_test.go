@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"math/big"
+	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
@@ -200,4 +202,37 @@ func TestPreParamsCancel(t *testing.T) {
 	if _, err := tss.GeneratePreParams(t.Context(), tss.PreParamsOptions{Rand: iotest.ErrReader(broken)}); !errors.Is(err, broken) {
 		t.Errorf("broken source: %v", err)
 	}
+}
+
+// TestAllProcessorsSearch counts who looks for primes: as many as there are processors,
+// unless fewer are asked for.
+func TestAllProcessorsSearch(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(5))
+	for workers, want := range map[int]int{0: 5, 1: 1, 3: 3} {
+		ctx, cancel := context.WithCancel(t.Context())
+		searching := -1
+		_, err := tss.GeneratePreParams(ctx, tss.PreParamsOptions{Rand: noBytes{ctx}, Workers: workers, Progress: func(int, int) {
+			searching = startedHere() // all have been started, and none has found anything
+			cancel()
+		}})
+		if !errors.Is(err, context.Canceled) || searching != want {
+			t.Errorf("%d workers asked for: %d search; want %d (%v)", workers, searching, want, err)
+		}
+	}
+}
+
+// noBytes waits for its end.
+type noBytes struct{ ctx context.Context }
+
+func (s noBytes) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
+}
+
+// startedHere counts the goroutines of the groups that the caller's has started.
+func startedHere() int {
+	buf := make([]byte, 4<<20)
+	all := string(buf[:runtime.Stack(buf, true)])
+	me := strings.Fields(all)[1] // it comes first
+	return strings.Count(all, "created by sync.(*WaitGroup).Go in goroutine "+me+"\n")
 }

@@ -201,19 +201,32 @@ func TestFlow(t *testing.T) {
 	}
 }
 
-// TestAnyOrder delivers in random orders and last in first out.
+// TestAnyOrder delivers last in first out and in random orders; those of a resharing are
+// in TestReshareOfTwo.
 func TestAnyOrder(t *testing.T) {
 	t.Parallel()
 	shares := pair(t)
-	rng := rand.New(rand.NewPCG(1, 2))
-	for i, pick := range []func(int) int{
-		func(n int) int { return n - 1 },
-		rng.IntN, rng.IntN,
-	} {
-		n := network{pick: pick}
-		if _, err := n.run(signers(t, shares, two, common.Hash{4, byte(i)})); err != nil {
-			t.Fatal(err)
+	for _, p := range protocols() {
+		if p.name == "reshare" {
+			continue
 		}
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(1, 2))
+			picks := []func(int) int{
+				func(n int) int { return n - 1 },
+				rng.IntN, rng.IntN,
+			}
+			if p.name == "keygen" { // which takes seconds
+				picks = picks[:2]
+			}
+			for i, pick := range picks {
+				n := network{pick: pick}
+				if _, err := n.run(p.open(t, shares, two, 4+byte(i))); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
