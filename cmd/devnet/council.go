@@ -34,6 +34,7 @@ type assembly struct {
 	sites       *sites
 	members     []*member // in roster order: by id
 	former      []*member // who have left
+	heirs       []*member // who were to follow somebody
 	roster      string    // the file that goes from hand to hand
 	charter     string
 	successions []string       // the files of all that were agreed on, in order
@@ -149,13 +150,7 @@ func (a *assembly) equip(ctx context.Context, m *member) error {
 
 // equipFor is equip for a term of its own.
 func (a *assembly) equipFor(ctx context.Context, m *member, from, to string) error {
-	if err := os.Mkdir(m.home, 0o700); err != nil {
-		return fmt.Errorf("make the directory of %s: %w", m.id, err)
-	}
-	if err := m.makeWallet(); err != nil {
-		return fmt.Errorf("make the wallet of %s: %w", m.id, err)
-	}
-	if _, err := newIdentity(m.identity()); err != nil {
+	if err := m.furnish(); err != nil {
 		return err
 	}
 	if _, err := m.signerWith(ctx, io.Discard, "--home", m.home, "init", "--member", string(m.id), "--seat", string(m.seat), "--approver", m.wallet.Hex(),
@@ -167,6 +162,19 @@ func (a *assembly) equipFor(ctx context.Context, m *member, from, to string) err
 		return err
 	}
 	_, err := m.signer(ctx, append([]string{"id", "--out", filepath.Join(m.home, "signed-card.json")}, m.byWallet()...)...)
+	return err
+}
+
+// furnish makes what a node has before the signer is called: a directory, a wallet, and an
+// age identity.
+func (m *member) furnish() error {
+	if err := os.Mkdir(m.home, 0o700); err != nil {
+		return fmt.Errorf("make the directory of %s: %w", m.id, err)
+	}
+	if err := m.makeWallet(); err != nil {
+		return fmt.Errorf("make the wallet of %s: %w", m.id, err)
+	}
+	_, err := newIdentity(m.identity())
 	return err
 }
 
