@@ -60,14 +60,31 @@ func newAssembly(dir, signer string, g *ground, cancel context.CancelCauseFunc) 
 		return nil, fmt.Errorf("open the record of commands: %w", err)
 	}
 	a := &assembly{dir: dir, signer: signer, commands: &record{out: log}, ground: g, roster: filepath.Join(dir, "roster.json"), charter: filepath.Join(dir, "charter.yaml"), cancel: cancel}
+	return a, a.fill()
+}
+
+// fill gives each seat to somebody.
+func (a *assembly) fill() error {
 	for _, s := range seats {
 		m, err := a.enter(s.id, s.seat, standbyOff)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		a.members = append(a.members, m)
 	}
-	return a, nil
+	return nil
+}
+
+// anew leaves all that there was to the old council: seven others, of the same names, have a
+// place of their own, and nothing in it.
+func (a *assembly) anew() error {
+	a.former, a.members, a.heirs, a.successions = append(a.former, a.members...), nil, nil, nil
+	a.dir = filepath.Join(a.dir, "anew")
+	a.roster, a.charter = filepath.Join(a.dir, "roster.json"), filepath.Join(a.dir, "charter.yaml")
+	if err := os.Mkdir(a.dir, 0o700); err != nil {
+		return fmt.Errorf("make a directory: %w", err)
+	}
+	return a.fill()
 }
 
 // enter gives somebody a directory name and a port.

@@ -10,14 +10,16 @@ import (
 	"strings"
 )
 
-// runbook are command lines of docs/runbook.md under "Compromise" and "Term change". The
-// trials type each of them as it stands there.
+// runbook are the command lines of docs/runbook.md under "Compromise" and "Term change".
+// The trials type each of them as it stands there.
 var runbook = []string{
 	"signer key compromised --reason 'laptop stolen'",
 	"signer status",
 	"signer init --member core-5 …",
 	"signer id",
 	"signer term propose --leave core-4 --join core-5.json",
+	"signer term commit --last-four",
+	"signer key thaw --reason …",
 	"signer term propose --refresh",
 	"signer term propose --renew CARD",
 	"signer init",

@@ -27,6 +27,11 @@ func TestTrialsTypeTheRunbook(t *testing.T) {
 			}
 		}
 	}
+	for _, line := range there {
+		if !slices.Contains(runbook, line) {
+			t.Errorf("nobody types %q, which stands there", line)
+		}
+	}
 	for _, line := range runbook {
 		if !slices.Contains(there, line) {
 			t.Errorf("%q does not stand there", line)

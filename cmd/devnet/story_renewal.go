@@ -14,16 +14,12 @@ import (
 )
 
 // stayTogether is docs/runbook.md, "Where nobody leaves or joins" and "When it waits": another
-// wallet, and steps that four refuse.
+// wallet, steps that four refuse, and new shares for the same members.
 func (s *story) stayTogether(ctx context.Context) error {
-	for _, part := range []func(*story, context.Context) error{(*story).renewWallet, (*story).refuseWhoNeverCame, (*story).refuseOneOfTwo} {
+	for _, part := range []func(*story, context.Context) error{(*story).renewWallet, (*story).refuseWhoNeverCame, (*story).refuseOneOfTwo, (*story).refresh} {
 		if err := part(s, ctx); err != nil {
 			return err
 		}
-	}
-	s.gist = fmt.Sprintf("roster %d, three steps refused", len(s.successions)+1)
-	if untried := s.untried(); len(untried) > 0 {
-		return fmt.Errorf("nobody has typed %q", untried)
 	}
 	return nil
 }
@@ -277,4 +273,52 @@ func (s *story) refuseOneOfTwo(ctx context.Context) error {
 	}
 	s.say("two steps are agreed on for %s: without a name none is refused; %s refuse the one by its hash, then the other", day, list(names(by)))
 	return nil
+}
+
+// refresh has the members make new shares, since one node was out of sight and is clean.
+func (s *story) refresh(ctx context.Context) error {
+	seen := s.members[len(s.members)-1]
+	others := s.without(s.members, seen)
+	if _, err := s.types(ctx, seen, nil, "signer key compromised --reason 'laptop stolen'", "--yes"); err != nil {
+		return err
+	}
+	if err := s.seenFrozen(ctx, seen, others); err != nil {
+		return err
+	}
+	if _, err := s.types(ctx, seen, put{"…": "mended"}, "signer key thaw --reason …"); err != nil {
+		return err
+	}
+	t := s.stillTurn("refresh.json") // another file: that of the step that was refused is there
+	if _, err := s.types(ctx, others[0], nil, "signer term propose --refresh"); !refusedFor(err, "is there already") {
+		return fmt.Errorf("the file of a step that was refused is gone (%v)", err)
+	}
+	if _, err := s.types(ctx, others[0], nil, "signer term propose --refresh", "--out", filepath.Base(t.file)); err != nil {
+		return err
+	}
+	if err := s.approveStep(ctx, filepath.Base(t.file), others[:4]...); err != nil {
+		return err
+	}
+	began := time.Now()
+	t.mark = others[0].tape.mark()
+	if _, err := s.types(ctx, others[0], t.named(), "signer term begin succession-2.json"); err != nil {
+		return err
+	}
+	commit, err := s.rotated(ctx, t)
+	if err != nil {
+		return err
+	}
+	s.successions = append(slices.Clone(s.successions), t.file)
+	s.say("%s thaws its node; all seven make new shares, share epoch %d, after %.1f s", seen.id, commit.ShareEpoch, time.Since(began).Seconds())
+	if err := s.sameAddress(ctx); err != nil {
+		return err
+	}
+	if err := s.backUp(ctx, commit.ShareEpoch); err != nil {
+		return err
+	}
+	done, err := s.act(ctx, append([]*member{seen}, s.without(others, s.strict)[:3]...))
+	if err != nil {
+		return err
+	}
+	s.gist = fmt.Sprintf("three steps refused, share epoch %d, %s", commit.ShareEpoch, short(done.TxHash.Hex()))
+	return hasSigned(done, seen)
 }

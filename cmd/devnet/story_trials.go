@@ -23,9 +23,10 @@ func trialsCmd() *cobra.Command {
 seven real signer processes make a key and back it up. Two leave and two join, and at each
 step of that from gathering on, as the nodes tell it, one of them is killed with SIGKILL and
 started again. Then the council holds a drill, and a node whose disk is gone comes back from
-its backup by the words of docs/runbook.md. By its words, too, and with commands typed as
-they stand under "Compromise" and "Term change", a node is frozen and replaced without its
-help, a wallet is renewed, and steps are refused. The exit code is 0 only if everything
+its backup by the words of docs/runbook.md. By its words, too, and with every command typed
+as it stands under "Compromise" and "Term change", a node is frozen and replaced without its
+help, a wallet is renewed, steps are refused, shares are made anew, three nodes are replaced
+by the last four, and the same seats make another key. The exit code is 0 only if everything
 held.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return trials(cmd.Context(), o) },
@@ -40,7 +41,9 @@ var trialChapters = []step{
 	{"the council practises", budgetAct, (*story).practise},
 	{"a node is lost, and comes back from its backup", budgetReturn, (*story).loseNode},
 	{"a node is frozen, and replaced without its help", budgetTrials, (*story).replaceFrozen},
-	{"another wallet, and steps that are refused", budgetTrials, (*story).stayTogether},
+	{"another wallet, steps that are refused, new shares", budgetTrials, (*story).stayTogether},
+	{"three are gone, and the last four commit", budgetTrials, (*story).replaceThree},
+	{"four shares may be known: another key", budgetTrials, (*story).startAnew},
 }
 
 func trials(ctx context.Context, o options) error {
