@@ -34,6 +34,7 @@ type assembly struct {
 	sites       *sites
 	members     []*member // in roster order: by id
 	former      []*member // who have left
+	heirs       []*member // who were to follow somebody
 	roster      string    // the file that goes from hand to hand
 	charter     string
 	successions []string       // the files of all that were agreed on, in order
@@ -59,14 +60,31 @@ func newAssembly(dir, signer string, g *ground, cancel context.CancelCauseFunc) 
 		return nil, fmt.Errorf("open the record of commands: %w", err)
 	}
 	a := &assembly{dir: dir, signer: signer, commands: &record{out: log}, ground: g, roster: filepath.Join(dir, "roster.json"), charter: filepath.Join(dir, "charter.yaml"), cancel: cancel}
+	return a, a.fill()
+}
+
+// fill gives each seat to somebody.
+func (a *assembly) fill() error {
 	for _, s := range seats {
 		m, err := a.enter(s.id, s.seat, standbyOff)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		a.members = append(a.members, m)
 	}
-	return a, nil
+	return nil
+}
+
+// anew leaves all that there was to the old council: seven others, of the same names, have a
+// place of their own, and nothing in it.
+func (a *assembly) anew() error {
+	a.former, a.members, a.heirs, a.successions = append(a.former, a.members...), nil, nil, nil
+	a.dir = filepath.Join(a.dir, "anew")
+	a.roster, a.charter = filepath.Join(a.dir, "roster.json"), filepath.Join(a.dir, "charter.yaml")
+	if err := os.Mkdir(a.dir, 0o700); err != nil {
+		return fmt.Errorf("make a directory: %w", err)
+	}
+	return a.fill()
 }
 
 // enter gives somebody a directory name and a port.
@@ -149,13 +167,7 @@ func (a *assembly) equip(ctx context.Context, m *member) error {
 
 // equipFor is equip for a term of its own.
 func (a *assembly) equipFor(ctx context.Context, m *member, from, to string) error {
-	if err := os.Mkdir(m.home, 0o700); err != nil {
-		return fmt.Errorf("make the directory of %s: %w", m.id, err)
-	}
-	if err := m.makeWallet(); err != nil {
-		return fmt.Errorf("make the wallet of %s: %w", m.id, err)
-	}
-	if _, err := newIdentity(m.identity()); err != nil {
+	if err := m.furnish(); err != nil {
 		return err
 	}
 	if _, err := m.signerWith(ctx, io.Discard, "--home", m.home, "init", "--member", string(m.id), "--seat", string(m.seat), "--approver", m.wallet.Hex(),
@@ -167,6 +179,19 @@ func (a *assembly) equipFor(ctx context.Context, m *member, from, to string) err
 		return err
 	}
 	_, err := m.signer(ctx, append([]string{"id", "--out", filepath.Join(m.home, "signed-card.json")}, m.byWallet()...)...)
+	return err
+}
+
+// furnish makes what a node has before the signer is called: a directory, a wallet, and an
+// age identity.
+func (m *member) furnish() error {
+	if err := os.Mkdir(m.home, 0o700); err != nil {
+		return fmt.Errorf("make the directory of %s: %w", m.id, err)
+	}
+	if err := m.makeWallet(); err != nil {
+		return fmt.Errorf("make the wallet of %s: %w", m.id, err)
+	}
+	_, err := newIdentity(m.identity())
 	return err
 }
 

@@ -14,6 +14,7 @@
 //	main.go       the command line
 //	story.go      how a story is told; story_*.go its steps
 //	council.go    how seven strangers become a council
+//	runbook.go    what docs/runbook.md says, typed as it stands there
 //	member.go     one member: directory, wallet, daemon, commands
 //	process.go    children that never outlive this process
 //	tape.go       what a daemon tells, kept for whoever waits

@@ -90,6 +90,18 @@ func TestGround(t *testing.T) {
 	if _, err := policy.LoadMember("policy.yaml", []byte(strictPolicy), charter); err != nil {
 		t.Error(err)
 	}
+
+	if err := s.dismiss(ctx, council); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range s.roles() {
+		if v, err := g.read(ctx, r.of, r.at, "hasRole", r.role, council); err != nil || v != false {
+			t.Errorf("the council that was dismissed still has a role at %s: %v, %v", r.name, v, err)
+		}
+	}
+	if _, err := as.Send(ctx, s.protocol, nil, contracts.Protocol().Calldata("pause")); err == nil {
+		t.Error("the council that was dismissed still pauses")
+	}
 }
 
 // What init writes can be edited, and what comes out is what a daemon reads.

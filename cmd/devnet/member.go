@@ -61,8 +61,27 @@ func (m *member) byWallet() []string {
 
 // record is the file of all commands and what they said.
 type record struct {
-	mu  sync.Mutex
-	out io.Writer
+	mu    sync.Mutex
+	out   io.Writer
+	lines map[string]bool // of the runbook, that were typed and have worked
+}
+
+// hold notes lines of the runbook.
+func (r *record) hold(lines ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lines == nil {
+		r.lines = map[string]bool{}
+	}
+	for _, l := range lines {
+		r.lines[l] = true
+	}
+}
+
+func (r *record) held(line string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lines[line]
 }
 
 func (r *record) add(args []string, took time.Duration, stdout, stderr string, err error) {
@@ -107,8 +126,13 @@ func (m *member) signer(ctx context.Context, args ...string) (string, error) {
 // signerWith is signer without the configuration's place, and with a reader of
 // what goes to standard error.
 func (m *member) signerWith(ctx context.Context, aside io.Writer, args ...string) (string, error) {
+	return m.call(ctx, exec.Command(m.program, args...), aside)
+}
+
+// call runs a command of the signer's.
+func (m *member) call(ctx context.Context, cmd *exec.Cmd, aside io.Writer) (string, error) {
 	var out, errs bytes.Buffer
-	cmd := exec.Command(m.program, args...)
+	args := cmd.Args[1:]
 	cmd.Stdout, cmd.Stderr = &out, io.MultiWriter(&errs, aside)
 	cmd.WaitDelay = time.Second
 	began := time.Now()
@@ -129,6 +153,7 @@ func (m *member) signerWith(ctx context.Context, aside io.Writer, args ...string
 	if err != nil {
 		return out.String(), &commandError{m.id, args, errs.String(), err}
 	}
+	m.record.hold(heldBy(args)...)
 	return out.String(), nil
 }
 
@@ -190,6 +215,7 @@ func (m *member) start(ctx context.Context) error {
 			return fmt.Errorf("start the daemon of %s: %w", m.id, context.Cause(ctx))
 		}
 	}
+	m.record.hold(heldBy([]string{"run"})...)
 	m.hear()
 	return nil
 }

@@ -10,7 +10,10 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
+
+	"github.com/millicent-one/signer/council"
 )
 
 // wires is a network of its own for a council: each member in a network namespace with an
@@ -28,7 +31,13 @@ type wires struct {
 	net    int    // the third number of every address
 	spaces []string
 	hosts  atomic.Int32 // addresses given
+
+	mu    sync.Mutex
+	ports map[council.MemberID]port // where members are plugged in
 }
+
+// port is a place at one of the switches.
+type port struct{ name, at string }
 
 // The switches.
 const (
@@ -59,7 +68,7 @@ func layWires(ctx context.Context) (*wires, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wires{name: fmt.Sprintf("dn%d", os.Getpid()), net: n}
+	w := &wires{name: fmt.Sprintf("dn%d", os.Getpid()), net: n, ports: map[council.MemberID]port{}}
 	if err := w.lay(ctx); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -129,18 +138,63 @@ func (w *wires) space(ctx context.Context, name string) error {
 func (w *wires) plug(ctx context.Context, m *member, at string) error {
 	host := w.hosts.Add(1)
 	m.space, m.host = w.name+"-"+string(m.id), fmt.Sprintf("10.213.%d.%d", w.net, 10+host)
-	port := fmt.Sprintf("port%d", host)
+	name := fmt.Sprintf("port%d", host)
 	if err := w.space(ctx, m.space); err != nil {
 		return err
 	}
 	for _, args := range [][]string{
-		{"-n", w.name, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", m.space},
-		{"-n", w.name, "link", "set", port, "master", at},
-		{"-n", w.name, "link", "set", port, "up"},
+		{"-n", w.name, "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", m.space},
+		{"-n", w.name, "link", "set", name, "master", at},
+		{"-n", w.name, "link", "set", name, "up"},
 		{"-n", m.space, "address", "add", m.host + "/24", "dev", "eth0"},
 		{"-n", m.space, "link", "set", "eth0", "up"},
 	} {
 		if err := ip(ctx, args...); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ports[m.id] = port{name, at}
+	return nil
+}
+
+// move plugs a member into the other switch; its address stays.
+func (w *wires) move(ctx context.Context, m *member, at string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.ports[m.id]
+	if err := ip(ctx, "-n", w.name, "link", "set", p.name, "master", at); err != nil {
+		return err
+	}
+	p.at = at
+	w.ports[m.id] = p
+	return nil
+}
+
+// sides parts members by their switch.
+func (w *wires) sides(all []*member) (inWest, inEast []*member) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range all {
+		if w.ports[m.id].at == west {
+			inWest = append(inWest, m)
+		} else {
+			inEast = append(inEast, m)
+		}
+	}
+	return inWest, inEast
+}
+
+// part moves as few of these members as it takes to have so many of them in the west.
+func (w *wires) part(ctx context.Context, all []*member, want int) error {
+	from, other := w.sides(all)
+	to := east
+	if len(from) < want {
+		from, to, want = other, west, len(all)-want
+	}
+	for _, m := range from[want:] {
+		if err := w.move(ctx, m, to); err != nil {
 			return err
 		}
 	}

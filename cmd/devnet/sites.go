@@ -51,23 +51,46 @@ func deploySites(ctx context.Context, g *ground) (*sites, error) {
 // appoint gives the council its roles and its gas money. The treasury's tokens
 // come by mistake: a council that holds them must still refuse to move them.
 func (s *sites) appoint(ctx context.Context, council common.Address) error {
-	role := func(a *contracts.Artifact, to common.Address, r common.Hash, who common.Address) call {
-		return call{to: to, data: a.Calldata("grantRole", r, who)}
-	}
-	proposer, canceller := crypto.Keccak256Hash([]byte("PROPOSER_ROLE")), crypto.Keccak256Hash([]byte("CANCELLER_ROLE"))
 	tokens := new(big.Int).Mul(big.NewInt(treasuryAsked*10), big.NewInt(1e18))
-	for _, c := range []call{
-		{to: council, value: ether(councilGas)},
-		role(contracts.Protocol(), s.protocol, contracts.PauserRole, council),
-		role(contracts.Protocol(), s.protocol, contracts.UpgraderRole, council),
-		role(contracts.Protocol(), s.protocol, contracts.UpgraderRole, s.timelock),
-		role(contracts.Protocol(), s.bridge, contracts.PauserRole, council),
-		role(contracts.Timelock(), s.timelock, proposer, council),
-		role(contracts.Timelock(), s.timelock, canceller, council),
-		{to: s.treasury, data: contracts.Treasury().Calldata("transfer", council, tokens)},
-	} {
+	all := []call{{to: council, value: ether(councilGas)}}
+	for _, r := range s.roles() {
+		all = append(all, call{to: r.at, data: r.of.Calldata("grantRole", r.role, council)})
+	}
+	for _, c := range append(all,
+		call{to: s.protocol, data: contracts.Protocol().Calldata("grantRole", contracts.UpgraderRole, s.timelock)},
+		call{to: s.treasury, data: contracts.Treasury().Calldata("transfer", council, tokens)},
+	) {
 		if _, err := s.deployer.Send(ctx, c.to, c.value, c.data); err != nil {
 			return fmt.Errorf("appoint the council: %w", err)
+		}
+	}
+	return nil
+}
+
+// role is what a council is appointed for at a contract.
+type role struct {
+	of   *contracts.Artifact
+	name string // of the contract, in the charter
+	at   common.Address
+	role common.Hash
+}
+
+func (s *sites) roles() []role {
+	proposer, canceller := crypto.Keccak256Hash([]byte("PROPOSER_ROLE")), crypto.Keccak256Hash([]byte("CANCELLER_ROLE"))
+	return []role{
+		{contracts.Protocol(), "protocol", s.protocol, contracts.PauserRole},
+		{contracts.Protocol(), "protocol", s.protocol, contracts.UpgraderRole},
+		{contracts.Protocol(), "bridge", s.bridge, contracts.PauserRole},
+		{contracts.Timelock(), "timelock", s.timelock, proposer},
+		{contracts.Timelock(), "timelock", s.timelock, canceller},
+	}
+}
+
+// dismiss takes from an address what appoint has given it, but for its money.
+func (s *sites) dismiss(ctx context.Context, council common.Address) error {
+	for _, r := range s.roles() {
+		if _, err := s.deployer.Send(ctx, r.at, nil, r.of.Calldata("revokeRole", r.role, council)); err != nil {
+			return fmt.Errorf("dismiss the council: %w", err)
 		}
 	}
 	return nil

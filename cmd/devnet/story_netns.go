@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,9 @@ func netnsCmd() *cobra.Command {
 network namespace of its own and with its own address, make a key and sign. Then two
 leave and two join, and while the old shares are being locked the line between four and
 three of the old nodes is taken down. Neither side comes to have a certificate. When the
-line is up again, the council signs under exactly one share epoch.
+line is up again, the council signs under exactly one share epoch. Two more leave and
+join, and the line between three and four of the old nodes is taken down while the new
+shares are being made: nobody locks. When it is up again, they are made.
 
 It needs Linux, root, and the program 'ip'. All namespaces are called dn and the process's
 number, and go at the end, also after an interrupt.`,
@@ -38,7 +41,8 @@ number, and go at the end, also after an interrupt.`,
 var cutChapters = []step{
 	{"seven members in seven network namespaces make one key", budgetKey, (*story).makeKey},
 	{"they sign across the wires", budgetAct, (*story).signAcross},
-	{"the line is cut while the council changes", budgetCut, (*story).cutInRotation},
+	{"the line is cut while the old shares are locked", budgetCut, (*story).cutInLocking},
+	{"the line is cut while the new shares are made", budgetCut, (*story).cutInRunning},
 }
 
 func netns(ctx context.Context, o options) (err error) {
@@ -72,7 +76,7 @@ func netns(ctx context.Context, o options) (err error) {
 	return nil
 }
 
-// sideOf is the switch of a member: four of the first seven are in the west.
+// sideOf is the switch that a member comes in at: four of the first seven are in the west.
 func sideOf(id council.MemberID) string {
 	if slices.Contains([]council.MemberID{"community-1", "community-2", "core-1", "core-2"}, id) {
 		return west
@@ -80,21 +84,9 @@ func sideOf(id council.MemberID) string {
 	return east
 }
 
-// sides parts members by their switch.
-func sides(all []*member) (w, e []*member) {
-	for _, m := range all {
-		if sideOf(m.id) == west {
-			w = append(w, m)
-		} else {
-			e = append(e, m)
-		}
-	}
-	return w, e
-}
-
 // signAcross has two of each side approve.
 func (s *story) signAcross(ctx context.Context) error {
-	w, e := sides(s.members)
+	w, e := s.wires.sides(s.members)
 	s.say("west: %s; east: %s", addresses(w), addresses(e))
 	done, err := s.act(ctx, []*member{w[0], w[1], e[0], e[2]})
 	if err == nil {
@@ -111,15 +103,35 @@ func addresses(ms []*member) string {
 	return list(out)
 }
 
-// errLate is a cut after which one side had the certificate: too late to show anything.
-var errLate = errors.New("the certificate was there before the line was cut")
+// cut is where a rotation has the line taken down, and between how many of the old members.
+type cut struct {
+	stage      string // locking or running
+	west, east int
+}
 
-// cutInRotation has two leave and two join, and cuts the line between four and three of
-// the old members while they lock. Should the cut come too late, which a busy machine can
-// bring about, the rotation is finished and the next one is cut.
-func (s *story) cutInRotation(ctx context.Context) error {
+// Five locks commit, and on neither side of these cuts there are as many. In the second one
+// the side with four old shares is not that of the member who begins.
+func (s *story) cutInLocking(ctx context.Context) error {
+	return s.cutInRotation(ctx, cut{"locking", 4, 3})
+}
+
+func (s *story) cutInRunning(ctx context.Context) error {
+	return s.cutInRotation(ctx, cut{"running", 3, 4})
+}
+
+// errLate is a cut after which one side had gone on to what it is to prevent: too late to
+// show anything.
+var errLate = errors.New("the step was over before the line was cut")
+
+// cutInRotation has two leave and two join, and cuts the line between old members at a
+// step. Should the cut come too late, which a busy machine can bring about, the rotation is
+// finished and the next one is cut.
+func (s *story) cutInRotation(ctx context.Context, c cut) error {
 	for try := 1; ; try++ {
-		_, e := sides(s.members)
+		if err := s.wires.part(ctx, s.members, c.west); err != nil {
+			return err
+		}
+		_, e := s.wires.sides(s.members)
 		var leavers []*member
 		for _, seat := range []council.Seat{council.Community, council.Core} {
 			leavers = append(leavers, e[slices.IndexFunc(e, func(m *member) bool { return m.seat == seat })])
@@ -128,7 +140,7 @@ func (s *story) cutInRotation(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		late := s.cutWhile(ctx, t)
+		late := s.cutWhile(ctx, t, c)
 		if late != nil && !errors.Is(late, errLate) {
 			return late
 		}
@@ -162,10 +174,8 @@ func (s *story) cutInRotation(ctx context.Context) error {
 	}
 }
 
-// cutWhile begins the rotation, and cuts the line once the first of the old members has
-// locked. Five have to, and on neither side there are as many; what crosses the line is
-// slow by then, so that no Lock gets over it before the cut.
-func (s *story) cutWhile(ctx context.Context, t *turnover) error {
+// cutWhile begins the rotation, and cuts the line once the first node tells of the step.
+func (s *story) cutWhile(ctx context.Context, t *turnover, c cut) error {
 	if err := s.arrive(ctx, t); err != nil {
 		return err
 	}
@@ -175,24 +185,35 @@ func (s *story) cutWhile(ctx context.Context, t *turnover) error {
 		return err
 	}
 	s.say("%s start their daemons in the east; %s begins", list(names(t.joiners)), t.stay[0].id)
-	if _, _, err := firstToTell(ctx, all, marks, atStage("testing")); err != nil {
-		return fmt.Errorf("wait for the test signatures: %w", err)
-	}
-	if err := s.wires.slow(ctx, slowTrunk); err != nil {
-		return err
-	}
-	who, e, err := firstToTell(ctx, t.old, marks, func(e api.Event) bool { return e.Kind == "locked" })
+	who, e, err := s.reach(ctx, all, marks, c)
 	if err != nil {
-		return fmt.Errorf("wait for the first lock: %w", err)
+		return fmt.Errorf("wait for the step %s: %w", c.stage, err)
 	}
 	if err := s.wires.cut(ctx); err != nil {
 		return err
 	}
-	s.say("%s has locked; %d ms later the line between west and east is down", who.id, time.Since(e.Time).Milliseconds())
+	told, _, _ := strings.Cut(e.Text, "\n")
+	s.say("%s tells: %s; %d ms later the line between west and east is down", who.id, clip(oneLine(told), 60), time.Since(e.Time).Milliseconds())
 	if err := s.wires.fast(ctx); err != nil {
 		return err
 	}
-	return s.apart(ctx, all, marks, t.version)
+	if w, e := s.wires.sides(t.old); len(w) != c.west || len(e) != c.east {
+		return fmt.Errorf("the line was cut %d|%d; want %d|%d", len(w), len(e), c.west, c.east)
+	}
+	return s.apart(ctx, all, marks, t.version, c)
+}
+
+// reach waits until the first node tells of the step. What crosses the line is slow from the
+// step before on, so that what the cut is to keep apart does not get over it before.
+func (s *story) reach(ctx context.Context, all []*member, marks map[council.MemberID]int, c cut) (*member, api.Event, error) {
+	before := map[string][]string{"locking": {"testing"}, "running": {"gathering", "ready"}}[c.stage]
+	if _, _, err := firstToTell(ctx, all, marks, atStage(before...)); err != nil {
+		return nil, api.Event{}, err
+	}
+	if err := s.wires.slow(ctx, slowTrunk); err != nil {
+		return nil, api.Event{}, err
+	}
+	return firstToTell(ctx, all, marks, trial{stage: c.stage}.fits)
 }
 
 // committed reports whether a node has the certificate of the rotation to a roster.
@@ -201,9 +222,10 @@ func committed(st api.Status, version uint64) bool {
 }
 
 // apart waits until each side has lost the other, and holds that neither has what
-// commits: as long as that is so, four who have not locked may sign as before.
-func (s *story) apart(ctx context.Context, all []*member, marks map[council.MemberID]int, version uint64) error {
-	w, e := sides(all)
+// commits: as long as that is so, four who have not locked may sign as before. Where the
+// new shares were not made, nobody has locked.
+func (s *story) apart(ctx context.Context, all []*member, marks map[council.MemberID]int, version uint64, c cut) error {
+	w, e := s.wires.sides(all)
 	for _, side := range [][]*member{w, e} {
 		for _, m := range side {
 			if err := s.settled(ctx, m, "the loss of the other side", func(st api.Status) bool {
@@ -233,6 +255,9 @@ func (s *story) apart(ctx context.Context, all []*member, marks map[council.Memb
 			if events, _ := m.tape.since(marks[m.id]); !when(events, func(e api.Event) bool { return e.Kind == "locked" }).IsZero() {
 				locked = append(locked, m)
 			}
+		}
+		if c.stage == "running" && len(locked) > 0 {
+			return fmt.Errorf("%s: %w", list(names(locked)), errLate)
 		}
 		s.say("%s have lost the others: no certificate; %s locked, %s might sign under the old shares", list(names(side)), list(names(locked)), list(names(open)))
 	}

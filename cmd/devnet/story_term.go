@@ -20,6 +20,7 @@ import (
 type turnover struct {
 	version                           uint64 // of the roster that it leads to
 	old, leavers, joiners, stay, next []*member
+	gone                              []*member // of the leavers, whose nodes are not there
 	file                              string    // the succession
 	from                              time.Time // when it may take over
 	mark                              int       // on the tape of the one who begins it, before that
@@ -77,7 +78,7 @@ func (s *story) handedOver(ctx context.Context, t *turnover) (done api.Proposal,
 	return done, s.strangers(ctx, t)
 }
 
-// heir is who follows a member: the next name of the same seat.
+// heir is who follows a member: the next name of the same seat that nobody has had.
 func (s *story) heir(of *member) (*member, error) {
 	n := 1
 	for _, m := range slices.Concat(s.members, s.former) {
@@ -85,7 +86,15 @@ func (s *story) heir(of *member) (*member, error) {
 			n++
 		}
 	}
-	return s.enter(council.MemberID(fmt.Sprintf("%s-%d", of.seat, n)), of.seat, of.env...)
+	name := func() council.MemberID { return council.MemberID(fmt.Sprintf("%s-%d", of.seat, n)) }
+	for slices.Contains(names(s.heirs), name()) { // it has yet to come, or never came
+		n++
+	}
+	m, err := s.enter(name(), of.seat, of.env...)
+	if err == nil {
+		s.heirs = append(s.heirs, m)
+	}
+	return m, err
 }
 
 // agreeOnNext is what people do: cards, a succession, four approvals, acceptances.
@@ -107,8 +116,7 @@ func (s *story) agreeOnNext(ctx context.Context, leavers []*member) (*turnover, 
 		}
 		t.joiners = append(t.joiners, m)
 	}
-	t.next = slices.Concat(t.stay, t.joiners)
-	slices.SortFunc(t.next, func(x, y *member) int { return strings.Compare(string(x.id), string(y.id)) })
+	t.next = inOrder(slices.Concat(t.stay, t.joiners))
 	err := each(ctx, t.joiners, func(ctx context.Context, m *member) error {
 		return s.equipFor(ctx, m, t.from.Format(time.RFC3339), t.from.AddDate(2, 0, 0).Format(time.RFC3339))
 	})
@@ -297,17 +305,18 @@ func (d death) String() string {
 func (s *story) rotated(ctx context.Context, t *turnover) (commit api.Commit, err error) {
 	for _, m := range t.next {
 		if err := s.settled(ctx, m, "the new roster", func(st api.Status) bool {
-			return st.Roster != nil && st.Roster.Version == t.version && st.Phase == api.Ready && st.Rotation != nil && st.Rotation.Commit != nil && len(st.Rotation.Missing) == 0
+			return st.Roster != nil && st.Roster.Version == t.version && st.Phase == api.Ready && st.Rotation != nil && st.Rotation.Commit != nil && s.onlyMissing(st.Rotation.Missing, t.gone)
 		}); err != nil {
 			return commit, err
 		}
 	}
-	for _, m := range t.leavers {
+	here := s.without(t.leavers, t.gone...)
+	for _, m := range here {
 		if err := s.settled(ctx, m, "the end of its seat", func(st api.Status) bool { return st.Phase == api.Over }); err != nil {
 			return commit, err
 		}
 	}
-	for i, m := range slices.Concat(t.next, t.leavers) {
+	for i, m := range slices.Concat(t.next, here) {
 		r, err := ask[api.Rotation](ctx, m, "term", "status")
 		switch {
 		case err != nil:
@@ -321,6 +330,11 @@ func (s *story) rotated(ctx context.Context, t *turnover) (commit api.Commit, er
 		}
 	}
 	return commit, nil
+}
+
+// onlyMissing reports whether a rotation waits for these members and nobody else.
+func (s *story) onlyMissing(needs []api.Need, want []*member) bool {
+	return len(needs) == len(want) && !slices.ContainsFunc(needs, func(n api.Need) bool { return !slices.Contains(names(want), n.Member) })
 }
 
 // settled is status for a node that may be on its way from one roster to the next.
@@ -359,17 +373,23 @@ func (s *story) newHands(ctx context.Context, t *turnover) (api.Proposal, error)
 	return done, hasSigned(done, t.joiners...)
 }
 
-// act has members pause the protocol, or unpause it if it is paused.
-func (s *story) act(ctx context.Context, by []*member) (api.Proposal, error) {
+// nextAct has a member propose to pause the protocol, or to unpause it if it is paused.
+func (s *story) nextAct(ctx context.Context, by *member) (name string, p api.Proposal, err error) {
 	paused, err := s.ground.paused(ctx, s.sites.protocol)
 	if err != nil {
-		return api.Proposal{}, err
+		return "", p, err
 	}
 	word := "pause"
 	if paused {
 		word = "unpause"
 	}
-	p, err := s.propose(ctx, by[0], word, "--target", "protocol", "--reason", "the new council acts")
+	p, err = s.propose(ctx, by, word, "--target", "protocol", "--reason", "the new council acts")
+	return word + " protocol", p, err
+}
+
+// act has members do nextAct.
+func (s *story) act(ctx context.Context, by []*member) (api.Proposal, error) {
+	name, p, err := s.nextAct(ctx, by[0])
 	if err != nil {
 		return p, err
 	}
@@ -377,11 +397,11 @@ func (s *story) act(ctx context.Context, by []*member) (api.Proposal, error) {
 	if _, err := s.approve(ctx, p.ID, by...); err != nil {
 		return p, err
 	}
-	done, err := s.mined(ctx, word+" protocol", by[0], p.ID)
+	done, err := s.mined(ctx, name, by[0], p.ID)
 	if err != nil {
 		return p, err
 	}
-	return done, s.stands(ctx, s.sites.protocol, !paused)
+	return done, s.stands(ctx, s.sites.protocol, name == "pause protocol")
 }
 
 // strangers checks that who has left holds nothing and reaches nobody, and says so

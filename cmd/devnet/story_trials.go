@@ -18,12 +18,16 @@ func trialsCmd() *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
 		Use:   "trials",
-		Short: "Kill nodes at every step of a rotation, practise, and lose a disk",
-		Long: `Kill nodes at every step of a rotation, practise, and lose a disk: seven real signer
-processes make a key and back it up. Two leave and two join, and at each step of that, as
-the nodes tell it, one of them is killed with SIGKILL and started again. Then the council
-holds a drill, and a node whose disk is gone comes back from its backup by the words of
-docs/runbook.md. The exit code is 0 only if everything held.`,
+		Short: "Kill nodes at each step of a rotation, practise, lose a disk, and follow the runbook",
+		Long: `Kill nodes at each step of a rotation, practise, lose a disk, and follow the runbook:
+seven real signer processes make a key and back it up. Two leave and two join, and at each
+step of that from gathering on, as the nodes tell it, one of them is killed with SIGKILL and
+started again. Then the council holds a drill, and a node whose disk is gone comes back from
+its backup by the words of docs/runbook.md. By its words, too, and with every command typed
+as it stands under "Compromise" and "Term change", a node is frozen and replaced without its
+help, a wallet is renewed, steps are refused, shares are made anew, three nodes are replaced
+by the last four, and the same seats make another key. The exit code is 0 only if everything
+held.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return trials(cmd.Context(), o) },
 	}
@@ -36,6 +40,10 @@ var trialChapters = []step{
 	{"two leave and two join, and a node dies at each step", budgetTrials, (*story).dieInRotation},
 	{"the council practises", budgetAct, (*story).practise},
 	{"a node is lost, and comes back from its backup", budgetReturn, (*story).loseNode},
+	{"a node is frozen, and replaced without its help", budgetTrials, (*story).replaceFrozen},
+	{"another wallet, steps that are refused, new shares", budgetTrials, (*story).stayTogether},
+	{"three are gone, and the last four commit", budgetTrials, (*story).replaceThree},
+	{"four shares may be known: another key", budgetTrials, (*story).startAnew},
 }
 
 func trials(ctx context.Context, o options) error {

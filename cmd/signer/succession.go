@@ -168,6 +168,9 @@ func (a *app) showSuccession(s council.Succession, old council.Roster, path stri
 	args := path // of the commands that bring the step on
 	if c.Charter {
 		args += " --charter FILE"
+		if a.otherActions(f) {
+			args += " --actions FILE"
+		}
 	}
 	takes, known := a.amendment(s, old, f)
 	done, want := agreed(g, takes), takes.Approvals
@@ -201,6 +204,16 @@ func (a *app) showSuccession(s council.Succession, old council.Roster, path stri
 			fmt.Fprintf(w, "\nStill to accept: %s, each with 'signer term accept %s'.\n", join(g.Waiting), args)
 		}
 	})
+}
+
+// otherActions reports whether the charter's catalogue of actions is another one than
+// commands take by themselves at the nodes.
+func (a *app) otherActions(f charterFlags) bool {
+	if f.actions == "" {
+		return false
+	}
+	c, err := a.load()
+	return err != nil || f.actions != c.Actions // on any machine: none is taken
 }
 
 // takesUnknown says of how many approvals is known only within which bounds they are.
