@@ -166,6 +166,7 @@ func TestTraitorInArming(t *testing.T) {
 func (c *cabal) anew() map[council.MemberID]uint64 {
 	c.t.Helper()
 	c.x.sits(true)
+	c.stocked("nothing else to be made", 1)
 	c.pass(agenda.Defaults().Arming + time.Second)
 	c.passing("the end of what is under way", func() bool {
 		return !slices.ContainsFunc(c.honest, func(m council.MemberID) bool {
@@ -204,6 +205,7 @@ func (c *cabal) blames(m council.MemberID, since uint64) bool {
 // blamed waits until those name the traitor who were to make a slot with it: three at least.
 func (c *cabal) blamed(since map[council.MemberID]uint64) {
 	c.t.Helper()
+	c.stocked("nothing else to be made", 1)
 	c.pass(agenda.Defaults().Arming + time.Second) // what it keeps back is late
 	c.passing("the traitor's name", func() bool {
 		n := 0

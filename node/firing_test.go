@@ -21,6 +21,13 @@ func (x *traitor) keep(a *tss.Armed) {
 	}
 }
 
+// stock has the traitor make slots with one set of signers, and keep them.
+func (x *traitor) stock(set []council.MemberID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.stocks, x.only, x.idle = true, set, false
+}
+
 // has reports whether it has a slot of a set.
 func (x *traitor) has(set []council.MemberID) bool {
 	for _, a := range x.slots {
@@ -144,11 +151,9 @@ func TestTraitorFires(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes eight slots")
 	}
-	c := newCabal(t, func(h *house) { h.slots, h.nonces = true, 3 })
+	c := newCabal(t, func(h *house) { h.slots, h.sits, h.nonces = true, true, 3 })
 	x, three := c.x, c.approvers()
-	x.mu.Lock()
-	x.stocks, x.only = true, c.four()
-	x.mu.Unlock()
+	x.stock(c.four())
 	var ids []council.ProposalID
 	own := 0 // signed with the slot of the honest
 	for i, lie := range []struct {

@@ -53,6 +53,7 @@ type house struct {
 	silence time.Duration // that a traitor's house bears; zero: two seconds
 	slots   bool          // a traitor's house makes slots
 	leads   bool          // and the traitor leads some of its sets, not all
+	sits    bool          // but the traitor has no part in it before it is told to
 	nonces  uint64        // at which the same three approve with the traitor, see lineup; zero: any three
 	last    *dam          // for the last round, in a traitor's house
 }

@@ -15,6 +15,17 @@ type tale struct {
 	refused string // the rule; or it is believed
 }
 
+// saying makes a Begin of the traitor's, of which everything is true that is not said here.
+type saying func(nonce, attempt uint64, fee int64, signers ...council.MemberID) council.Begin
+
+// digests tells each of the first three honest members other fees.
+func digests(c *cabal, say saying) (out []tale) {
+	for i, m := range c.honest[:3] {
+		out = append(out, tale{to: m, begin: say(0, 1, 100+int64(i), c.honest[:3]...)})
+	}
+	return out
+}
+
 // A coordinator that nobody suspects yet tells members different things of one attempt, each
 // of which could be true. They take it up, as they must, and nothing is signed: it is
 // convicted or suspected, and the council signs without it at the same nonce.
@@ -24,49 +35,39 @@ func TestCoordinatorForks(t *testing.T) {
 		name   string
 		change []func(*house)
 		slot   bool
-		tales  func(c *cabal, say func(nonce, attempt uint64, fee int64, signers ...council.MemberID) council.Begin) []tale
+		tales  func(*cabal, saying) []tale
 		found  bool // what it has signed convicts it
 	}{
-		{name: "digests", found: true, tales: func(c *cabal, say func(uint64, uint64, int64, ...council.MemberID) council.Begin) (out []tale) {
-			for i, m := range c.honest[:3] {
-				out = append(out, tale{to: m, begin: say(0, 1, 100+int64(i), c.honest[:3]...)})
-			}
-			return out
-		}},
-		{name: "signers, over libp2p", change: []func(*house){overLibp2p}, found: true, tales: func(c *cabal, say func(uint64, uint64, int64, ...council.MemberID) council.Begin) (out []tale) {
+		{name: "digests", found: true, tales: digests},
+		{name: "signers, over libp2p", change: []func(*house){overLibp2p}, found: true, tales: func(c *cabal, say saying) (out []tale) {
 			for i, m := range c.honest {
 				three := slices.Delete(slices.Clone(c.honest), (i+1)%4, (i+1)%4+1)
 				out = append(out, tale{to: m, begin: say(0, 1, 100, three...)})
 			}
 			return out
 		}},
-		{name: "attempts", tales: func(c *cabal, say func(uint64, uint64, int64, ...council.MemberID) council.Begin) []tale {
+		{name: "attempts", tales: func(c *cabal, say saying) []tale {
 			first, second := say(0, 1, 100, c.honest[:3]...), say(0, 2, 100, c.honest[:3]...)
 			return []tale{{to: c.honest[0], begin: first}, {to: c.honest[1], begin: first}, {to: c.honest[2], begin: second}}
 		}},
-		{name: "nonces", tales: func(c *cabal, say func(uint64, uint64, int64, ...council.MemberID) council.Begin) []tale {
+		{name: "nonces", tales: func(c *cabal, say saying) []tale {
 			return []tale{{to: c.honest[0], begin: say(0, 1, 100, c.honest[:3]...)}, {to: c.honest[1], begin: say(1, 1, 100, c.honest[:3]...), refused: "nonce"}}
 		}},
-		{name: "digests of one slot", slot: true, found: true, tales: func(c *cabal, say func(uint64, uint64, int64, ...council.MemberID) council.Begin) (out []tale) {
-			for i, m := range c.honest[:3] {
-				out = append(out, tale{to: m, begin: say(0, 1, 100+int64(i), c.honest[:3]...)})
-			}
-			return out
-		}},
+		{name: "digests of one slot", slot: true, found: true, tales: digests},
 	} {
 		t.Run(fork.name, func(t *testing.T) {
-			if fork.slot && testing.Short() {
-				t.Skip("makes slots")
+			if fork.name != "digests" && testing.Short() {
+				t.Skip("makes a signature")
 			}
-			c := newCabal(t, append(fork.change, func(h *house) { h.slots = fork.slot })...)
+			c := newCabal(t, append(fork.change, func(h *house) { h.slots, h.sits = fork.slot, true })...)
 			c.honest = c.rank(0, 2, c.honest)
 			x, four := c.x, c.four()
 			x.mu.Lock()
 			x.absent = true
-			x.stocks, x.only = fork.slot, four
 			x.mu.Unlock()
 			var slot council.SessionID
 			if fork.slot {
+				x.stock(four)
 				c.stocked(fork.name, 2) // with the traitor, and without
 				x.mu.Lock()
 				for slot = range x.slots {
@@ -116,6 +117,9 @@ func TestCoordinatorForks(t *testing.T) {
 						t.Errorf("%s refuses by rule %q (%s); want %q", s.to, r.Rule, r.Reason, s.refused)
 					}
 				}
+			}
+			if _, err := c.rooms[c.honest[3]].Vote(t.Context(), mine); err != nil { // to all, not only in what some were told
+				t.Fatal(err)
 			}
 			c.passDeadline(tales[0].begin) // of who is alone in what it was told
 			c.ranWithout(id)

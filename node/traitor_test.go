@@ -131,7 +131,7 @@ func (anything) Check(_, _ council.SessionID, _ []council.MemberID, _ uint64) er
 func (h *house) betray(m council.MemberID) *traitor {
 	h.t.Helper()
 	x := &traitor{
-		t: h.t, h: h, self: m, news: make(chan struct{}),
+		t: h.t, h: h, self: m, news: make(chan struct{}), idle: h.sits,
 		deeds: map[council.ProposalID]council.Transaction{}, approvals: map[council.ProposalID]map[council.MemberID]council.Approval{},
 		begun: map[common.Hash]map[council.MemberID]bool{}, pledges: map[common.Hash]agenda.ArmAnswer{}, answers: map[common.Hash]map[council.MemberID]common.Hash{}, led: map[council.SessionID]bool{}, failed: map[council.ProposalID][]council.AttemptFailed{}, signed: map[council.ProposalID]bool{},
 		slots: map[council.SessionID]*tss.Armed{}, plays: map[council.SessionID]*play{}, early: map[council.SessionID][]tss.Message{}, passed: map[common.Hash]bool{},
