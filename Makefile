@@ -5,7 +5,7 @@ BIN         := bin
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 IMAGE       ?= council-signer
 FUZZTIME    ?= 10s
-TESTTIMEOUT ?= 60m
+TESTTIMEOUT ?= 75m
 
 # Tests of this project keep several cores busy each, and some of them race
 # real processes against deadlines: more than two packages at once only makes
@@ -59,7 +59,7 @@ test-short: need ## the pure rooms only: a few minutes
 
 test-matrix: need ## rotations with a death, a cut or a power failure at every single step, and lies in every round: some hours
 	CGO_ENABLED=0 go test -timeout 3h -run 'Rotation' ./agenda -matrix
-	SIGNER_TEST_MATRIX=1 CGO_ENABLED=0 go test -timeout 3h -run 'TestDeathAtEachStepOfARotation|TestReplayedWords|TestEquivocationInEveryRound' ./node
+	SIGNER_TEST_MATRIX=1 CGO_ENABLED=0 go test -timeout 3h -run 'TestDeathAtEachStepOfARotation|TestReplayedWords' ./node
 
 lint: need ## gofmt, the import arrows, go vet, staticcheck
 	@sh tools/gofmt.sh
