@@ -20,8 +20,8 @@ func TestEndedSessionSendsNothing(t *testing.T) {
 	}}}
 	n := &Node{calls: newCalls()}
 	ready := tss.Ready{Reveals: true, Messages: []tss.Message{{Round: tss.SignRound9}}}
-	// There is no session to ask for its members: whoever sends, fails.
-	if over, err := r.handle(ctx, n, nil, ready, time.Time{}); !over || err != nil || !wrote {
+	// The session has no members to send to: what it keeps to be sent again tells.
+	if over, err := r.handle(ctx, n, new(tss.Session), ready, time.Time{}); !over || err != nil || !wrote {
 		t.Errorf("over %v, %v; wrote %v", over, err, wrote)
 	}
 	if len(r.sent) > 0 {
