@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -116,7 +117,8 @@ func (n *Node) letIn() {
 		return
 	}
 	n.let = append([]p2p.Guest{}, guests...)
-	if err := n.door(guests); err != nil { // as long as they are the same, so is the answer
+	err := n.door(guests)
+	if err != nil && !errors.Is(err, p2p.ErrClosed) { // which is the end; else, as long as they are the same, so is the answer
 		n.log.Error("let guests in", "err", err, "hint", council.Hint(err))
 		n.tell("rotation", council.ProposalID{}, "", fmt.Sprintf("who joins or has left can't be let in: %v", err))
 	}

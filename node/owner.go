@@ -56,7 +56,7 @@ func ask[T any](ctx context.Context, n *Node, fn func() (T, error)) (T, error) {
 	select {
 	case n.slots <- struct{}{}:
 	case <-ctx.Done():
-		return none, ctx.Err()
+		return none, n.unanswered(ctx)
 	}
 	defer func() { <-n.slots }()
 	done := make(chan answer, 1)
@@ -68,23 +68,31 @@ func ask[T any](ctx context.Context, n *Node, fn func() (T, error)) (T, error) {
 	case a := <-done:
 		return a.value, a.err
 	case <-ctx.Done():
-		return none, ctx.Err()
 	case <-n.ctx.Done():
-		select { // the owner may have ended the node by what was asked, and says so first
-		case <-n.atRest:
-		case <-ctx.Done():
-		}
-		select {
-		case a := <-done:
-			return a.value, a.err
-		default:
-		}
-		err := context.Cause(n.ctx)
-		if errors.Is(err, ErrSwitched) {
-			err = api.Fail(api.NotReady, "", council.WithHint(err, "ask again in a moment"))
-		}
-		return none, err
 	}
+	if n.ctx.Err() == nil {
+		return none, ctx.Err()
+	}
+	<-n.atRest // the owner may have ended the node by what was asked, and says so first
+	select {
+	case a := <-done:
+		return a.value, a.err
+	default:
+		return none, n.unanswered(ctx)
+	}
+}
+
+// unanswered says why there is no answer: the node has ended, or nobody waits for it any
+// more. What serves a request ends with the node, and so does the request's context.
+func (n *Node) unanswered(ctx context.Context) error {
+	err := context.Cause(n.ctx)
+	switch {
+	case err == nil:
+		return ctx.Err()
+	case errors.Is(err, ErrSwitched):
+		return api.Fail(api.NotReady, "", council.WithHint(err, "ask again in a moment"))
+	}
+	return err
 }
 
 // call is ask for what has no answer but whether it was done.

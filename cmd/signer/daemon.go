@@ -147,6 +147,9 @@ func (d *household) live(ctx context.Context) (err error) {
 	}
 	err = d.connect(ctx, book.Network(), p2p.Neighbours{
 		Roster: at.roster, Guests: at.guests, Peers: d.overrides(at, standing), Records: d.reachable(at.roster, standing)})
+	if errors.Is(err, p2p.ErrClosed) && ctx.Err() != nil {
+		return nil // asked to end on the way from one roster to the next
+	}
 	if err != nil {
 		return err
 	}
