@@ -138,10 +138,6 @@ func (n *Node) reshare(e agenda.Reshare) error {
 	}
 	n.shift.sessions[c.Session] = true
 	return n.startRun(c.Session, "resharing", s, run{over: func(share *tss.Share, transcript common.Hash) {
-		if err := n.remember(s.Moduli()); err != nil {
-			n.failed(c.Session, err)
-			return
-		}
 		n.shift.made = &freshShare{c.Session, share}
 		ev := agenda.Reshared{Session: c.Session, Key: t.Key, Transcript: transcript}
 		if share != nil {

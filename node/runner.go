@@ -93,15 +93,18 @@ func (n *Node) begin(id council.SessionID, what string, s *tss.Session, how run)
 	n.then(func() {
 		n.children.Go(func() {
 			defer cancel()
-			r.play(ctx, n, s)
+			err := r.play(ctx, n, s)
 			if !r.background {
 				n.governor.end()
 			}
-			// However it ended: what stays in the table counts against maxSessions, and what
-			// was heard while it ended is burnt, too.
+			// However it ended: what was heard while it did is burnt, too, before another try
+			// can begin; and what stays in the table counts against maxSessions.
 			moduli := s.Moduli()
 			n.calls.post(func() {
 				_ = n.burn(id, moduli)
+				if err != nil {
+					n.failed(id, err)
+				}
 				n.end(id)
 			})
 		})
@@ -126,15 +129,16 @@ func (r *runner) deliver(m tss.Message) {
 	r.inbox <- m // there is room: the parts add up to no more than the whole
 }
 
-func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
+// play returns when the session is over, or called off; with an error, when it has died.
+func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) error {
 	if ctx.Err() != nil { // ended in the turn that ordered it
-		return
+		return nil
 	}
 	began := n.now()
 	var ready tss.Ready
 	var err error
 	if r.paced(ctx, n, func() { ready, err = s.Start() }) != nil {
-		return
+		return nil
 	}
 	watch, tells := newStall(r.waits, s, began, n.now()), newNotice(r.waits.Notice, s)
 	defer watch.stop()
@@ -148,16 +152,12 @@ func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 		if err == nil {
 			over, err = r.handle(ctx, n, s, ready, began)
 		}
-		switch {
-		case err != nil:
-			r.fail(n, s, err)
-			return
-		case over:
-			return
+		if err != nil || over {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case to := <-r.again:
 			r.resend(n, to)
 			ready = tss.Ready{}
@@ -175,7 +175,7 @@ func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 			r.owed[m.From].Add(-1)
 			heard := n.now()
 			if r.paced(ctx, n, func() { ready, err = s.Step(m) }) != nil {
-				return
+				return nil
 			}
 			watch.worked(n.now().Sub(heard))
 			if err == nil && ready.Dropped != nil {
@@ -184,16 +184,6 @@ func (r *runner) play(ctx context.Context, n *Node, s *tss.Session) {
 			}
 		}
 	}
-}
-
-// fail reports a dead session. The moduli that killed it are burnt before another try
-// can begin.
-func (r *runner) fail(n *Node, s *tss.Session, err error) {
-	moduli := s.Moduli()
-	n.calls.post(func() {
-		_ = n.burn(r.id, moduli)
-		n.failed(r.id, err)
-	})
 }
 
 // burn returns when all moduli that the session has heard are on the disk: before it
