@@ -56,24 +56,14 @@ func (x *traitor) discard(m agenda.ArmCall) {
 	}
 }
 
-// tellStock says for which sets of four, in the order of the roster, it has a slot.
+// tellStock says for which sets of four, in the order of the alphabet, it has a slot.
 func (x *traitor) tellStock() {
-	ids := x.h.council.Roster.IDs()
-	var stock agenda.Stock
-	index := 0
-	for i := range ids {
-		for j := i + 1; j < len(ids); j++ {
-			for k := j + 1; k < len(ids); k++ {
-				for l := k + 1; l < len(ids); l++ {
-					if index%8 == 0 {
-						stock.Ready = append(stock.Ready, 0)
-					}
-					if x.has([]council.MemberID{ids[i], ids[j], ids[k], ids[l]}) {
-						stock.Ready[index/8] |= 1 << (index % 8)
-					}
-					index++
-				}
-			}
+	sets := x.h.choices(4)
+	slices.SortFunc(sets, slices.Compare)
+	stock := agenda.Stock{Ready: make([]byte, (len(sets)+7)/8)}
+	for i, set := range sets {
+		if x.has(set) {
+			stock.Ready[i/8] |= 1 << (i % 8)
 		}
 	}
 	for _, m := range x.tr.Online() {
@@ -113,16 +103,7 @@ func (x *traitor) missed(m agenda.Cold) {
 // it never does, and is left out of the second.
 func (h *house) lineup(nonces uint64) (self council.MemberID, honest []council.MemberID) {
 	ids, best := h.council.Roster.IDs(), -1
-	for mask := range 1 << len(ids) {
-		var four []council.MemberID
-		for i, m := range ids {
-			if mask>>i&1 == 1 {
-				four = append(four, m)
-			}
-		}
-		if len(four) != 4 {
-			continue
-		}
+	for _, four := range h.choices(4) {
 		for i, m := range four {
 			good := 0
 			for n := range nonces {

@@ -203,16 +203,6 @@ func (c *cabinet) halfMade(m council.MemberID, staged int) {
 	}
 }
 
-// ofKind are messages of the agenda's of one kind.
-func ofKind(t *testing.T, m agenda.Message) func(p2p.Frame) bool {
-	t.Helper()
-	tag, _, err := agenda.EncodeMessage(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(f p2p.Frame) bool { return f.Channel == p2p.Record && f.Type == recordMessage+tag }
-}
-
 // A member that has made its share and keeps its signature on the birth record to itself is
 // named by the others, while they wait and when the ceremony has taken too long. None of
 // them has a key then, though it could make one of what it has; and the next is made as
@@ -225,7 +215,7 @@ func TestSilenceOnTheBirthRecord(t *testing.T) {
 	c := smallCabinet(t)
 	c.opens()
 	c.genesis, c.shares = nil, nil
-	lift := c.silences(silent, ofKind(t, agenda.ConfirmMessage{}))
+	lift := c.silences(silent, says(t, agenda.ConfirmMessage{}))
 	ids, ended := c.size.IDs(), map[council.MemberID]<-chan drawing{}
 	for _, m := range ids {
 		c.start(m)
@@ -266,7 +256,7 @@ func TestSilenceOnATestSignature(t *testing.T) {
 	c.opens()
 	c.genesis, c.shares = nil, nil
 	ids, silent := c.size.IDs(), c.first.TestSubsets()[0]
-	proof := ofKind(t, agenda.Proof{})
+	proof := says(t, agenda.Proof{})
 	var lift []func()
 	for _, m := range silent {
 		lift = append(lift, c.silences(m, func(f p2p.Frame) bool {

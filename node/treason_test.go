@@ -55,22 +55,29 @@ func newCabal(t *testing.T, change ...func(*house)) *cabal {
 	return c
 }
 
+// choices are all sets of so many members.
+func (h *house) choices(n int) (out [][]council.MemberID) {
+	ids := h.council.Roster.IDs()
+	for mask := range 1 << len(ids) {
+		var set []council.MemberID
+		for i, m := range ids {
+			if mask>>i&1 == 1 {
+				set = append(set, m)
+			}
+		}
+		if len(set) == n {
+			out = append(out, set)
+		}
+	}
+	return out
+}
+
 // cast chooses a traitor and four honest members so that the draw leaves the
 // traitor out of the second attempt at each of the first nonces, where it can: a
 // fifth attempt would show nothing more, and costs the time of a signature.
 func (h *house) cast(nonces uint64) (self council.MemberID, honest []council.MemberID) {
-	ids := h.council.Roster.IDs()
 	best := -1
-	for mask := range 1 << len(ids) {
-		var five []council.MemberID
-		for i, m := range ids {
-			if mask>>i&1 == 1 {
-				five = append(five, m)
-			}
-		}
-		if len(five) != 5 {
-			continue
-		}
+	for _, five := range h.choices(5) {
 		for i, m := range five {
 			if n := leads(m, five); h.leads && (n == 0 || n == len(five)-1) {
 				continue
