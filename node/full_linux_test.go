@@ -56,20 +56,20 @@ func TestDiskThatFailsWhenItIsToSign(t *testing.T) {
 		h.ready(m)
 	}
 	var once sync.Mutex
-	var victim council.MemberID
+	var caught council.MemberID
 	var mended func() error
 	for _, m := range five {
 		defer h.net.Add(p2p.Fault{To: m, Channel: p2p.Record, Match: func(f p2p.Frame) bool {
 			once.Lock()
 			defer once.Unlock()
-			if f.Type != evidence.BeginType || victim != "" {
+			if f.Type != evidence.BeginType || caught != "" {
 				return false
 			}
 			x, err := agenda.DecodeMessage(f.Type-16, f.Payload)
 			if b, ok := x.(agenda.BeginMessage); err != nil || !ok || !slices.Contains(b.Begin.Signers, m) {
 				return false
 			}
-			victim = m
+			caught = m
 			if mended, err = fails(h.path(m, "journal.db")); err != nil {
 				t.Error(err)
 			}
@@ -81,18 +81,18 @@ func TestDiskThatFailsWhenItIsToSign(t *testing.T) {
 	for _, m := range five[:4] {
 		h.approve("core-1", m, id)
 	}
-	watching := func() council.MemberID {
+	met := func() (council.MemberID, func() error) {
 		once.Lock()
 		defer once.Unlock()
-		return victim
+		return caught, mended
 	}
-	h.await("core-1", "a Begin", minute, func(*room) bool { return watching() != "" })
-	victim = watching()
+	h.await("core-1", "a Begin", minute, func(*room) bool { m, _ := met(); return m != "" })
+	victim, mend := met()
 	h.await(victim, "it to only watch", minute, func(r *room) bool {
 		s, err := r.Status(t.Context())
 		return err == nil && s.Phase == api.Watching && strings.Contains(s.Detail, "the journal can't be written: ")
 	})
-	if err := mended(); err != nil {
+	if err := mend(); err != nil {
 		t.Fatal(err)
 	}
 	r := h.rooms[victim]
@@ -170,10 +170,17 @@ func TestFreezeIsNotedBeforeTheSwitch(t *testing.T) {
 		mended = nil
 	}
 	t.Cleanup(mend)
+	var old *room
 	var written, comes sync.Once
+	early, fell := false, make(chan struct{})
 	c.hook(m, func(at string) {
 		if at == "certificate written" {
-			written.Do(fail)
+			written.Do(func() {
+				if _, early, _ = old.book.Meta("frozen"); !early {
+					fail()
+				}
+				close(fell)
+			})
 		}
 	})
 	all := c.size.IDs()
@@ -191,21 +198,29 @@ func TestFreezeIsNotedBeforeTheSwitch(t *testing.T) {
 	if _, err := c.rooms[m].Freeze(t.Context(), api.FreezeRequest{Reason: "laptop stolen"}); err == nil || !strings.Contains(err.Error(), "could not write that down") {
 		t.Fatalf("frozen, with a disk that fails: %v", err)
 	}
+	old = c.rooms[m]
 	certificate := says(t, agenda.CertificateMessage{})
-	c.net.Add(p2p.Fault{To: m, Match: func(f p2p.Frame) bool { // the certificate fits, and nothing after it
+	cut := c.net.Add(p2p.Fault{To: m, Drop: 1, Match: func(f p2p.Frame) bool { // else it makes the certificate of Locks
 		if certificate(f) {
-			comes.Do(mend)
+			comes.Do(mend) // it fits, and nothing after it
+			return false
 		}
-		return false
+		return true
 	}})
-	old := c.rooms[m]
 	letGo()
 	c.until("the switch where nodes go on", c.works(1, "member-01", "member-02"))
 	c.until("the switch on the disk", func() bool {
-		s, err := c.rooms[m].Rotation(t.Context())
-		return err == nil && s.Stage == agenda.StageCommitted
+		select {
+		case <-fell:
+			return true
+		default:
+			return false
+		}
 	})
-	if s, err := old.Status(t.Context()); err != nil || c.rooms[m] != old || s.Roster.Version != 1 {
+	cut()
+	if s, err := old.Status(t.Context()); early {
+		t.Log("the owner has tried again just before the certificate")
+	} else if err != nil || c.rooms[m] != old || s.Roster.Version != 1 {
 		t.Fatalf("it was made anew while the freeze was noted nowhere: %+v, %v", s.Roster, err)
 	}
 	mend()
