@@ -53,6 +53,7 @@ type Agenda struct {
 	convicted  map[council.MemberID]bool
 	proposals  map[council.ProposalID]*Proposal
 	order      []council.ProposalID // as they were taken up
+	quotas     map[council.MemberID]quota
 	orphans    map[council.ProposalID][]Recorded
 	orphaned   map[council.MemberID]int // entries in orphans, by author
 	lanes      map[uint64]*lane         // of transactions, by chain
@@ -111,6 +112,7 @@ func New(c Config) (*Agenda, error) {
 		freezing:   map[council.MemberID]uint64{},
 		freezeTold: map[council.MemberID]freezeTold{},
 		proposals:  map[council.ProposalID]*Proposal{},
+		quotas:     map[council.MemberID]quota{},
 		orphans:    map[council.ProposalID][]Recorded{},
 		orphaned:   map[council.MemberID]int{},
 		lanes:      map[uint64]*lane{},

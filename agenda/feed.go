@@ -139,10 +139,13 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 		return
 	}
 	id, err := council.Propose(b.Council, in)
-	if err != nil || a.proposals[id] != nil {
+	if err != nil {
 		return
 	}
 	if m := a.author(e.Author); !m.Term.Holds(e.At) { // by its own clock: who dates back gains an agenda item, no approval
+		return
+	}
+	if !a.grant(e.Author, e.At) || a.proposals[id] != nil { // in this order: others' feeds, which come in any, don't count
 		return
 	}
 	at := unix(a.now)

@@ -5,6 +5,8 @@ import "time"
 // Bounds on what the feeds of others can make this node keep or do.
 const (
 	MaxOpenPerMember = 64  // open proposals of one proposer; more are not taken up
+	MaxProposed      = 512 // proposals of one member at once, and one more each ProposeEvery seconds; what it proposes beyond that is not taken up
+	ProposeEvery     = 30 * 60
 	MaxOrphans       = 256 // entries of one author that wait for their proposal
 	MaxHeldBegins    = 16
 	MaxHeldPerMember = 2 // Begins of one coordinator that wait

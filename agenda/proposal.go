@@ -264,6 +264,10 @@ func (a *Agenda) Admit(in council.Intent, now time.Time) (council.Proposed, coun
 	if open := a.openBy(a.self, unix(now)); open >= MaxOpenPerMember {
 		return council.Proposed{}, council.ProposalID{}, council.WithHint(fmt.Errorf("%d proposals of %s are open, which is the most", open, a.self), "wait until some have ended")
 	}
+	if w := a.quotas[a.self].wait(unix(now)); w > 0 {
+		return council.Proposed{}, council.ProposalID{}, council.WithHint(fmt.Errorf("%s has made %d proposals, the most at once", a.self, MaxProposed),
+			fmt.Sprintf("wait %v, or let another member propose it", time.Duration(w)*time.Second))
+	}
 	if m, _ := a.roster.Member(a.self); !m.Term.Holds(unix(now)) {
 		return council.Proposed{}, council.ProposalID{}, council.WithHint(fmt.Errorf("the term of %s does not hold now", a.self), "a member outside its term can't propose; rotate the seat")
 	}

@@ -56,7 +56,7 @@ type Hook struct {
 }
 
 // HookEvents are the events that a hook can ask for.
-var HookEvents = []string{"proposed", "third-approval", "signed", "stuck", "evidence", "mandate", "frozen",
+var HookEvents = []string{"proposed", "third-approval", "signed", "stuck", "evidence", "mandate", "frozen", "flood",
 	"rotation-proposed", "rotation-locking", "rotation-committed", "rotation-aborted", "rotation-failed", "roster-signed"}
 
 // Log says how the daemon logs.
