@@ -91,6 +91,8 @@ func (n *Node) unanswered(ctx context.Context) error {
 		return ctx.Err()
 	case errors.Is(err, ErrSwitched):
 		return api.Fail(api.NotReady, "", council.WithHint(err, "ask again in a moment"))
+	case errors.Is(err, context.Canceled):
+		return api.Failf(api.NotReady, "ask again when it runs", "this daemon is being stopped")
 	}
 	return err
 }
