@@ -57,9 +57,13 @@ test: need lint ## everything: format, vet, staticcheck, all tests, race detecto
 test-short: need ## the pure rooms only: a few minutes
 	CGO_ENABLED=0 go test ./internal/arrows ./internal/strict ./council/... ./policy/... ./agenda/... ./configs/...
 
-test-matrix: need ## rotations with a death, a cut or a power failure at every single step, and lies in every round: some hours
+# Traitors that queues in one process carry in 'make test', and libp2p in 'make test-matrix'.
+TREASON     := ^(TestTraitor|TestCoordinator|TestLastSignerKeeps|TestSilenceInARound|TestLiesInARound|TestReplayedWords|TestFloods)
+
+test-matrix: need ## rotations with a death, a cut or a power failure at every single step, and lies in every round, of real peers: some hours
 	CGO_ENABLED=0 go test -timeout 3h -run 'Rotation' ./agenda -matrix
 	SIGNER_TEST_MATRIX=1 CGO_ENABLED=0 go test -timeout 3h -run 'TestDeathAtEachStepOfARotation|TestReplayedWords' ./node
+	SIGNER_TEST_MATRIX=1 SIGNER_TEST_LIBP2P=1 CGO_ENABLED=0 go test -timeout 3h -run '$(TREASON)' ./node
 
 lint: need ## gofmt, the import arrows, go vet, staticcheck
 	@sh tools/gofmt.sh

@@ -56,6 +56,7 @@ func (a *Agenda) record(e Recorded) {
 				read = a.now
 			}
 			a.voted(p, b.Approval, read)
+			p.entered(b.Approval)
 		}
 	case council.Complete:
 		if p := a.known(b.Proposal, e); p != nil {
@@ -190,27 +191,29 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 }
 
 // voted takes up a member's word. The signature is checked now; expiry and term
-// are checked again, at their time, whenever the approvals are counted.
-func (a *Agenda) voted(p *Proposal, ap council.Approval, read time.Time) {
+// are checked again, at their time, whenever the approvals are counted. It gives the
+// member whose word is news; "" for none.
+func (a *Agenda) voted(p *Proposal, ap council.Approval, read time.Time) council.MemberID {
 	if p.Unread != nil || ap.Expires == 0 || p.heard(ap) {
-		return
+		return ""
 	}
 	m, err := a.ballot(p).Verify(ap, a.readingTime(ap))
 	if err != nil {
-		return
+		return ""
 	}
 	if prev, ok := p.Ballots[m.ID]; ok && !ap.Supersedes(prev) {
-		return
+		return ""
 	}
 	p.Ballots[m.ID], p.count = ap, nil
 	a.encouraged(p)
 	if a.replaying {
-		return
+		return m.ID
 	}
 	p.Spoken[m.ID] = read
 	if p.QuorumAt.IsZero() && a.enough(p) {
 		p.QuorumAt = read
 	}
+	return m.ID
 }
 
 // heard reports whether these very words are known: a Begin brings along what

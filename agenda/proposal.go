@@ -72,9 +72,10 @@ type Proposal struct {
 	misses     int       // times that it did not say
 	lost       uint64    // the final block in which it is used, by none that is known; 0 for not known to be so
 	told       map[string]bool
-	doubt      map[council.MemberID]int // attempts in which the member was suspected
-	excuses    map[council.MemberID]int // attempts that the member refused for no fault of its own
-	unheard    map[council.MemberID]int // attempts given up because this node does not hear who coordinates them
+	brought    map[council.MemberID]time.Time // words that no feed has yet, and since when
+	doubt      map[council.MemberID]int       // attempts in which the member was suspected
+	excuses    map[council.MemberID]int       // attempts that the member refused for no fault of its own
+	unheard    map[council.MemberID]int       // attempts given up because this node does not hear who coordinates them
 	apart      apart
 }
 

@@ -14,6 +14,7 @@ import (
 func (a *Agenda) tend(p *Proposal) {
 	a.seek(p)
 	a.pin(p)
+	a.passOn(p)
 	if p.Over != "" || p.Fate == council.WordFinal {
 		return
 	}

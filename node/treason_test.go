@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"bytes"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -28,11 +29,16 @@ type cabal struct {
 	diaries map[council.MemberID]*diary
 }
 
+// newCabal makes one: in one process over queues, or as real peers over libp2p, as 'make
+// test-matrix' has them all.
 func newCabal(t *testing.T, change ...func(*house)) *cabal {
 	t.Helper()
 	h := newHouse(t, true)
 	for _, c := range change {
 		c(h)
+	}
+	if os.Getenv("SIGNER_TEST_LIBP2P") != "" && h.join == nil {
+		overLibp2p(h)
 	}
 	self, honest := h.cast(3)
 	if h.nonces > 0 {
