@@ -86,7 +86,7 @@ func TestKeptSignatureOutrunsAnother(t *testing.T) {
 				deed.To[0] ^= 1
 			}
 			tx := w.otherwise(deed)
-			n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1}, w.now)
+			n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1, BaseFee: baseFee}, w.now)
 			w.now = w.now.Add(time.Minute)
 			if !asks(n.Step(agenda.Tick{}, w.now)) {
 				t.Fatal("the chain is not asked what has used the nonce")
@@ -120,7 +120,7 @@ func TestKeptSignatureOutrunsAnother(t *testing.T) {
 func TestLostNonce(t *testing.T) {
 	begin := func(t *testing.T) (*world, *agenda.Agenda, council.Transaction) {
 		w, n, p := signedInTime(t)
-		n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1}, w.now)
+		n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1, BaseFee: baseFee}, w.now)
 		if !asks(n.Step(agenda.Lost{Chain: chainID, Block: w.block + 1}, w.now)) {
 			t.Fatal("the chain is not asked what has used the nonce")
 		}
@@ -190,7 +190,7 @@ func TestKeptSignatureIsFound(t *testing.T) {
 	p, _ := n.Proposal(id)
 	tx := w.otherwise(p.Intent.(council.Transaction))
 	n.Step(agenda.Ledger{Chain: chainID, Proposal: id, State: agenda.RowRevealed}, w.now)
-	if asks(n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1}, w.now)) {
+	if asks(n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1, BaseFee: baseFee}, w.now)) {
 		t.Error("the one who made it has no time to say so")
 	}
 	w.now = w.now.Add(time.Minute)

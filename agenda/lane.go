@@ -3,6 +3,7 @@ package agenda
 import (
 	"fmt"
 	"maps"
+	"math/big"
 	"slices"
 	"time"
 
@@ -21,6 +22,8 @@ type lane struct {
 	block uint64
 	nonce uint64    // next on chain, at the newest block
 	moved time.Time // when that last changed
+	base  *big.Int  // the base fee, in wei per gas; nil if the own RPC tells none
+	based uint64    // as of this block
 	top   uint64    // above all nonces at which a transaction is known to be signed
 	rows  map[uint64]row
 	byID  map[council.ProposalID]uint64
@@ -254,6 +257,7 @@ func (a *Agenda) head(ev Head) {
 		l.moved = a.now
 	}
 	l.known, l.block, l.nonce = true, ev.Block, ev.Nonce
+	l.base, l.based = ev.BaseFee, ev.Block
 	l.account(a.now)
 	l.forget()
 	a.forgetAhead(l)
@@ -338,12 +342,12 @@ func (a *Agenda) drive(l *lane) {
 		a.open(l, c, council.Fees{})
 		return
 	}
-	if q := c.proposal.quote; q != nil && c.proposal.Tx == nil && l.close(q.block) {
+	if q := c.proposal.quote; q != nil && c.proposal.Tx == nil && l.close(q.block) && a.enters(l, c.nonce, q.fees) {
 		c.proposal.quote = nil // the next attempt asks again
 		a.open(l, c, q.fees)
 		return
 	}
-	l.plan = &Plan{Proposal: c.proposal.ID, Deed: c.proposal.Intent.(council.Transaction), Nonce: c.nonce, Attempt: c.attempt, Replaces: c.proposal.Tx}
+	l.plan = a.planFor(l, c)
 	a.do(*l.plan)
 }
 

@@ -60,8 +60,9 @@ type Proposal struct {
 	needs      []council.Query // what the policy must know; a function of the intent
 	count      *count
 	facts      *council.Facts
-	quote      *quote // fees, asked ahead of time
-	quoting    uint64 // the block at which they were last asked
+	quote      *quote      // fees, asked ahead of time
+	quoting    uint64      // the block at which they were last asked
+	low        common.Hash // the transaction of it whose prices were last too low for a pool
 	fetching   time.Time
 	fetched    time.Time
 	denials    int       // on facts that were asked for, in a row
@@ -277,6 +278,9 @@ func (a *Agenda) Admit(in council.Intent, now time.Time) (council.Proposed, coun
 		return council.Proposed{}, id, err
 	}
 	if err := a.fresher(in, id); err != nil {
+		return council.Proposed{}, id, err
+	}
+	if err := a.outbidden(in); err != nil {
 		return council.Proposed{}, id, err
 	}
 	b, err := council.EncodeIntent(in)

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -69,7 +70,7 @@ func (n *Node) look(ctx context.Context, w *chainWork, h chain.Head) {
 		if more { // a fence may be over
 			n.weigh()
 		}
-		n.step(agenda.Head{Chain: w.client.Chain(), Block: w.head.Number, Nonce: w.nonce})
+		n.step(agenda.Head{Chain: w.client.Chain(), Block: w.head.Number, Nonce: w.nonce, BaseFee: w.head.BaseFee})
 	})
 }
 
@@ -110,8 +111,8 @@ func (n *Node) fetchNext(w *chainWork) {
 	}
 }
 
-// plan asks what the transaction would cost now; one that is to outbid another
-// gets that one's fees, raised.
+// plan asks what the transaction would cost now; one that is to outbid others
+// gets their fees, raised.
 func (n *Node) plan(e agenda.Plan) {
 	w := n.chains[e.Deed.Chain]
 	from := n.agenda.Genesis().Key
@@ -119,9 +120,13 @@ func (n *Node) plan(e agenda.Plan) {
 		ctx, cancel := context.WithTimeout(n.ctx, fetchTimeout)
 		defer cancel()
 		fees, err := w.client.Fees(ctx, from, e.Deed)
-		if old := e.Replaces; err == nil && old != nil {
+		switch {
+		case err != nil:
+		case e.Most:
+			fees = e.Deed.Ceilings()
+		case e.Outbid != nil:
 			var raised council.Fees
-			raised, err = chain.Bump(council.FeesOf(old), e.Deed)
+			raised, err = chain.Bump(*e.Outbid, e.Deed)
 			fees.MaxFeePerGas = larger(fees.MaxFeePerGas, raised.MaxFeePerGas)
 			fees.MaxTipPerGas = larger(fees.MaxTipPerGas, raised.MaxTipPerGas)
 		}
@@ -150,7 +155,7 @@ func (n *Node) broadcast(e agenda.Broadcast) {
 		if err != nil {
 			n.log.Warn("broadcast", "tx", e.Tx.Hash(), "err", err, "hint", council.Hint(err))
 		}
-		n.report(agenda.Seen{Chain: e.Chain, Tx: e.Tx.Hash(), What: council.WordBroadcast, Err: err})
+		n.report(agenda.Seen{Chain: e.Chain, Tx: e.Tx.Hash(), What: council.WordBroadcast, Err: err, Low: errors.Is(err, chain.ErrUnderpriced)})
 	})
 }
 
