@@ -212,9 +212,18 @@ func TestReplacementOutbidsWhatItReplaces(t *testing.T) {
 	if why := w.answer("core-3", at(b, deed, 2e9, 1e9)); !strings.Contains(why, "does not outbid 4000000000 with 2000000000") {
 		t.Errorf("the price of the day: %q", why)
 	}
+	low := 0
+	w.hears = func(_ council.MemberID, m agenda.Message) {
+		if r, ok := m.(agenda.Refusal); ok && r.Rule == "fees" {
+			low++
+		}
+	}
 	r, _ := w.nodes["core-1"].agenda.Proposal(by)
 	if !w.held(2*time.Minute, func() bool { return r.Tx != nil }) {
 		t.Fatalf("not signed: %s", w.blocked("core-1", by))
+	}
+	if low > 0 {
+		t.Errorf("%d refusals of prices that a node offers itself", low)
 	}
 	if f := council.FeesOf(r.Tx); r.Tx.Nonce() != p.Tx.Nonce() || !f.Outbids(standing) {
 		t.Errorf("signed at nonce %d with %v; what it replaces has nonce %d and %v", r.Tx.Nonce(), f, p.Tx.Nonce(), standing)

@@ -166,3 +166,25 @@ func TestBumpReplacesInThePool(t *testing.T) {
 		t.Errorf("the old one again: %v", err)
 	}
 }
+
+// What outbids by our rule a real pool takes, and what is less, but for rounding, it does not.
+func TestPoolTakesTheNextPrices(t *testing.T) {
+	w := newWorld(t)
+	deed := w.deed(common.HexToAddress("0xfe02"), nil)
+	fees := w.fees(deed)
+	fees.MaxTipPerGas = big.NewInt(1) // of which a tenth is nothing
+	for range 3 {
+		w.broadcast(w.client, w.sign(deed, 0, fees))
+		least := fees.Next()
+		for name, f := range map[string]council.Fees{
+			"fee": {Gas: fees.Gas, MaxFeePerGas: new(big.Int).Sub(least.MaxFeePerGas, common.Big2), MaxTipPerGas: least.MaxTipPerGas},
+			"tip": {Gas: fees.Gas, MaxFeePerGas: least.MaxFeePerGas, MaxTipPerGas: new(big.Int).Sub(least.MaxTipPerGas, common.Big1)},
+		} {
+			if err := w.client.Broadcast(t.Context(), w.sign(deed, 0, f)); !errors.Is(err, ErrUnderpriced) || f.Outbids(fees) {
+				t.Errorf("a lower %s: %v", name, err)
+			}
+		}
+		fees = least
+	}
+	w.broadcast(w.client, w.sign(deed, 0, fees))
+}
