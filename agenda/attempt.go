@@ -252,7 +252,7 @@ func (a *Agenda) authorize(p *Proposal, l *lane) {
 }
 
 func (a *Agenda) input(p *Proposal, l *lane) policy.Input {
-	in := policy.Input{Intent: p.Intent, From: a.genesis.Key, Now: unix(a.now), Head: l.block, History: a.history(p, false)}
+	in := policy.Input{Intent: p.Intent, From: a.genesis.Key, Now: unix(a.now), Since: p.since(), Head: l.block, History: a.history(p, false)}
 	if p.facts != nil {
 		in.Facts = *p.facts
 	}
