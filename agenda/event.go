@@ -174,6 +174,7 @@ type Found struct {
 	GasUsed   uint64
 	Reverted  bool
 	Err       error
+	Mute      bool // no RPC has said anything: nothing follows from that
 }
 
 // KeygenWanted reports that this node's operator takes part in the ceremony.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/millicent-one/signer/council"
 )
@@ -234,6 +235,17 @@ func (p *Proposal) TxHash() common.Hash {
 		return p.Tx.Hash()
 	}
 	return common.Hash{}
+}
+
+// Txs are all transactions that are known to be signed for the proposal, at the nonce of Tx.
+// Any of them may be mined.
+func (p *Proposal) Txs() []common.Hash { return slices.Clone(p.txs) }
+
+// also keeps a signature with lower fees than the one that is known.
+func (p *Proposal) also(tx *types.Transaction) {
+	if tx.Nonce() == p.Tx.Nonce() && !slices.Contains(p.txs, tx.Hash()) {
+		p.txs = append(p.txs, tx.Hash())
+	}
 }
 
 func (p *Proposal) done() bool {

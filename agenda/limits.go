@@ -17,7 +17,7 @@ const (
 	MaxPaceDoublings = 3   // of that patience, for failures in a row
 	MaxPool          = 4   // messages that are signed at once, beside one transaction for each chain
 	MaxColds         = 8   // words of one member about Begins that have not come yet
-	MaxSought        = 3   // times that a chain is asked in vain what has used a nonce, before it counts as another's
+	MaxSought        = 3   // times that an RPC answers that it can't say what has used a nonce, before it counts as another's
 	MaxGaps          = 16  // used nonces of a chain, the newest, that a node asks for, not knowing what has used them
 	MaxMarks         = 64  // times at which a node remembers a chain's next nonce
 	MaxEarlyWords    = 3   // attempts at a proposal that a member may find too early without being suspected

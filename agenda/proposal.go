@@ -71,6 +71,7 @@ type Proposal struct {
 	sent       time.Time // last broadcast
 	sought     time.Time // last asked the chain what has used its nonce
 	misses     int       // times that it did not say
+	mute       int       // times in a row since then that nobody answered
 	lost       uint64    // the final block in which it is used, by none that is known; 0 for not known to be so
 	told       map[string]bool
 	brought    map[council.MemberID]time.Time // words that no feed has yet, and since when

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
@@ -147,7 +146,7 @@ func (n *Node) broadcast(e agenda.Broadcast) {
 	if !ok {
 		return
 	}
-	n.follow(w, e.Tx)
+	n.follow(w, e.Tx.Nonce(), e.Tx.Hash())
 	n.children.Go(func() {
 		ctx, cancel := context.WithTimeout(n.ctx, fetchTimeout)
 		defer cancel()
@@ -170,26 +169,30 @@ func (n *Node) seek(e agenda.Find) {
 		ctx, cancel := context.WithTimeout(n.ctx, fetchTimeout)
 		defer cancel()
 		tx, s, err := w.client.Spent(ctx, from, e.Nonce)
-		n.report(agenda.Found{Chain: e.Chain, Nonce: e.Nonce, Tx: tx, Block: s.Block, BlockHash: s.BlockHash, GasUsed: s.GasUsed, Reverted: s.Reverted, Err: err})
+		n.report(agenda.Found{Chain: e.Chain, Nonce: e.Nonce, Tx: tx, Block: s.Block, BlockHash: s.BlockHash, GasUsed: s.GasUsed, Reverted: s.Reverted, Err: err, Mute: err != nil && !chain.Answered(err)})
 	})
 }
 
-func (n *Node) follow(w *chainWork, tx *types.Transaction) {
-	if w.tracked[tx.Hash()] {
+func (n *Node) follow(w *chainWork, nonce uint64, tx common.Hash) {
+	if w.tracked[tx] {
 		return
 	}
-	if err := w.follower.Track(chain.Lane{From: n.agenda.Genesis().Key, Nonce: tx.Nonce()}, tx.Hash()); err != nil {
-		n.log.Error("follow", "tx", tx.Hash(), "err", err)
+	if err := w.follower.Track(chain.Lane{From: n.agenda.Genesis().Key, Nonce: nonce}, tx); err != nil {
+		n.log.Error("follow", "tx", tx, "err", err)
 		return
 	}
-	w.tracked[tx.Hash()] = true
+	w.tracked[tx] = true
 }
 
-// followPast takes up, after a restart, the transactions that are not final.
+// followPast takes up, after a restart, the transactions that are not final: of what was
+// signed more than once all of them, since what is mined need not be the last.
 func (n *Node) followPast() {
 	for _, p := range n.agenda.Proposals() {
 		if w, ok := n.chains[p.Intent.ChainID()]; ok && p.Tx != nil && p.Fate != council.WordFinal {
-			n.follow(w, p.Tx)
+			n.follow(w, p.Tx.Nonce(), p.Tx.Hash()) // first: there is room for so many
+			for _, tx := range p.Txs() {
+				n.follow(w, p.Tx.Nonce(), tx)
+			}
 		}
 	}
 }
