@@ -50,7 +50,7 @@ func (a *Agenda) planned(ev Planned) {
 	if !ok || l.try != nil || c.proposal != p || c.nonce != ev.Nonce || c.attempt != ev.Attempt || !slices.Contains(c.set, a.self) {
 		return
 	}
-	if l.base != nil && ev.Fees.MaxFeePerGas.Cmp(l.base) < 0 { // there is a newer block by now, which wants more
+	if a.unmined(l, ev.Fees) != "" { // there is a newer block by now, which wants more
 		l.turn = turn{}
 		p.held = a.now.Add(a.timing.Retry)
 		return

@@ -25,6 +25,7 @@ type lane struct {
 	moved time.Time // when that last changed
 	base  *big.Int  // the base fee, in wei per gas; nil if the own RPC tells none
 	based uint64    // as of this block
+	heard time.Time // when it was told
 	top   uint64    // above all nonces at which a transaction is known to be signed
 	rows  map[uint64]row
 	byID  map[council.ProposalID]uint64
@@ -269,7 +270,7 @@ func (a *Agenda) head(ev Head) {
 		l.moved = a.now
 	}
 	l.known, l.block, l.nonce = true, ev.Block, ev.Nonce
-	l.base, l.based = ev.BaseFee, ev.Block
+	l.base, l.based, l.heard = ev.BaseFee, ev.Block, a.now
 	l.account(a.now)
 	l.forget()
 	a.forgetAhead(l)

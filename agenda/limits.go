@@ -47,6 +47,9 @@ const settling = 3
 // of a proposal counts: see Agenda.floor.
 const dating = 3600
 
+// baseAge is for how long a base fee is good at most once there are newer blocks.
+const baseAge = 5 * time.Minute
+
 // effort is how many times as long as this node's own longest piece of work in a ceremony
 // another's may take: the machines of a council differ.
 const effort = 4

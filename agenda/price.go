@@ -19,13 +19,8 @@ import (
 // Its nonce is the one that this node derives.
 func (a *Agenda) priced(p *Proposal, b council.Begin) string {
 	l := a.laneOf(p)
-	switch fee := b.Fees.MaxFeePerGas; {
-	case l.base == nil:
-		return "this node's RPC tells no base fee, so no price can be told from one at which nothing is mined"
-	case !l.close(l.based):
-		return fmt.Sprintf("the base fee that this node's RPC told is of block %d, and there is block %d", l.based, l.block)
-	case fee.Cmp(l.base) < 0:
-		return fmt.Sprintf("%s wei per gas is below the base fee, which this node's RPC says is %s", fee, l.base)
+	if why := a.unmined(l, b.Fees); why != "" {
+		return why
 	}
 	if old := a.standing(l, b.Nonce); old != nil && !b.Fees.Outbids(*old) && !a.utmost(p, b.Fees) {
 		return fmt.Sprintf("nonce %d is signed for, and %s wei per gas with a tip of %s does not outbid %s with %s by a tenth", b.Nonce, b.Fees.MaxFeePerGas, b.Fees.MaxTipPerGas, old.MaxFeePerGas, old.MaxTipPerGas)
@@ -36,6 +31,21 @@ func (a *Agenda) priced(p *Proposal, b council.Begin) string {
 	// Clocks differ, and so does when each has heard of the signature.
 	if wait := a.patienceWith(p, b.Coordinator) * 3 / 4; !p.SignedAt.IsZero() && a.now.Before(p.SignedAt.Add(wait)) {
 		return fmt.Sprintf("the proposal was signed %s ago; %s may have it signed again after %s", a.now.Sub(p.SignedAt).Round(time.Second), b.Coordinator, wait)
+	}
+	return ""
+}
+
+// unmined says why no block may take a price, or "". A base fee is good for as long as there
+// is no newer block; and for a while longer, since a node looks at the head less often than
+// fast chains have blocks, and asks for facts at those in between.
+func (a *Agenda) unmined(l *lane, f council.Fees) string {
+	switch {
+	case l.base == nil:
+		return "this node's RPC tells no base fee, so no price can be told from one at which nothing is mined"
+	case !l.close(l.based) && a.now.Sub(l.heard) > baseAge:
+		return fmt.Sprintf("the base fee that this node's RPC told is of block %d, and there is block %d", l.based, l.block)
+	case f.MaxFeePerGas.Cmp(l.base) < 0:
+		return fmt.Sprintf("%s wei per gas is below the base fee, which this node's RPC says is %s", f.MaxFeePerGas, l.base)
 	}
 	return ""
 }
@@ -71,7 +81,7 @@ func (a *Agenda) utmost(p *Proposal, f council.Fees) bool {
 // enters reports whether pools would take these prices at a nonce, as far as this node knows.
 func (a *Agenda) enters(l *lane, nonce uint64, f council.Fees) bool {
 	old := a.standing(l, nonce)
-	return l.base != nil && f.MaxFeePerGas.Cmp(l.base) >= 0 && (old == nil || f.Outbids(*old))
+	return a.unmined(l, f) == "" && (old == nil || f.Outbids(*old))
 }
 
 // planFor asks for the prices of an attempt. They are the ceilings where less has been too

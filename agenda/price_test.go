@@ -154,6 +154,34 @@ func TestPricesWithoutAQuote(t *testing.T) {
 	}
 }
 
+// A node that looks at the head more rarely than its chain has blocks judges prices all the
+// same, until what it knows of the base fee is old.
+func TestBaseFeeOfAFastChain(t *testing.T) {
+	w := newWorld(t, 93)
+	id := w.propose("core-1", "pause", "protocol")
+	w.reverts = id
+	w.run(5*time.Second, w.known(id))
+	w.approvedBy(everyone[:4], id)
+	w.run(time.Second, func() bool { p, _ := w.nodes["core-3"].agenda.Proposal(id); return len(p.Ballots) == 4 })
+	n := w.nodes["core-3"].agenda
+	p, _ := n.Proposal(id)
+	b := w.beginBy(liar, "core-3", id, 1)
+	n.Step(agenda.Head{Chain: chainID, Block: w.block, BaseFee: baseFee}, w.now)
+	n.Step(agenda.Fetched{Proposal: id, Facts: council.Facts{Chain: chainID, Block: w.block + 20}}, w.now)
+	head := w.now
+	w.now = head.Add(5*time.Minute + time.Second)
+	if why := w.answer("core-3", b); !strings.HasPrefix(why, "fees: the base fee that this node's RPC told is of block") {
+		t.Errorf("of long ago: %q", why)
+	}
+	if why := w.answer("core-3", at(b, p.Intent.(council.Transaction), 1, 0)); !strings.HasPrefix(why, "fees: ") {
+		t.Errorf("of long ago, and too low: %q", why)
+	}
+	w.now = head.Add(time.Minute)
+	if why := w.answer("core-3", b); why != "" {
+		t.Errorf("of a minute ago: %q", why)
+	}
+}
+
 // held keeps a world's chain from mining anything, until done.
 func (w *world) held(d time.Duration, done func() bool) bool {
 	w.t.Helper()
