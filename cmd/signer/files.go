@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/millicent-one/signer/council"
@@ -159,6 +160,17 @@ func (a *app) confirm(question string) error {
 	}
 	return nil
 }
+
+// agree is confirm, unless the command line has said yes.
+func (a *app) agree(yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	return a.confirm("\n" + question)
+}
+
+// addYes gives a command the flag that answers its question.
+func addYes(cmd *cobra.Command, yes *bool) { cmd.Flags().BoolVar(yes, "yes", false, "don't ask") }
 
 // table writes aligned columns.
 func table(w io.Writer, rows [][]string) {
