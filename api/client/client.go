@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
@@ -78,7 +79,7 @@ func (c *Client) Proposal(ctx context.Context, prefix string) (api.Proposal, err
 }
 
 // Ballot implements api.Backend. The document is made here, from the word and
-// the intent that the node sent.
+// the intent that the node sent, and the word has to be the one that was asked for.
 func (c *Client) Ballot(ctx context.Context, r api.BallotRequest) (api.UnsignedApproval, error) {
 	if err := api.CheckPrefix(r.Proposal); err != nil {
 		return api.UnsignedApproval{}, err
@@ -88,8 +89,15 @@ func (c *Client) Ballot(ctx context.Context, r api.BallotRequest) (api.UnsignedA
 		return api.UnsignedApproval{}, err
 	}
 	out, err := u.Unsigned()
+	if err == nil {
+		err = asked(r, out, time.Now())
+	}
 	if err != nil {
-		return api.UnsignedApproval{}, council.WithHint(fmt.Errorf("check ballot: %w", err), "don't sign; the node and this command disagree: compare their versions with 'signer version' and 'signer status'")
+		hint := council.Hint(err)
+		if hint == "" {
+			hint = "don't sign; the node and this command disagree: compare their versions with 'signer version' and 'signer status'"
+		}
+		return api.UnsignedApproval{}, council.WithHint(fmt.Errorf("check ballot: %w", err), hint)
 	}
 	return out, nil
 }

@@ -62,8 +62,8 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if p.Sentence != u.Approval.Action {
-			return council.WithHint(fmt.Errorf("the node shows %q, but asks to sign %q", p.Sentence, u.Approval.Action), "don't sign; report it")
+		if err := samePage(p, u); err != nil {
+			return council.WithHint(err, "don't sign; report it")
 		}
 		wal, err := w.wallet(a)
 		if err != nil {
@@ -77,6 +77,7 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 					fmt.Fprintf(a.err, "Your own node denies it: %s (%s)\n", oneLine(v.Reason), v.Rule)
 				}
 			}
+			fmt.Fprintf(a.err, "The word: %s, which holds until %s\n", u.Approval.Decision, clock(time.Unix(int64(u.Approval.Expires), 0)))
 			if err := a.confirm(fmt.Sprintf("%s as %s?", title(word), u.Member)); err != nil {
 				return err
 			}
@@ -104,6 +105,26 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 	fs.DurationVar(&holds, "holds", 0, "how long the word counts (default: as long as the proposal)")
 	fs.BoolVar(&yes, "yes", false, "don't ask")
 	return cmd
+}
+
+// samePage refuses a page that shows something else than the wallet is to sign. The id
+// commits to every field of the intent.
+func samePage(p api.Proposal, u api.UnsignedApproval) error {
+	if p.Sentence != u.Approval.Action {
+		return fmt.Errorf("the node shows %q, but asks to sign %q", p.Sentence, u.Approval.Action)
+	}
+	in, err := p.Intent.Intent()
+	if err != nil {
+		return fmt.Errorf("the node shows what can't be signed: %w", err)
+	}
+	shown, err := council.Propose(u.Council, in)
+	if err != nil {
+		return fmt.Errorf("the node shows what can't be signed: %w", err)
+	}
+	if shown != u.Approval.Proposal || p.ID != shown {
+		return fmt.Errorf("the node shows proposal %s, with what is proposed as %s, but asks to sign %s", p.ID.Hex(), shown.Hex(), u.Approval.Proposal.Hex())
+	}
+	return nil
 }
 
 func title(c council.Choice) string {
