@@ -23,7 +23,7 @@ type app struct {
 	ctx context.Context // of the command that runs: its prompts have no other way to it
 	in  *os.File
 	out *printer
-	err io.Writer
+	err *guard
 	now func() time.Time
 
 	home, config string // flags
@@ -33,7 +33,7 @@ type app struct {
 }
 
 func newApp(in *os.File, out, err io.Writer) *app {
-	return &app{ctx: context.Background(), in: in, out: &printer{w: out}, err: err, now: time.Now, flags: map[string]*pflag.Flag{}}
+	return &app{ctx: context.Background(), in: in, out: &printer{w: &guard{w: out}}, err: &guard{w: err}, now: time.Now, flags: map[string]*pflag.Flag{}}
 }
 
 func (a *app) unix() uint64 { return uint64(a.now().Unix()) }

@@ -37,14 +37,14 @@ func writeEffects(w io.Writer, p api.Proposal) {
 		if m.Watched {
 			mark = "WATCHED: "
 		}
-		fmt.Fprintf(w, "  %smoves %s\n", mark, m.Text)
+		fmt.Fprintf(w, "  %smoves %s\n", mark, oneLine(m.Text))
 	}
 	for _, c := range e.Changes {
 		mark := ""
 		if pinned && !c.Expected {
 			mark = "NOT EXPECTED: "
 		}
-		fmt.Fprintf(w, "  %s%s\n", mark, c.Text)
+		fmt.Fprintf(w, "  %s%s\n", mark, oneLine(c.Text))
 	}
 	for _, x := range e.Unmet {
 		fmt.Fprintf(w, "  EXPECTED, BUT DOES NOT HAPPEN: storage %s of %s becomes %s\n", x.Slot.Hex(), x.Account.Hex(), x.Value.Hex())

@@ -67,6 +67,9 @@ func (a *app) fail(ctx context.Context, err error) int {
 			return f.Code
 		}
 	}
+	if p != nil { // a daemon's, with what others have told it
+		f.Error, f.Rule, f.Hint = words(f.Error), oneLine(f.Rule), words(f.Hint)
+	}
 	fmt.Fprintf(a.err, "signer: error: %s\n", f.Error)
 	if f.Rule != "" {
 		fmt.Fprintf(a.err, "rule: %s\n", f.Rule)

@@ -211,9 +211,9 @@ func plural(n int, one, many string) string {
 }
 
 func join[T ~string](list []T) string {
-	words := make([]string, len(list))
+	all := make([]string, len(list))
 	for i, v := range list {
-		words[i] = string(v)
+		all[i] = oneLine(string(v))
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(all, ", ")
 }

@@ -200,7 +200,7 @@ func (a *app) keyThaw() *cobra.Command {
 					fmt.Fprintf(w, "This node is frozen no more, and signs nothing all the same: %s.\n", phase(s))
 				}
 				for _, f := range left {
-					fmt.Fprintf(w, "Still frozen: %s, since %s: %s\n", f.Member, clock(f.Since), oneLine(f.Reason))
+					fmt.Fprintf(w, "Still frozen: %s, since %s: %s\n", oneLine(string(f.Member)), clock(f.Since), oneLine(f.Reason))
 				}
 			})
 		},

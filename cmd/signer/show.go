@@ -38,7 +38,7 @@ func (a *app) listCmd() *cobra.Command {
 				}
 				rows := [][]string{{"ID", "STATE", "APPROVALS", "EXPIRES", "ACTION"}}
 				for _, p := range ps {
-					rows = append(rows, []string{p.Short, string(p.State), fmt.Sprintf("%d of %d", p.Have, p.Want), clock(p.Expires), p.Sentence})
+					rows = append(rows, []string{oneLine(p.Short), oneLine(string(p.State)), fmt.Sprintf("%d of %d", p.Have, p.Want), clock(p.Expires), words(p.Sentence)})
 				}
 				table(w, rows)
 			})
@@ -101,10 +101,10 @@ takes the signature, with the same --reason.`,
 
 // writeProposal is the page that a member approves by: the meaning first.
 func writeProposal(w io.Writer, p api.Proposal, now time.Time) {
-	fmt.Fprintf(w, "%s\n\n", p.Sentence)
-	state := string(p.State)
+	fmt.Fprintf(w, "%s\n\n", words(p.Sentence)) // the whole of it: it is signed
+	state := oneLine(string(p.State))
 	if p.Detail != "" {
-		state += " (" + p.Detail + ")"
+		state += " (" + oneLine(p.Detail) + ")"
 	}
 	rows := [][]string{{"id", p.ID.Hex()}, {"state", state}}
 	add := func(k, v string) {
@@ -112,8 +112,8 @@ func writeProposal(w io.Writer, p api.Proposal, now time.Time) {
 			rows = append(rows, []string{k, v})
 		}
 	}
-	add("class", p.Class)
-	add("proposed", clock(p.Proposed)+" by "+string(p.Proposer))
+	add("class", oneLine(p.Class))
+	add("proposed", clock(p.Proposed)+" by "+oneLine(string(p.Proposer)))
 	left := p.Expires.Sub(now).Round(time.Second)
 	switch {
 	case p.Done():
@@ -123,7 +123,7 @@ func writeProposal(w io.Writer, p api.Proposal, now time.Time) {
 		add("expires", clock(p.Expires)+", over")
 	}
 	add("reason", oneLine(p.Reason))
-	add("terms", p.Terms)
+	add("terms", oneLine(p.Terms))
 	if !p.NotBefore.IsZero() && !p.Done() {
 		add("signs", "at the earliest "+clock(p.NotBefore))
 	}
@@ -157,18 +157,18 @@ func writeCall(w io.Writer, c api.Call, depth int) {
 	pad := strings.Repeat("  ", depth)
 	to := c.To.Hex()
 	if c.Label != "" {
-		to = c.Label + " " + to
+		to = oneLine(c.Label) + " " + to
 	}
-	fmt.Fprintf(w, "%scall %s\n%s  on %s\n", pad, c.Signature, pad, to)
+	fmt.Fprintf(w, "%scall %s\n%s  on %s\n", pad, oneLine(c.Signature), pad, to)
 	if c.Value != nil && c.Value.Int().Sign() != 0 {
 		fmt.Fprintf(w, "%s  with %s ETH\n", pad, ether(c.Value.Int()))
 	}
 	for _, x := range c.Args {
-		v := clip(x.Value, 100)
+		v := clip(words(x.Value), 100)
 		if x.Label != "" {
-			v = x.Label + " " + v
+			v = oneLine(x.Label) + " " + v
 		}
-		fmt.Fprintf(w, "%s  %s %s: %s\n", pad, x.Type, x.Name, v)
+		fmt.Fprintf(w, "%s  %s %s: %s\n", pad, oneLine(x.Type), oneLine(x.Name), v)
 	}
 	for _, in := range c.Inner {
 		writeCall(w, in, depth+1)
@@ -184,7 +184,7 @@ func writeVoices(w io.Writer, p api.Proposal) {
 			if v.Allow {
 				word = "allow"
 			}
-			rows = append(rows, []string{string(v.Member), word, v.Rule, oneLine(v.Reason)})
+			rows = append(rows, []string{oneLine(string(v.Member)), word, oneLine(v.Rule), oneLine(v.Reason)})
 		}
 		table(w, rows)
 	}
@@ -197,7 +197,7 @@ func writeVoices(w io.Writer, p api.Proposal) {
 	}
 	var rows [][]string
 	for _, x := range p.Approvals {
-		rows = append(rows, []string{"  " + string(x.Member), string(x.Decision), clock(x.At), oneLine(x.Reason)})
+		rows = append(rows, []string{"  " + oneLine(string(x.Member)), oneLine(string(x.Decision)), clock(x.At), oneLine(x.Reason)})
 	}
 	table(w, rows)
 }
@@ -239,7 +239,7 @@ func attemptLine(t api.Attempt) string {
 			names[i] += " (assists)"
 		}
 	}
-	out := fmt.Sprintf("%s by %s, led by %s", t.State, strings.Join(names, ", "), t.Coordinator)
+	out := fmt.Sprintf("%s by %s, led by %s", oneLine(t.State), oneLine(strings.Join(names, ", ")), oneLine(string(t.Coordinator)))
 	if t.Millis != 0 {
 		out += fmt.Sprintf(", %d ms", t.Millis)
 	}
@@ -269,13 +269,3 @@ func gwei(w *api.Wei) string {
 	}
 	return strings.TrimSuffix(strings.TrimRight(s[:len(s)-9]+"."+s[len(s)-9:], "0"), ".")
 }
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return s[:n] + "…"
-}
-
-// oneLine keeps a text that others wrote from breaking the page.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

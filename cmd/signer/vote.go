@@ -71,14 +71,14 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 		}
 		if !yes {
 			writeProposal(a.err, p, a.now())
-			fmt.Fprintf(a.err, "\n%s\n\nCompare on a second device: %s\n", u.Approval.Action, u.Digest.Hex())
+			fmt.Fprintf(a.err, "\n%s\n\nCompare on a second device: %s\n", words(u.Approval.Action), u.Digest.Hex())
 			for _, v := range p.Verdicts {
 				if v.Member == u.Member && !v.Allow {
-					fmt.Fprintf(a.err, "Your own node denies it: %s (%s)\n", oneLine(v.Reason), v.Rule)
+					fmt.Fprintf(a.err, "Your own node denies it: %s (%s)\n", oneLine(v.Reason), oneLine(v.Rule))
 				}
 			}
 			fmt.Fprintf(a.err, "The word: %s, which holds until %s\n", u.Approval.Decision, clock(time.Unix(int64(u.Approval.Expires), 0)))
-			if err := a.confirm(fmt.Sprintf("%s as %s?", title(word), u.Member)); err != nil {
+			if err := a.confirm(fmt.Sprintf("%s as %s?", title(word), oneLine(string(u.Member)))); err != nil {
 				return err
 			}
 		}
@@ -94,8 +94,8 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 			if word == council.Reject {
 				done = "rejected"
 			}
-			fmt.Fprintf(out, "%s %s %s: %s\n", u.Member, done, p.Short, p.Sentence)
-			fmt.Fprintf(out, "%s, %d of %d approvals\n", p.State, p.Have, p.Want)
+			fmt.Fprintf(out, "%s %s %s: %s\n", oneLine(string(u.Member)), done, oneLine(p.Short), words(p.Sentence))
+			fmt.Fprintf(out, "%s, %d of %d approvals\n", oneLine(string(p.State)), p.Have, p.Want)
 		})
 	}
 	w.add(cmd)

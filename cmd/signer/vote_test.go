@@ -14,7 +14,7 @@ import (
 )
 
 // served is a made-up node on a socket.
-func served(t *testing.T, n *fakeNode) (socket string) {
+func served(t *testing.T, n api.Backend) (socket string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sg") // t.TempDir is too long for a socket on some systems
 	if err != nil {
