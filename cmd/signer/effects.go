@@ -20,6 +20,9 @@ func writeEffects(w io.Writer, p api.Proposal) {
 	}
 	e := p.Effects
 	if e == nil {
+		if !isMessage(p) && !p.Done() {
+			fmt.Fprintln(w, "\nnot simulated yet: what it would change is not known")
+		}
 		return
 	}
 	fmt.Fprintf(w, "\nsimulated at block %d", e.Block)

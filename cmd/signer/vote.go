@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,12 +73,10 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 		if !yes {
 			writeProposal(a.err, p, a.now())
 			fmt.Fprintf(a.err, "\n%s\n\nCompare on a second device: %s\n", words(u.Approval.Action), u.Digest.Hex())
-			for _, v := range p.Verdicts {
-				if v.Member == u.Member && !v.Allow {
-					fmt.Fprintf(a.err, "Your own node denies it: %s (%s)\n", oneLine(v.Reason), oneLine(v.Rule))
-				}
-			}
 			fmt.Fprintf(a.err, "The word: %s, which holds until %s\n", u.Approval.Decision, clock(time.Unix(int64(u.Approval.Expires), 0)))
+			for _, line := range blind(p, u) {
+				fmt.Fprintln(a.err, line)
+			}
 			if err := a.confirm(fmt.Sprintf("%s as %s?", title(word), oneLine(string(u.Member)))); err != nil {
 				return err
 			}
@@ -125,6 +124,29 @@ func samePage(p api.Proposal, u api.UnsignedApproval) error {
 		return fmt.Errorf("the node shows proposal %s, with what is proposed as %s, but asks to sign %s", p.ID.Hex(), shown.Hex(), u.Approval.Proposal.Hex())
 	}
 	return nil
+}
+
+// blind is what speaks against an approval, or is not known, of what the own node is there
+// to find out.
+func blind(p api.Proposal, u api.UnsignedApproval) (lines []string) {
+	own := slices.IndexFunc(p.Verdicts, func(v api.Verdict) bool { return v.Member == u.Member })
+	if own >= 0 && !p.Verdicts[own].Allow {
+		lines = append(lines, fmt.Sprintf("Your own node denies it: %s (%s)", oneLine(p.Verdicts[own].Reason), oneLine(p.Verdicts[own].Rule)))
+	}
+	if u.Approval.Decision != council.Approve {
+		return lines
+	}
+	if own < 0 {
+		lines = append(lines, "Your own node has not judged it yet")
+	}
+	switch {
+	case isMessage(p):
+	case p.Effects == nil:
+		lines = append(lines, "This node has not simulated it: what it would change is not known")
+	case p.Effects.Sight == council.SightNone:
+		lines = append(lines, "This node could not simulate it: what it would change is not known")
+	}
+	return lines
 }
 
 func title(c council.Choice) string {

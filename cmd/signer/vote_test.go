@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
 )
 
 // served is a made-up node on a socket.
@@ -78,6 +79,52 @@ func TestPageIsWhatIsSigned(t *testing.T) {
 			}
 			if (c.shows == nil) != !strings.Contains(says, "hint: don't sign; report it") {
 				t.Errorf("hints %s", says)
+			}
+		})
+	}
+}
+
+// What the own node has not found out is said right above the question, and nothing of it
+// where it has.
+func TestApprovingBlind(t *testing.T) {
+	seen := &api.Effects{OK: true, Sight: council.SightState, Method: "debug_traceCall", Block: 9}
+	const unjudged, unseen = "Your own node has not judged it yet\n", "This node has not simulated it: what it would change is not known\n"
+	for name, c := range map[string]struct {
+		shows func(*api.Proposal)
+		word  string
+		says  string // below the word, above the question
+	}{
+		"all is known": {func(p *api.Proposal) { p.Effects = seen }, "approve", ""},
+		"no verdict":   {func(p *api.Proposal) { p.Effects, p.Verdicts = seen, p.Verdicts[1:] }, "approve", unjudged},
+		"no effects":   {func(*api.Proposal) {}, "approve", unseen},
+		"neither":      {func(p *api.Proposal) { p.Verdicts = nil }, "approve", unjudged + unseen},
+		"no sight":     {func(p *api.Proposal) { p.Effects = &api.Effects{Sight: council.SightNone} }, "approve", strings.Replace(unseen, "has not simulated", "could not simulate", 1)},
+		"denied": {func(p *api.Proposal) {
+			p.Effects, p.Verdicts[0] = seen, api.Verdict{Member: "core-1", Rule: "x/y", Reason: "so"}
+		}, "approve", "Your own node denies it: so (x/y)\n"},
+		"rejects":       {func(p *api.Proposal) { p.Verdicts = nil }, "reject", ""},
+		"rejects, too":  {func(p *api.Proposal) { p.Verdicts[0] = api.Verdict{Member: "core-1", Rule: "x/y", Reason: "so"} }, "reject", "Your own node denies it: so (x/y)\n"},
+		"not simulated": {nil, "show", "not simulated yet: what it would change is not known\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newFakeNode(t)
+			n.shows = c.shows
+			args := []string{"--socket", served(t, n), c.word, n.order[0].Hex()}
+			if c.word == "show" {
+				if _, out, _ := typing(t, "", args...); !strings.Contains(out, c.says) {
+					t.Errorf("shows %s", out)
+				}
+				return
+			}
+			if c.word == "reject" {
+				args = append(args, "--reason", "no")
+			}
+			_, _, says := typing(t, "no\n", append(args, "--signature", "0x"+strings.Repeat("1", 130))...)
+			_, says, _ = strings.Cut(says, "\nThe word: "+c.word)
+			_, says, _ = strings.Cut(says, "\n")
+			says, _, asked := strings.Cut(says, title(council.Choice(c.word))+" as core-1?")
+			if !asked || says != c.says {
+				t.Errorf("says %q", says)
 			}
 		})
 	}
