@@ -134,7 +134,7 @@ func (a *app) typed(yes bool, word, what, undone string) error {
 	if yes {
 		return nil
 	}
-	a.note("%s\nType %s to go on:", what, word)
+	fmt.Fprintf(a.err, "%s\nType %s to go on:\n", what, word)
 	line, err := a.line()
 	if err == nil && strings.TrimSpace(line) == word {
 		return nil
