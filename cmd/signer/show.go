@@ -28,6 +28,7 @@ func (a *app) listCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			names := apart(ps)
 			if !all {
 				ps = slices.DeleteFunc(ps, api.Proposal.Done)
 			}
@@ -38,7 +39,7 @@ func (a *app) listCmd() *cobra.Command {
 				}
 				rows := [][]string{{"ID", "STATE", "APPROVALS", "EXPIRES", "ACTION"}}
 				for _, p := range ps {
-					rows = append(rows, []string{oneLine(p.Short), oneLine(string(p.State)), fmt.Sprintf("%d of %d", p.Have, p.Want), clock(p.Expires), words(p.Sentence)})
+					rows = append(rows, []string{names[p.ID], oneLine(string(p.State)), fmt.Sprintf("%d of %d", p.Have, p.Want), clock(p.Expires), words(p.Sentence)})
 				}
 				table(w, rows)
 			})
@@ -48,6 +49,39 @@ func (a *app) listCmd() *cobra.Command {
 	return cmd
 }
 
+// apart are the beginnings of ids that tell proposals apart. Eight digits can be had by
+// trying: where somebody has, there are two more than it takes.
+func apart(ps []api.Proposal) map[council.ProposalID]string {
+	const least, more = 8, 2
+	ids := make([]string, len(ps))
+	for i, p := range ps {
+		ids[i] = p.ID.Hex()
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	alike := func(i, j int) (n int) { // digits that two have in common
+		if i < 0 || j == len(ids) {
+			return 0
+		}
+		for n = 2; n < len(ids[i]) && ids[i][n] == ids[j][n]; n++ {
+		}
+		return n - 2
+	}
+	digits := map[string]int{}
+	for i, id := range ids {
+		digits[id] = least
+		if n := max(alike(i-1, i), alike(i, i+1)); n >= least {
+			digits[id] = n + 1 + more
+		}
+	}
+	out := map[council.ProposalID]string{}
+	for _, p := range ps {
+		id := p.ID.Hex()
+		out[p.ID] = id[:min(len(id), 2+digits[id])]
+	}
+	return out
+}
+
 func (a *app) showCmd() *cobra.Command {
 	var typed, reject, signature bool
 	var member, reason string
@@ -55,7 +89,7 @@ func (a *app) showCmd() *cobra.Command {
 		Use:   "show ID",
 		Short: "Show one proposal, as this node reads it",
 		Long: `Show one proposal, as this node reads it: what it does, who judged it how, who has
-approved, and what came of it. ID is the beginning of the id; eight digits will do.
+approved, and what came of it. ID is the beginning of the id, as 'signer list' shows it.
 
 --signature prints instead the signature of a statement or of typed data alone:
 65 bytes r, s, v in hex, as wallets and libraries take it.
