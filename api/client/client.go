@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -29,6 +30,7 @@ var ErrNoDaemon = errors.New("no daemon answers")
 // Client is an api.Backend over a unix socket. It is safe for concurrent use.
 type Client struct {
 	socket string
+	self   int // user id
 	http   *http.Client
 }
 
@@ -44,7 +46,7 @@ func New(socket string) *Client {
 		MaxResponseHeaderBytes: 16 << 10,
 		DisableCompression:     true,
 	}
-	return &Client{socket: socket, http: &http.Client{Transport: t}}
+	return &Client{socket: socket, self: os.Geteuid(), http: &http.Client{Transport: t}}
 }
 
 // Close lets go of idle connections.
@@ -231,6 +233,9 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body any) (
 // do sends a request and turns every status but 200 into an error.
 func (c *Client) do(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	if err := api.CheckSocketPath(c.socket); err != nil {
+		return nil, err
+	}
+	if err := trusted(c.socket, c.self); err != nil {
 		return nil, err
 	}
 	var r io.Reader
