@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,6 +55,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	}
 	if unknownCommand(err) {
 		err = usagef("see '"+cmd.CommandPath()+" --help'", "%w", err)
+	}
+	if u := (usage{}); errors.As(err, &u) && asksJSON(args) {
+		a.json = true // what is wrong may stand before it
 	}
 	return a.fail(ctx, err)
 }

@@ -65,6 +65,9 @@ the nodes. The last column says when the node was last proven alive, drill or no
 its signed heartbeat ('signer heartbeat'). ID is the beginning of the drill's id.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := misused(api.CheckPrefix(args[0])); err != nil {
+				return err
+			}
 			c, err := a.client()
 			if err != nil {
 				return err

@@ -68,6 +68,9 @@ func (a *app) evidenceShow() *cobra.Command {
 a file, for anyone to check with 'signer evidence verify FILE'.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := misused(api.CheckEvidencePrefix(args[0])); err != nil {
+				return err
+			}
 			c, err := a.client()
 			if err != nil {
 				return err

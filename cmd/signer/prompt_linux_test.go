@@ -87,3 +87,17 @@ func TestBarIsDrawn(t *testing.T) {
 		t.Errorf("shows %q, %v", shown, err)
 	}
 }
+
+// Who opens a wallet by a file with its password is in no core dump either.
+func TestOpenedWalletIsInNoDump(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	f := walletFlags{keyFile: "w", passwordFile: "password"}
+	if _, err := f.wallet(newApp(nil, io.Discard, io.Discard)); err != nil {
+		t.Fatal(err)
+	}
+	if dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil || dumpable != 0 {
+		t.Errorf("dumpable %d, %v", dumpable, err)
+	}
+}

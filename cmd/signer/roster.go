@@ -196,7 +196,7 @@ roster names.`,
 			if err := a.agree(yes, fmt.Sprintf("Sign roster %d as %s?", s.Roster.Version, m.ID)); err != nil {
 				return err
 			}
-			sig, err := wal.SignTyped(cmd.Context(), s.Roster.Document(), m.Approver)
+			sig, err := signed(cmd.Context(), wal, s.Roster.Document(), m.Approver)
 			if err != nil {
 				return err
 			}

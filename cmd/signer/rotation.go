@@ -167,7 +167,7 @@ you are told which there are.`,
 		Example: "  signer term abort --reason 'the wrong day'\n  signer term abort --reason 'the other one first' --roster 0x5f3a91c2",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := x.Check(); err != nil {
+			if err := misused(x.Check()); err != nil {
 				return err
 			}
 			c, err := a.client()

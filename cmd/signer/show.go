@@ -99,6 +99,9 @@ of your rejection), for any wallet to sign; 'signer approve ID --signature 0x…
 takes the signature, with the same --reason.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := misused(api.CheckPrefix(args[0])); err != nil {
+				return err
+			}
 			c, err := a.client()
 			if err != nil {
 				return err

@@ -132,7 +132,7 @@ on this machine must be the one that the new roster names.`,
 		if err := a.agree(yes, question); err != nil {
 			return err
 		}
-		sig, err := wal.SignTyped(cmd.Context(), doc, from[i].Approver)
+		sig, err := signed(cmd.Context(), wal, doc, from[i].Approver)
 		if err != nil {
 			return err
 		}

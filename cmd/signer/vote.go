@@ -38,6 +38,9 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 	var yes bool
 	cmd.Args = cobra.ExactArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := misused(api.CheckPrefix(args[0])); err != nil {
+			return err
+		}
 		if word == council.Reject && reason == "" {
 			return usagef("add --reason 'what speaks against it'", "no reason")
 		}
@@ -81,7 +84,7 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 				return err
 			}
 		}
-		if u.Approval.Sig, err = wal.SignTyped(cmd.Context(), u.Document, u.Wallet); err != nil {
+		if u.Approval.Sig, err = signed(cmd.Context(), wal, u.Document, u.Wallet); err != nil {
 			return err
 		}
 		p, err = c.Vote(cmd.Context(), u.Approval)
