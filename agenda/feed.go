@@ -44,9 +44,16 @@ func (a *Agenda) record(e Recorded) {
 		a.proposed(e, b)
 	case council.Judged:
 		if p := a.known(b.Proposal, e); p != nil {
+			b.Rule, b.Reason = council.Readable(b.Rule, council.MaxRule), council.Readable(b.Reason, council.MaxReason)
+			if b.Sentence == p.Action.Sentence {
+				b.Sentence = p.Action.Sentence // in memory once, and not once for each member
+			}
 			p.Verdicts[e.Author], p.Given[e.Author] = b, e.At
-			if e.Author == a.self && (p.record.judged == 0 || e.At < p.record.judged) {
-				p.record.judged = e.At
+			if e.Author == a.self {
+				p.record.judgments++
+				if p.record.judged == 0 || e.At < p.record.judged {
+					p.record.judged = e.At
+				}
 			}
 		}
 	case council.Voted:
@@ -55,12 +62,15 @@ func (a *Agenda) record(e Recorded) {
 			if read.IsZero() {
 				read = a.now
 			}
-			a.voted(p, b.Approval, read)
+			a.voted(p, e.Author, b.Approval, read)
 			p.entered(b.Approval)
 		}
 	case council.Complete:
 		if p := a.known(b.Proposal, e); p != nil {
 			p.record.completes[e.Author] = b
+			if e.Author == a.self {
+				p.record.said++
+			}
 		}
 	case council.Begun:
 		if p := a.known(b.Proposal, e); p != nil && p.at(b.Chain, b.Nonce) && a.sound(e.Author, b) {
@@ -73,6 +83,7 @@ func (a *Agenda) record(e Recorded) {
 		}
 	case council.AttemptFailed:
 		if p := a.known(b.Proposal, e); p != nil && p.at(b.Chain, b.Nonce) {
+			b.Reason = council.Readable(b.Reason, council.MaxReason)
 			a.attemptFailed(p, e.Author, b)
 		}
 	case council.Signed:
@@ -189,6 +200,7 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 		doubt:    map[council.MemberID]int{},
 		excuses:  map[council.MemberID]int{},
 		unheard:  map[council.MemberID]int{},
+		words:    map[council.MemberID]int{},
 		apart:    apart{},
 		Spoken:   map[council.MemberID]time.Time{},
 	}
@@ -218,12 +230,15 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 
 // voted takes up a member's word. The signature is checked now; expiry and term
 // are checked again, at their time, whenever the approvals are counted. It gives the
-// member whose word is news; "" for none.
-func (a *Agenda) voted(p *Proposal, ap council.Approval, read time.Time) council.MemberID {
-	if p.Unread != nil || ap.Expires == 0 || p.heard(ap) {
+// member whose word is news; "" for none. Of what one member brings, no more than MaxWords
+// are looked at: each costs as much as a signature, at every start anew, and an honest node
+// brings a few.
+func (a *Agenda) voted(p *Proposal, by council.MemberID, ap council.Approval, read time.Time) council.MemberID {
+	if p.Unread != nil || ap.Expires == 0 || p.heard(ap) || p.words[by] >= MaxWords {
 		return ""
 	}
-	m, err := a.ballot(p).Verify(ap, a.readingTime(ap))
+	p.words[by]++
+	m, err := a.ballot(p).VerifyOf(ap, p.ID, a.hash, a.readingTime(ap))
 	if err != nil {
 		return ""
 	}

@@ -18,6 +18,8 @@ const (
 	MaxPaceDoublings = 3   // of that patience, for failures in a row
 	MaxQuoted        = 128 // bytes of another member's words that go into this node's feed
 	MaxPool          = 4   // messages that are signed at once, beside one transaction for each chain
+	MaxWords         = 64  // approvals and rejections of one proposal that one member brings, its own and those of others
+	MaxSaid          = 8   // entries about one proposal, of a kind that others can make this node write, before the next waits for Fair
 	MaxColds         = 8   // words of one member about Begins that have not come yet
 	MaxSought        = 3   // times that a chain is asked in vain what has used a nonce, before it counts as another's
 	MaxGaps          = 16  // used nonces of a chain, the newest, that a node asks for, not knowing what has used them

@@ -73,6 +73,7 @@ type Proposal struct {
 	lost       uint64    // the final block in which it is used, by none that is known; 0 for not known to be so
 	told       map[string]bool
 	active     bool                           // it is in Agenda.active
+	words      map[council.MemberID]int       // of members, that each member has brought
 	brought    map[council.MemberID]time.Time // words that no feed has yet, and since when
 	doubt      map[council.MemberID]int       // attempts in which the member was suspected
 	excuses    map[council.MemberID]int       // attempts that the member refused for no fault of its own
@@ -339,6 +340,9 @@ func (a *Agenda) Vote(ap council.Approval, now time.Time) (council.MemberID, cou
 	}
 	if p.Intent.Expires() <= unix(now) {
 		return "", "", council.WithHint(fmt.Errorf("proposal %s expired %d seconds ago", p.ID.Short(), unix(now)-p.Intent.Expires()), "propose it again with a later end of validity")
+	}
+	if p.words[a.self] >= MaxWords {
+		return "", "", council.WithHint(fmt.Errorf("%w: this node has passed on %d words on proposal %s, and others read no more of it", ErrTooLate, MaxWords, p.ID.Short()), "hand it to another member's node; or propose it again")
 	}
 	m, err := a.ballot(p).Verify(ap, unix(now))
 	if errors.Is(err, council.ErrNotMember) {

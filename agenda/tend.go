@@ -240,6 +240,11 @@ func (a *Agenda) verdict(p *Proposal, missing error) {
 	if old, ok := p.Verdicts[a.self]; ok && old.Allow == j.Allow && old.Rule == j.Rule && old.Policy == j.Policy {
 		return
 	}
+	// Facts that others can turn every moment don't fill this node's feed.
+	if p.record.judgments >= MaxSaid && !a.due(p.record.judgedAt, a.timing.Fair) {
+		return
+	}
+	p.record.judgedAt = a.now
 	a.do(Append{council.WordJudged, j})
 }
 

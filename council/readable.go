@@ -14,11 +14,17 @@ func Readable(text string, limit int) string {
 	}
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
-		case r == '\n' || r == '\t':
+		case unicode.IsSpace(r):
 			return ' '
-		case !unicode.IsPrint(r):
+		case Hidden(r):
 			return -1
 		}
 		return r
 	}, strings.ToValidUTF8(text, "")))
 }
+
+// Hidden reports the characters that can't be seen and change what can, or make two texts
+// differ that look the same: controls, those that change the direction of what follows
+// ("Trojan Source", 2021), joiners, breaks, tags and marks of no width. Line feeds and tabs
+// are none.
+func Hidden(r rune) bool { return !unicode.IsGraphic(r) && r != '\n' && r != '\t' }
