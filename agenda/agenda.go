@@ -60,9 +60,9 @@ type Agenda struct {
 	openOf     map[council.MemberID][]*Proposal // that may be open, by proposer
 	soon       []*Proposal                      // in a Step: what may be signed soon
 	orphans    map[council.ProposalID][]Recorded
-	orphaned   map[council.MemberID][]council.ProposalID // what the entries in orphans are about, by author, the oldest first
-	lanes      map[uint64]*lane                          // of transactions, by chain
-	pool       []*lane                                   // of messages that are not over yet
+	orphaned   map[council.MemberID][]orphan // the entries in orphans, by author, the oldest first
+	lanes      map[uint64]*lane              // of transactions, by chain
+	pool       []*lane                       // of messages that are not over yet
 	digests    map[common.Hash][]*Proposal
 	colds      map[council.MemberID][]common.Hash // the last Begins, not seen yet, whose slot a member lacks
 	standby    *standby
@@ -120,7 +120,7 @@ func New(c Config) (*Agenda, error) {
 		quotas:     map[council.MemberID]quota{},
 		openOf:     map[council.MemberID][]*Proposal{},
 		orphans:    map[council.ProposalID][]Recorded{},
-		orphaned:   map[council.MemberID][]council.ProposalID{},
+		orphaned:   map[council.MemberID][]orphan{},
 		lanes:      map[uint64]*lane{},
 		digests:    map[common.Hash][]*Proposal{},
 		colds:      map[council.MemberID][]common.Hash{},

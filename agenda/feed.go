@@ -145,14 +145,28 @@ func (a *Agenda) known(id council.ProposalID, e Recorded) *Proposal {
 	if p, ok := a.proposals[id]; ok {
 		return p
 	}
-	about := a.orphaned[e.Author]
-	if len(about) >= MaxOrphans {
-		a.dropOrphan(about[0], e.Author)
-		about = about[1:]
-	}
 	a.orphans[id] = append(a.orphans[id], e)
-	a.orphaned[e.Author] = append(about, id)
+	own, used := append(a.orphaned[e.Author], newOrphan(id, e)), 0
+	for _, o := range own {
+		used += o.places
+	}
+	for ; used > MaxOrphans; own = own[1:] {
+		used -= own[0].places
+		a.dropOrphan(own[0].about, e.Author)
+	}
+	a.orphaned[e.Author] = own
 	return nil
+}
+
+// orphan is an entry that waits for its proposal, and what it takes of its author's places.
+type orphan struct {
+	about  council.ProposalID
+	places int
+}
+
+func newOrphan(id council.ProposalID, e Recorded) orphan {
+	signed, _ := e.Body.(council.Signed) // no other is large
+	return orphan{id, int(places(signed.Tx))}
 }
 
 // dropOrphan drops an author's oldest entry about a proposal.
@@ -223,7 +237,7 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	waiting := a.orphans[id]
 	delete(a.orphans, id)
 	for _, w := range waiting {
-		a.orphaned[w.Author] = slices.DeleteFunc(a.orphaned[w.Author], func(about council.ProposalID) bool { return about == id })
+		a.orphaned[w.Author] = slices.DeleteFunc(a.orphaned[w.Author], func(o orphan) bool { return o.about == id })
 		a.record(w)
 	}
 }

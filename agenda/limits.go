@@ -8,7 +8,7 @@ const (
 	MaxProposed      = 512 // proposals of one member at once, a large one counted as several, and one more each ProposeEvery seconds; what it proposes beyond that is not taken up
 	ProposeEvery     = 2 * 60 * 60
 	MaxAhead         = 8   // proposals that lack approvals and have facts and fees asked for ahead of time
-	MaxOrphans       = 256 // entries of one author that wait for their proposal, the newest
+	MaxOrphans       = 256 // entries of one author that wait for their proposal, the newest; a large one counts as several
 	MaxHeldBegins    = 16
 	MaxHeldPerMember = 2 // Begins of one coordinator that wait
 	MaxAttemptsKept  = 32

@@ -61,4 +61,11 @@ func TestNewestWordsWaitForTheirProposal(t *testing.T) {
 	if k := n.agenda.Orphans(author); k != agenda.MaxOrphans {
 		t.Errorf("%d words wait, of %d", k, agenda.MaxOrphans)
 	}
+	for range agenda.MaxOrphans { // what is large takes several
+		seq++
+		w.deliver(n.id, agenda.Recorded{Author: author, Seq: seq, At: uint64(w.now.Unix()), Word: council.WordSigned, Body: council.Signed{Proposal: never, Chain: chainID, Tx: make([]byte, 60<<10)}})
+	}
+	if k := n.agenda.Orphans(author); k != agenda.MaxOrphans/16 {
+		t.Errorf("%d words of 60 KiB wait", k)
+	}
 }

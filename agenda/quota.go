@@ -21,7 +21,7 @@ type quota struct {
 }
 
 // places is what a proposal takes, by its encoded intent: one, and one more for each 4 KiB.
-func places(intent []byte) uint64 { return 1 + uint64(len(intent))>>12 }
+func places(encoded []byte) uint64 { return 1 + uint64(len(encoded))>>12 }
 
 // wait is what has to pass, in seconds of the member's clock, until it may make another
 // proposal, that takes so many places.
