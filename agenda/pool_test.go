@@ -489,7 +489,7 @@ func TestSignedMessageIsTheEnd(t *testing.T) {
 	}
 	for _, at := range [][2]uint64{{0, 1}, {1, 0}} { // a chain and a nonce that a statement does not have
 		signers := []council.MemberID{"community-3", "core-1", "core-2", "core-3"}
-		w.step("community-3", w.append(traitor, council.WordBegun, council.Begun{Proposal: id, Chain: at[0], Nonce: at[1], Attempt: 1, Begin: [32]byte{byte(at[0])}, Signers: signers}))
+		w.step("community-3", w.append(traitor, council.WordBegun, council.Begun{Proposal: id, Chain: at[0], Nonce: at[1], Attempt: 1, Begin: [32]byte{byte(at[0])}, Coordinator: "community-3", Signers: signers}))
 		w.step("community-3", w.append(traitor, council.WordAttemptFailed, council.AttemptFailed{Proposal: id, Chain: at[0], Nonce: at[1], Attempt: 1, Suspects: signers[1:]}))
 	}
 	w.run(2*time.Second, func() bool { return false })
