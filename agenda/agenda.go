@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -23,8 +24,9 @@ type Config struct {
 	// Since is when this node came under Roster, unix seconds; zero stands for not known.
 	// No signature of the time before is later.
 	Since uint64
-	// Former are members of earlier rosters: what they proposed and what was signed
-	// in their time goes on, their words about it count no more.
+	// Former are the members of earlier rosters, those who stay included: what they
+	// proposed and what was signed in their time goes on, and the words of those who have
+	// left count no more.
 	Former []council.Member
 	// Guest lets a node that is not in the roster yet follow what happens.
 	Guest  bool
@@ -54,10 +56,13 @@ type Agenda struct {
 	proposals  map[council.ProposalID]*Proposal
 	order      []council.ProposalID // as they were taken up
 	quotas     map[council.MemberID]quota
+	active     []*Proposal                      // all that tend has to look after, and others
+	openOf     map[council.MemberID][]*Proposal // that may be open, by proposer
+	soon       []*Proposal                      // in a Step: what may be signed soon
 	orphans    map[council.ProposalID][]Recorded
-	orphaned   map[council.MemberID]int // entries in orphans, by author
-	lanes      map[uint64]*lane         // of transactions, by chain
-	pool       []*lane                  // of messages that are not over yet
+	orphaned   map[council.MemberID][]orphan // the entries in orphans, by author, the oldest first
+	lanes      map[uint64]*lane              // of transactions, by chain
+	pool       []*lane                       // of messages that are not over yet
 	digests    map[common.Hash][]*Proposal
 	colds      map[council.MemberID][]common.Hash // the last Begins, not seen yet, whose slot a member lacks
 	standby    *standby
@@ -113,8 +118,9 @@ func New(c Config) (*Agenda, error) {
 		freezeTold: map[council.MemberID]freezeTold{},
 		proposals:  map[council.ProposalID]*Proposal{},
 		quotas:     map[council.MemberID]quota{},
+		openOf:     map[council.MemberID][]*Proposal{},
 		orphans:    map[council.ProposalID][]Recorded{},
-		orphaned:   map[council.MemberID]int{},
+		orphaned:   map[council.MemberID][]orphan{},
 		lanes:      map[uint64]*lane{},
 		digests:    map[common.Hash][]*Proposal{},
 		colds:      map[council.MemberID][]common.Hash{},
@@ -284,9 +290,12 @@ func (a *Agenda) reconcile() {
 	if a.genesis == nil || a.watching != "" {
 		return
 	}
-	for _, id := range a.order {
-		a.tend(a.proposals[id])
-	}
+	a.active = slices.DeleteFunc(a.active, func(p *Proposal) bool {
+		a.tend(p)
+		p.active = !p.rests()
+		return !p.active
+	})
+	a.lookAhead()
 	for _, chain := range a.chains() {
 		a.askGaps(a.lanes[chain])
 		a.drive(a.lanes[chain])

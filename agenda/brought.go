@@ -21,6 +21,7 @@ func (a *Agenda) bring(p *Proposal, by council.MemberID, ap council.Approval) {
 		p.brought = map[council.MemberID]time.Time{}
 	}
 	p.brought[m] = a.now
+	a.revive(p)
 }
 
 // entered notes that a feed has a word.

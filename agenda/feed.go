@@ -129,17 +129,55 @@ func (a *Agenda) author(id council.MemberID) council.Member {
 	return council.Member{}
 }
 
+// mandated reports whether a term of a member holds at a time, that of this roster or one of
+// an earlier roster: who stays may have been given another term since, and what it proposed
+// in the one before goes on.
+func (a *Agenda) mandated(id council.MemberID, at uint64) bool {
+	holds := func(m council.Member) bool { return m.ID == id && m.Term.Holds(at) }
+	return slices.ContainsFunc(a.roster.Members, holds) || slices.ContainsFunc(a.former, holds)
+}
+
 // known finds the proposal, or keeps the entry until the proposal arrives: the
-// feeds of different members reach us in any order.
+// feeds of different members reach us in any order. Of an author's entries the oldest makes
+// room: what it says of a proposal that never comes, or that is not taken up here, must not
+// hold its places for good.
 func (a *Agenda) known(id council.ProposalID, e Recorded) *Proposal {
 	if p, ok := a.proposals[id]; ok {
 		return p
 	}
-	if a.orphaned[e.Author] < MaxOrphans {
-		a.orphans[id] = append(a.orphans[id], e)
-		a.orphaned[e.Author]++
+	a.orphans[id] = append(a.orphans[id], e)
+	own, used := append(a.orphaned[e.Author], newOrphan(id, e)), 0
+	for _, o := range own {
+		used += o.places
 	}
+	for ; used > MaxOrphans; own = own[1:] {
+		used -= own[0].places
+		a.dropOrphan(own[0].about, e.Author)
+	}
+	a.orphaned[e.Author] = own
 	return nil
+}
+
+// orphan is an entry that waits for its proposal, and what it takes of its author's places.
+type orphan struct {
+	about  council.ProposalID
+	places int
+}
+
+func newOrphan(id council.ProposalID, e Recorded) orphan {
+	signed, _ := e.Body.(council.Signed) // no other is large
+	return orphan{id, int(places(signed.Tx))}
+}
+
+// dropOrphan drops an author's oldest entry about a proposal.
+func (a *Agenda) dropOrphan(id council.ProposalID, author council.MemberID) {
+	of := a.orphans[id]
+	i := slices.IndexFunc(of, func(e Recorded) bool { return e.Author == author })
+	if of = slices.Delete(of, i, i+1); len(of) == 0 {
+		delete(a.orphans, id)
+		return
+	}
+	a.orphans[id] = of
 }
 
 func (a *Agenda) proposed(e Recorded, b council.Proposed) {
@@ -154,10 +192,10 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	if err != nil {
 		return
 	}
-	if m := a.author(e.Author); !m.Term.Holds(e.At) { // by its own clock: who dates back gains an agenda item, no approval
+	if !a.mandated(e.Author, e.At) { // by its own clock: who dates back gains an agenda item, no approval
 		return
 	}
-	if !a.grant(e.Author, e.At) || a.proposals[id] != nil { // in this order: others' feeds, which come in any, don't count
+	if !a.grant(e.Author, e.At, places(b.Intent)) || a.proposals[id] != nil { // in this order: others' feeds, which come in any, don't count
 		return
 	}
 	at := unix(a.now)
@@ -191,13 +229,15 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	}
 	a.proposals[id] = p
 	a.order = append(a.order, id)
+	a.openOf[e.Author] = append(a.openOf[e.Author], p)
+	a.revive(p)
 	if p.once("proposed") && !a.replaying {
 		a.do(Notify{What: "proposed", Proposal: id, Text: p.Action.Sentence})
 	}
 	waiting := a.orphans[id]
 	delete(a.orphans, id)
 	for _, w := range waiting {
-		a.orphaned[w.Author]--
+		a.orphaned[w.Author] = slices.DeleteFunc(a.orphaned[w.Author], func(o orphan) bool { return o.about == id })
 		a.record(w)
 	}
 }
@@ -290,6 +330,7 @@ func (a *Agenda) signatureSeen(p *Proposal, s council.Signed) {
 	if !a.replaying {
 		a.paced(p, s)
 	}
+	a.revive(p)
 	p.txs = append(p.txs, tx.Hash())
 	p.Tx, p.Signed, p.sent = tx, &s, a.now.Add(-a.timing.Rebroadcast)
 	if a.replaying {
@@ -375,6 +416,7 @@ func outbids(tx, old *types.Transaction) bool {
 }
 
 func (a *Agenda) sighted(p *Proposal, w council.Word, s council.Sighted) {
+	a.revive(p)
 	switch w {
 	case council.WordExpired, council.WordDisplaced:
 		p.Over = w
