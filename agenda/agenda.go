@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -290,11 +289,17 @@ func (a *Agenda) reconcile() {
 	if a.genesis == nil || a.watching != "" {
 		return
 	}
-	a.active = slices.DeleteFunc(a.active, func(p *Proposal) bool {
+	active := a.active
+	a.active = nil // what is tended may have others tended again
+	kept := active[:0]
+	for _, p := range active {
 		a.tend(p)
-		p.active = !p.rests()
-		return !p.active
-	})
+		if p.active = !p.rests(); p.active {
+			kept = append(kept, p)
+		}
+	}
+	clear(active[len(kept):])
+	a.active = append(kept, a.active...)
 	a.lookAhead()
 	for _, chain := range a.chains() {
 		a.askGaps(a.lanes[chain])

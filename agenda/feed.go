@@ -83,7 +83,7 @@ func (a *Agenda) record(e Recorded) {
 		}
 	case council.AttemptFailed:
 		if p := a.known(b.Proposal, e); p != nil && p.at(b.Chain, b.Nonce) {
-			b.Reason = council.Readable(b.Reason, council.MaxReason)
+			b.Reason = readable(b.Reason)
 			a.attemptFailed(p, e.Author, b)
 		}
 	case council.Signed:

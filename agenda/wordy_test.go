@@ -194,3 +194,28 @@ func TestVerdictsAreReadable(t *testing.T) {
 		t.Error("nobody has judged it")
 	}
 }
+
+// Who gives an attempt up and says nothing of why has given it up.
+func TestAttemptGivenUpForNoReason(t *testing.T) {
+	w := newWorld(t, 611)
+	id := w.propose("core-2", "pause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	four := everyone[3:]
+	w.approvedBy(four, id)
+	p, _ := w.nodes["core-4"].agenda.Proposal(id)
+	if !w.run(5*time.Second, func() bool { return len(p.Attempts) > 0 }) {
+		t.Fatal("no attempt")
+	}
+	at := p.Attempts[0]
+	for _, m := range at.Signers {
+		if m == "core-4" {
+			continue
+		}
+		w.deliver("core-4", agenda.Recorded{Author: m, Seq: 1000, At: uint64(w.now.Unix()), Word: council.WordAttemptFailed,
+			Body: council.AttemptFailed{Proposal: id, Chain: chainID, Nonce: at.Nonce, Attempt: at.Number, Reason: "\u200b"}})
+		break
+	}
+	if got := p.Attempts[0].Failed; got != "no reason given" {
+		t.Errorf("it has failed for %q", got)
+	}
+}
