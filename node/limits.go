@@ -18,6 +18,7 @@ const (
 	feedBurst       = 4096                   // and at once
 	feedFrames      = 4                      // sync frames of entries of one member that wait
 	feedPause       = 100 * time.Millisecond // until those who have used up what they may are looked at again
+	feedWarns       = 90                     // parts of 100 from which on people are told that a feed is nearly full
 	syncEvery       = 10 * time.Second       // between two comparisons of feeds with one other node
 	fetchTimeout    = 10 * time.Second       // one look at the own RPC
 	maxFetches      = 6                      // proposals whose facts one chain is asked for at once; two more for what restricts or is approved

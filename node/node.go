@@ -123,6 +123,7 @@ type Node struct {
 	ended    map[council.SessionID]bool
 	early    early
 	court    court
+	toldFull bool // that the own feed has room for what is signed alone
 	restore  *quarantine
 	rounds   uint64 // comparisons of feeds, to take turns
 	unsent   []unsent

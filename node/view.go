@@ -195,6 +195,7 @@ func (n *Node) viewStatus() api.Status {
 		}
 		s.Chains = append(s.Chains, c)
 	}
+	s.Warnings = append(s.Warnings, n.feedWarnings()...)
 	s.Warnings = append(s.Warnings, n.gasWarnings()...)
 	s.Warnings = append(s.Warnings, n.backupWarnings(s)...)
 	s.Warnings = append(s.Warnings, n.rehearsalWarnings()...)
