@@ -237,8 +237,11 @@ func (n *Node) notTaken(x received, tell bool) {
 	e := x.entry
 	if errors.As(x.err, &fork) {
 		news := n.file(evidence.Forked(n.court.roster, n.journal.Network(), fork.Fork))
-		if tell {
+		switch {
+		case tell && news:
 			n.log.Error("forked feed", "from", x.from, "author", e.Author, "err", x.err)
+		case tell:
+			n.complain("forked feed", x.from, "author", e.Author, "err", x.err)
 		}
 		if tell && news {
 			n.then(func() { n.tell("fork", council.ProposalID{}, e.Author, x.err.Error()) }, nil)
@@ -247,7 +250,7 @@ func (n *Node) notTaken(x received, tell bool) {
 	}
 	n.counters.badFrames.Add(1)
 	if tell {
-		n.log.Warn("entry refused", "from", x.from, "author", e.Author, "seq", e.Seq, "err", x.err)
+		n.complain("entry refused", x.from, "author", e.Author, "seq", e.Seq, "err", x.err)
 	}
 }
 
@@ -263,7 +266,7 @@ func (n *Node) merged(x received) {
 	ev, err := recorded(e)
 	if err != nil {
 		// It is in the feed and stays there; it just says nothing to us.
-		n.log.Warn("unreadable entry", "author", e.Author, "seq", e.Seq, "err", err)
+		n.complain("unreadable entry", e.Author, "seq", e.Seq, "err", err)
 		return
 	}
 	n.tellEntry(ev)

@@ -25,6 +25,7 @@ const (
 	firstRehearsal  = time.Minute            // within which playbooks are first tried
 	maxEffects      = 200                    // changes, and movements, that a view of a proposal lists
 	spareIdle       = time.Minute            // of quiet, before spare pre-parameters are searched
+	complainEvery   = 10 * time.Second       // between two lines in the log about false words of one member, of one kind
 	skewEvery       = time.Hour              // between two times that people are told of one member's clock
 	overstepEvery   = time.Hour              // between two times that people are told what one who has left still tries, of one kind
 	leaverSteps     = 2                      // rotations that move shares until who has left, and is silent, is a stranger: its own counts

@@ -130,6 +130,7 @@ type Node struct {
 	flow     flow
 
 	rehearsals []rehearsal
+	complaints map[complaint]*complained
 	reminded   []agenda.Reminder // about terms that end
 	roll       *agenda.RollCall
 	rollNews   bool   // the disk does not have all of it yet
