@@ -26,6 +26,7 @@ const (
 	maxEffects      = 200                    // changes, and movements, that a view of a proposal lists
 	spareIdle       = time.Minute            // of quiet, before spare pre-parameters are searched
 	complainEvery   = 10 * time.Second       // between two lines in the log about false words of one member, of one kind
+	weighEvery      = 10 * time.Second       // between two times that the ledger is read through for successions that are no news
 	skewEvery       = time.Hour              // between two times that people are told of one member's clock
 	overstepEvery   = time.Hour              // between two times that people are told what one who has left still tries, of one kind
 	leaverSteps     = 2                      // rotations that move shares until who has left, and is silent, is a stranger: its own counts

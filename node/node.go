@@ -147,7 +147,7 @@ type Node struct {
 	slots    chan struct{} // API requests
 	children sync.WaitGroup
 	bulletin *bulletin
-	counters struct{ badFrames, dropped atomic.Uint64 }
+	counters struct{ badFrames, dropped, weighed atomic.Uint64 }
 }
 
 // peer is what this node knows of another member's node.

@@ -69,6 +69,8 @@ func (n *Node) weigh() {
 // weighed says how many rows a lock would carry, and why it might lack some. It says what
 // it can when the disk can't be read.
 func (n *Node) weighed() (w agenda.LedgerWeighed, err error) {
+	n.shift.weighed = n.now()
+	n.counters.weighed.Add(1)
 	if q := n.restore; q != nil {
 		w.Behind = q.why
 	}
