@@ -10,6 +10,9 @@ const (
 	heldUp          = 300 * time.Millisecond // a timer so late means that this process was not running
 	frameBatch      = 256                    // frames that are taken in one go
 	mailbox         = 512                    // frames that wait for one session
+	maxTold         = 512                    // bytes of an event's text that tells of a member's words
+	listed          = 8                      // proposals that are named where the beginning of an id fits several
+	listedText      = 80                     // bytes of what each does
 	eventsKept      = 2048                   // events that a late API subscriber can still read
 	syncBatch       = 256                    // entries in one sync frame
 	syncBytes       = 1 << 20                // and their bytes

@@ -230,7 +230,7 @@ func (n *Node) hello(from council.MemberID, h hello) {
 	if p.life != 0 && p.life != h.Life {
 		n.step(agenda.PeerRestarted{Member: from})
 	}
-	p.version, p.life = h.Version, h.Life
+	p.version, p.life = clipVersion(h.Version), h.Life // people are shown it
 	if h.Roster > 0 {
 		n.passOn(from, func(sw council.Switch) bool { return sw.Before().Roster.Version >= h.Roster })
 	}
