@@ -246,7 +246,7 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 		}
 		r = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://signer"+path, r)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+api.Host+path, r)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
