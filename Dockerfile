@@ -3,9 +3,10 @@
 #   docker volume create council
 #   docker run --rm -v council:/data -v /etc/signer/passphrase:/run/secrets/passphrase:ro \
 #     council-signer init --passphrase-file /run/secrets/passphrase --member core-1 …
-#   docker run -d --name signer -v council:/data -p 4100:4100 -p 4100:4100/udp \
+#   docker run -d --name signer --ulimit memlock=-1 -v council:/data -p 4100:4100 -p 4100:4100/udp \
 #     -v /etc/signer/passphrase:/run/secrets/passphrase:ro council-signer
 #
+# memlock: else what it holds of the key may be written to swap, which the daemon says.
 # init writes into signer.yaml where the passphrase is: a container that runs by itself
 # has no terminal to ask at. The passphrase file, like all that is secret, must have
 # mode 0600 or stricter and belong to user 65532. With a bind mount instead of a volume

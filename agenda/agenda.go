@@ -23,8 +23,9 @@ type Config struct {
 	// Since is when this node came under Roster, unix seconds; zero stands for not known.
 	// No signature of the time before is later.
 	Since uint64
-	// Former are members of earlier rosters: what they proposed and what was signed
-	// in their time goes on, their words about it count no more.
+	// Former are the members of earlier rosters, those who stay included: what they
+	// proposed and what was signed in their time goes on, and the words of those who have
+	// left count no more.
 	Former []council.Member
 	// Guest lets a node that is not in the roster yet follow what happens.
 	Guest  bool
@@ -54,10 +55,13 @@ type Agenda struct {
 	proposals  map[council.ProposalID]*Proposal
 	order      []council.ProposalID // as they were taken up
 	quotas     map[council.MemberID]quota
+	active     []*Proposal                      // all that tend has to look after, and others
+	openOf     map[council.MemberID][]*Proposal // that may be open, by proposer
+	soon       []*Proposal                      // in a Step: what may be signed soon
 	orphans    map[council.ProposalID][]Recorded
-	orphaned   map[council.MemberID]int // entries in orphans, by author
-	lanes      map[uint64]*lane         // of transactions, by chain
-	pool       []*lane                  // of messages that are not over yet
+	orphaned   map[council.MemberID][]orphan // the entries in orphans, by author, the oldest first
+	lanes      map[uint64]*lane              // of transactions, by chain
+	pool       []*lane                       // of messages that are not over yet
 	digests    map[common.Hash][]*Proposal
 	colds      map[council.MemberID][]common.Hash // the last Begins, not seen yet, whose slot a member lacks
 	standby    *standby
@@ -113,8 +117,9 @@ func New(c Config) (*Agenda, error) {
 		freezeTold: map[council.MemberID]freezeTold{},
 		proposals:  map[council.ProposalID]*Proposal{},
 		quotas:     map[council.MemberID]quota{},
+		openOf:     map[council.MemberID][]*Proposal{},
 		orphans:    map[council.ProposalID][]Recorded{},
-		orphaned:   map[council.MemberID]int{},
+		orphaned:   map[council.MemberID][]orphan{},
 		lanes:      map[uint64]*lane{},
 		digests:    map[common.Hash][]*Proposal{},
 		colds:      map[council.MemberID][]common.Hash{},
@@ -284,9 +289,18 @@ func (a *Agenda) reconcile() {
 	if a.genesis == nil || a.watching != "" {
 		return
 	}
-	for _, id := range a.order {
-		a.tend(a.proposals[id])
+	active := a.active
+	a.active = nil // what is tended may have others tended again
+	kept := active[:0]
+	for _, p := range active {
+		a.tend(p)
+		if p.active = !p.rests(); p.active {
+			kept = append(kept, p)
+		}
 	}
+	clear(active[len(kept):])
+	a.active = append(kept, a.active...)
+	a.lookAhead()
 	for _, chain := range a.chains() {
 		a.askGaps(a.lanes[chain])
 		a.drive(a.lanes[chain])

@@ -467,7 +467,7 @@ func TestLeapingAttemptNumbers(t *testing.T) {
 	w.run(5*time.Second, w.known(id))
 	traitor := w.nodes["community-3"]
 	for _, n := range []uint64{1, 33, ^uint64(0), ^uint64(0) - 1} {
-		w.step("community-3", w.append(traitor, council.WordBegun, council.Begun{Proposal: id, Chain: chainID, Nonce: 0, Attempt: n, Begin: [32]byte{byte(n)}, Signers: []council.MemberID{"community-3", "core-1", "core-2", "core-3"}}))
+		w.step("community-3", w.append(traitor, council.WordBegun, council.Begun{Proposal: id, Chain: chainID, Nonce: 0, Attempt: n, Begin: [32]byte{byte(n)}, Coordinator: "community-3", Signers: []council.MemberID{"community-3", "core-1", "core-2", "core-3"}}))
 		w.step("community-3", w.append(traitor, council.WordAttemptFailed, council.AttemptFailed{Proposal: id, Chain: chainID, Nonce: 0, Attempt: n, Suspects: []council.MemberID{"core-1"}}))
 	}
 	w.run(2*time.Second, func() bool { return false })

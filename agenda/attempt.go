@@ -180,7 +180,7 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 		return
 	}
 	for _, ap := range b.Approvals {
-		a.bring(p, ap)
+		a.bring(p, b.Coordinator, ap)
 	}
 	if _, err := a.Quorum(p); err != nil {
 		a.refuse(l, b, "quorum", err.Error())

@@ -221,7 +221,7 @@ func (a *Agenda) attemptFailed(p *Proposal, author council.MemberID, f council.A
 		// knows whose; one that is refused has its name in the refusal.
 		signers, nameless := at.Signers, len(at.Suspects) == 0 && len(at.Joined) == len(at.Signers)
 		if t := l.try; t != nil && t.begin.Hash() == at.Begin {
-			a.giveUp(l, nil, string(author)+" gave it up: "+f.Reason)
+			a.giveUp(l, nil, string(author)+" gave it up: "+quoted(f.Reason))
 		}
 		if first && nameless {
 			// Who gave it up for another's word names nobody, and may be heard

@@ -12,8 +12,8 @@ import (
 // bring takes up what a Begin brings along of a member's word. It counts at once, and
 // mostly its entry is on its way. Should that not come, because the node that was handed
 // the word is gone, then what was signed would rest on a word that no feed has: see passOn.
-func (a *Agenda) bring(p *Proposal, ap council.Approval) {
-	m := a.voted(p, ap, a.now)
+func (a *Agenda) bring(p *Proposal, by council.MemberID, ap council.Approval) {
+	m := a.voted(p, by, ap, a.now)
 	if m == "" {
 		return
 	}
@@ -21,6 +21,7 @@ func (a *Agenda) bring(p *Proposal, ap council.Approval) {
 		p.brought = map[council.MemberID]time.Time{}
 	}
 	p.brought[m] = a.now
+	a.revive(p)
 }
 
 // entered notes that a feed has a word.

@@ -21,23 +21,22 @@ type choice struct {
 // see urgent), then the oldest. One that could not go on just now stands behind.
 func (a *Agenda) candidates(l *lane) []*Proposal {
 	var out []*Proposal
-	order := a.order
+	from := a.active
 	if l.owner != nil {
-		order = []council.ProposalID{l.owner.ID}
+		from = []*Proposal{l.owner}
 	}
-	for _, id := range order {
-		p := a.proposals[id]
+	for _, p := range from {
 		if p.lane != nil && p.lane != l || p.Intent.ChainID() != l.chain || p.Unread != nil || p.Over != "" || p.done() {
 			continue
 		}
 		if p.Tx != nil && !a.needsBump(p) {
 			continue
 		}
-		ripe := a.ripen(p)
-		if _, err := a.nonceFor(l, p); err != nil || !ripe {
-			if ripe {
-				a.tellGap(p, err)
-			}
+		if !a.ripen(p) {
+			continue
+		}
+		if _, err := a.nonceFor(l, p); err != nil {
+			a.tellGap(p, err)
 			continue
 		}
 		out = append(out, p)

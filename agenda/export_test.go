@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/millicent-one/signer/council"
 )
 
@@ -44,3 +46,24 @@ func (a *Agenda) NonceFor(id council.ProposalID) (uint64, error) {
 	p := a.proposals[id]
 	return a.nonceFor(a.laneOf(p), p)
 }
+
+// Orphans counts the entries of an author that wait for their proposal.
+func (a *Agenda) Orphans(m council.MemberID) (n int) {
+	for _, of := range a.orphans {
+		for _, e := range of {
+			if e.Author == m {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Listed counts the proposals of a member that are looked at to count the open ones.
+func (a *Agenda) Listed(m council.MemberID) int { return len(a.openOf[m]) }
+
+// Tended counts the proposals that each Step looks after.
+func (a *Agenda) Tended() int { return len(a.active) }
+
+// Rivals counts the proposals with one digest that others of the same look at.
+func (a *Agenda) Rivals(digest common.Hash) int { return len(a.digests[digest]) }

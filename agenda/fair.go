@@ -9,7 +9,11 @@ import (
 // ripen notes since when a proposal has been approved and its time has come, and
 // reports whether it is so.
 func (a *Agenda) ripen(p *Proposal) bool {
-	if ok, _ := a.timely(p, true); !ok || !a.enough(p) {
+	ok := a.enough(p) // first: it is asked of all that is open, in each step, and costs little
+	if ok {
+		ok, _ = a.timely(p, true)
+	}
+	if !ok {
 		p.ripe = time.Time{}
 		return false
 	}

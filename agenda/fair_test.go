@@ -128,3 +128,25 @@ func TestNobodyStarves(t *testing.T) {
 		}
 	}
 }
+
+// When the time of what lacks approvals comes, there is nothing to do: nobody asks for it.
+func TestUnapprovedWaitsForNoTime(t *testing.T) {
+	w := newTimedWorld(t, 181, "unpause", "    cooldown: 15m\n")
+	first := w.approved("unpause", "protocol", everyone[:4]...)
+	w.signedIn(time.Minute, "core-1", first)
+	w.pass(20 * time.Second)
+	second := w.propose("core-1", "unpause", "bridge")
+	w.run(5*time.Second, w.known(second))
+	w.approvedBy(everyone[:3], second)
+	w.pass(20 * time.Second)
+	n := w.nodes["core-4"].agenda
+	n.Step(agenda.Tick{}, w.now)
+	if at := n.Wake(); !at.IsZero() {
+		t.Errorf("a node wakes %s from now", at.Sub(w.now))
+	}
+	w.approve("core-4", second)
+	n.Step(agenda.Tick{}, w.now)
+	if at := n.Wake(); at.Sub(w.now) > 15*time.Minute || !at.After(w.now) {
+		t.Errorf("with four approvals it wakes %s from now", at.Sub(w.now))
+	}
+}

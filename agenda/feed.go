@@ -44,9 +44,16 @@ func (a *Agenda) record(e Recorded) {
 		a.proposed(e, b)
 	case council.Judged:
 		if p := a.known(b.Proposal, e); p != nil {
+			b.Rule, b.Reason = council.Readable(b.Rule, council.MaxRule), council.Readable(b.Reason, council.MaxReason)
+			if b.Sentence == p.Action.Sentence {
+				b.Sentence = p.Action.Sentence // in memory once, and not once for each member
+			}
 			p.Verdicts[e.Author], p.Given[e.Author] = b, e.At
-			if e.Author == a.self && (p.record.judged == 0 || e.At < p.record.judged) {
-				p.record.judged = e.At
+			if e.Author == a.self {
+				p.record.judgments++
+				if p.record.judged == 0 || e.At < p.record.judged {
+					p.record.judged = e.At
+				}
 			}
 		}
 	case council.Voted:
@@ -55,12 +62,15 @@ func (a *Agenda) record(e Recorded) {
 			if read.IsZero() {
 				read = a.now
 			}
-			a.voted(p, b.Approval, read)
+			a.voted(p, e.Author, b.Approval, read)
 			p.entered(b.Approval)
 		}
 	case council.Complete:
 		if p := a.known(b.Proposal, e); p != nil {
 			p.record.completes[e.Author] = b
+			if e.Author == a.self {
+				p.record.said++
+			}
 		}
 	case council.Begun:
 		if p := a.known(b.Proposal, e); p != nil && p.at(b.Chain, b.Nonce) && a.sound(e.Author, b) {
@@ -73,6 +83,7 @@ func (a *Agenda) record(e Recorded) {
 		}
 	case council.AttemptFailed:
 		if p := a.known(b.Proposal, e); p != nil && p.at(b.Chain, b.Nonce) {
+			b.Reason = readable(b.Reason)
 			a.attemptFailed(p, e.Author, b)
 		}
 	case council.Signed:
@@ -118,17 +129,55 @@ func (a *Agenda) author(id council.MemberID) council.Member {
 	return council.Member{}
 }
 
+// mandated reports whether a term of a member holds at a time, that of this roster or one of
+// an earlier roster: who stays may have been given another term since, and what it proposed
+// in the one before goes on.
+func (a *Agenda) mandated(id council.MemberID, at uint64) bool {
+	holds := func(m council.Member) bool { return m.ID == id && m.Term.Holds(at) }
+	return slices.ContainsFunc(a.roster.Members, holds) || slices.ContainsFunc(a.former, holds)
+}
+
 // known finds the proposal, or keeps the entry until the proposal arrives: the
-// feeds of different members reach us in any order.
+// feeds of different members reach us in any order. Of an author's entries the oldest makes
+// room: what it says of a proposal that never comes, or that is not taken up here, must not
+// hold its places for good.
 func (a *Agenda) known(id council.ProposalID, e Recorded) *Proposal {
 	if p, ok := a.proposals[id]; ok {
 		return p
 	}
-	if a.orphaned[e.Author] < MaxOrphans {
-		a.orphans[id] = append(a.orphans[id], e)
-		a.orphaned[e.Author]++
+	a.orphans[id] = append(a.orphans[id], e)
+	own, used := append(a.orphaned[e.Author], newOrphan(id, e)), 0
+	for _, o := range own {
+		used += o.places
 	}
+	for ; used > MaxOrphans; own = own[1:] {
+		used -= own[0].places
+		a.dropOrphan(own[0].about, e.Author)
+	}
+	a.orphaned[e.Author] = own
 	return nil
+}
+
+// orphan is an entry that waits for its proposal, and what it takes of its author's places.
+type orphan struct {
+	about  council.ProposalID
+	places int
+}
+
+func newOrphan(id council.ProposalID, e Recorded) orphan {
+	signed, _ := e.Body.(council.Signed) // no other is large
+	return orphan{id, int(places(signed.Tx))}
+}
+
+// dropOrphan drops an author's oldest entry about a proposal.
+func (a *Agenda) dropOrphan(id council.ProposalID, author council.MemberID) {
+	of := a.orphans[id]
+	i := slices.IndexFunc(of, func(e Recorded) bool { return e.Author == author })
+	if of = slices.Delete(of, i, i+1); len(of) == 0 {
+		delete(a.orphans, id)
+		return
+	}
+	a.orphans[id] = of
 }
 
 func (a *Agenda) proposed(e Recorded, b council.Proposed) {
@@ -143,10 +192,10 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	if err != nil {
 		return
 	}
-	if m := a.author(e.Author); !m.Term.Holds(e.At) { // by its own clock: who dates back gains an agenda item, no approval
+	if !a.mandated(e.Author, e.At) { // by its own clock: who dates back gains an agenda item, no approval
 		return
 	}
-	if !a.grant(e.Author, e.At) || a.proposals[id] != nil { // in this order: others' feeds, which come in any, don't count
+	if !a.grant(e.Author, e.At, places(b.Intent)) || a.proposals[id] != nil { // in this order: others' feeds, which come in any, don't count
 		return
 	}
 	at := unix(a.now)
@@ -165,6 +214,7 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 		doubt:    map[council.MemberID]int{},
 		excuses:  map[council.MemberID]int{},
 		unheard:  map[council.MemberID]int{},
+		words:    map[council.MemberID]int{},
 		apart:    apart{},
 		Spoken:   map[council.MemberID]time.Time{},
 	}
@@ -179,25 +229,30 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	}
 	a.proposals[id] = p
 	a.order = append(a.order, id)
+	a.openOf[e.Author] = append(a.openOf[e.Author], p)
+	a.revive(p)
 	if p.once("proposed") && !a.replaying {
 		a.do(Notify{What: "proposed", Proposal: id, Text: p.Action.Sentence})
 	}
 	waiting := a.orphans[id]
 	delete(a.orphans, id)
 	for _, w := range waiting {
-		a.orphaned[w.Author]--
+		a.orphaned[w.Author] = slices.DeleteFunc(a.orphaned[w.Author], func(o orphan) bool { return o.about == id })
 		a.record(w)
 	}
 }
 
 // voted takes up a member's word. The signature is checked now; expiry and term
 // are checked again, at their time, whenever the approvals are counted. It gives the
-// member whose word is news; "" for none.
-func (a *Agenda) voted(p *Proposal, ap council.Approval, read time.Time) council.MemberID {
-	if p.Unread != nil || ap.Expires == 0 || p.heard(ap) {
+// member whose word is news; "" for none. Of what one member brings, no more than MaxWords
+// are looked at: each costs as much as a signature, at every start anew, and an honest node
+// brings a few.
+func (a *Agenda) voted(p *Proposal, by council.MemberID, ap council.Approval, read time.Time) council.MemberID {
+	if p.Unread != nil || ap.Expires == 0 || p.heard(ap) || p.words[by] >= MaxWords {
 		return ""
 	}
-	m, err := a.ballot(p).Verify(ap, a.readingTime(ap))
+	p.words[by]++
+	m, err := a.ballot(p).VerifyOf(ap, p.ID, a.hash, a.readingTime(ap))
 	if err != nil {
 		return ""
 	}
@@ -276,6 +331,7 @@ func (a *Agenda) signatureSeen(p *Proposal, s council.Signed) {
 	if !a.replaying {
 		a.paced(p, s)
 	}
+	a.revive(p)
 	p.txs = append(p.txs, tx.Hash())
 	p.Tx, p.Signed, p.sent = tx, &s, a.now.Add(-a.timing.Rebroadcast)
 	if a.replaying {
@@ -361,6 +417,7 @@ func outbids(tx, old *types.Transaction) bool {
 }
 
 func (a *Agenda) sighted(p *Proposal, w council.Word, s council.Sighted) {
+	a.revive(p)
 	switch w {
 	case council.WordExpired, council.WordDisplaced:
 		p.Over = w

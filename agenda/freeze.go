@@ -1,10 +1,9 @@
 package agenda
 
 import (
+	"cmp"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/millicent-one/signer/council"
 )
@@ -150,17 +149,5 @@ func (a *Agenda) halt(reason string) {
 // readable is a reason as it may be shown; never empty, for that would mean that
 // there is none.
 func readable(reason string) string {
-	text := strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(clip(reason), ""))
-	if text = strings.TrimSpace(text); text == "" {
-		return "no reason given"
-	}
-	return text
+	return cmp.Or(council.Readable(reason, council.MaxReason), "no reason given")
 }

@@ -111,7 +111,9 @@ func (a *Agenda) row(ev Ledger) {
 	if r, ok := l.rows[ev.Nonce]; ok && r.proposal != ev.Proposal && next.void() {
 		return // the nonce may be another's
 	}
-	l.rows[ev.Nonce] = next
+	if l.rows[ev.Nonce] = next; l.owner != nil {
+		a.vie(l.owner)
+	}
 }
 
 // void reports whether the row's proposal runs no more, and its nonce is for a

@@ -5,9 +5,10 @@ import "time"
 // Bounds on what the feeds of others can make this node keep or do.
 const (
 	MaxOpenPerMember = 64  // open proposals of one proposer; more are not taken up
-	MaxProposed      = 512 // proposals of one member at once, and one more each ProposeEvery seconds; what it proposes beyond that is not taken up
-	ProposeEvery     = 30 * 60
-	MaxOrphans       = 256 // entries of one author that wait for their proposal
+	MaxProposed      = 512 // proposals of one member at once, a large one counted as several, and one more each ProposeEvery seconds; what it proposes beyond that is not taken up
+	ProposeEvery     = 2 * 60 * 60
+	MaxAhead         = 8   // proposals that lack approvals and have facts and fees asked for ahead of time
+	MaxOrphans       = 256 // entries of one author that wait for their proposal, the newest; a large one counts as several
 	MaxHeldBegins    = 16
 	MaxHeldPerMember = 2 // Begins of one coordinator that wait
 	MaxAttemptsKept  = 32
@@ -15,7 +16,10 @@ const (
 	MaxArming        = 2   // slots that are made at once under one leader
 	MaxPaceKept      = 8   // signatures that the next one's patience follows from
 	MaxPaceDoublings = 3   // of that patience, for failures in a row
+	MaxQuoted        = 128 // bytes of another member's words that go into this node's feed
 	MaxPool          = 4   // messages that are signed at once, beside one transaction for each chain
+	MaxWords         = 64  // approvals and rejections of one proposal that one member brings, its own and those of others
+	MaxSaid          = 8   // entries about one proposal, of a kind that others can make this node write, before the next waits for Fair
 	MaxColds         = 8   // words of one member about Begins that have not come yet
 	MaxSought        = 3   // times that an RPC answers that it can't say what has used a nonce, before it counts as another's
 	MaxGaps          = 16  // used nonces of a chain, the newest, that a node asks for, not knowing what has used them

@@ -162,3 +162,51 @@ func TestNoMandateNoProposal(t *testing.T) {
 		t.Errorf("the same by another: %v", err)
 	}
 }
+
+// A member stays, and its term is another one from now on. What it proposed in the term
+// before is known as ever, with all that was said of it: it was signed, or is open still.
+// What it dates into neither term is left out.
+func TestRenewedTermKeepsWhatWasProposed(t *testing.T) {
+	w := newWorld(t, 607)
+	signed := w.propose("core-1", "pause", "protocol")
+	w.run(5*time.Second, w.known(signed))
+	w.approvedBy(everyone[:4], signed)
+	if !w.run(time.Minute, w.minedBy(signed)) {
+		w.fail(signed)
+	}
+	open := w.propose("core-1", "unpause", "protocol")
+	w.run(10*time.Second, never)
+	for _, m := range everyone {
+		w.stop(m)
+	}
+	before := w.council.Roster
+	next := before
+	next.Version++
+	next.Members = slices.Clone(before.Members)
+	for i, m := range next.Members {
+		if m.ID == "core-1" {
+			next.Members[i].Term.Start = uint64(w.now.Unix())
+		}
+	}
+	w.council.Roster, w.first, w.former, w.words = next, &before, before.Members, map[council.SessionID]*spoken{}
+	for _, m := range everyone {
+		w.start(m)
+	}
+	after := w.propose("core-1", "pause", "bridge")
+	w.run(10*time.Second, never)
+	for _, m := range everyone {
+		n := w.nodes[m]
+		for _, id := range []council.ProposalID{signed, open, after} {
+			p, ok := n.agenda.Proposal(id)
+			if !ok || len(p.Verdicts) != len(everyone) || (p.Tx != nil) != (id == signed) {
+				t.Errorf("%s knows of %s: %+v", m, id.Short(), p)
+			}
+		}
+		known := len(n.agenda.Proposals())
+		w.deliver(m, w.stated("core-1", 1, testcouncil.TermStart-1))
+		w.deliver(m, w.stated("core-1", 2, testcouncil.TermEnd))
+		if k := len(n.agenda.Proposals()); k != known {
+			t.Errorf("%s takes up %d of no term", m, k-known)
+		}
+	}
+}

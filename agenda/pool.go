@@ -29,7 +29,7 @@ func (a *Agenda) enterPool(p *Proposal, m council.Message) {
 	p.lane = newLane(p.Intent.ChainID())
 	p.lane.owner, p.lane.known = p, true
 	a.pool = append(a.pool, p.lane)
-	a.digests[digest] = append(a.digests[digest], p)
+	a.vie(p)
 	for _, q := range a.twins(p) {
 		if q.Signature != nil {
 			a.forestall(p, q)
@@ -38,7 +38,36 @@ func (a *Agenda) enterPool(p *Proposal, m council.Message) {
 	}
 }
 
-// twins are the other proposals with the digest of p.
+// vie puts a message among those that its twins look at: those that can be signed, or that
+// have the digest for good.
+func (a *Agenda) vie(p *Proposal) {
+	if a.vies(p) && !slices.Contains(a.digests[p.Digest], p) {
+		a.digests[p.Digest] = append(a.digests[p.Digest], p)
+	}
+}
+
+// vies reports whether a twin of a message has to look at it. One that is over unsigned comes
+// back if its signature appears after all, or a row for it.
+func (a *Agenda) vies(p *Proposal) bool {
+	return p.Over == "" || p.signed() || p.lane.rows[0].proposal == p.ID
+}
+
+// retire takes out what needs no lane any more.
+func (a *Agenda) retire(l *lane) bool {
+	p := l.owner
+	if l.try != nil || l.leftover() || !p.signed() && p.Over == "" {
+		return false
+	}
+	if !a.vies(p) {
+		left := slices.DeleteFunc(a.digests[p.Digest], func(q *Proposal) bool { return q == p })
+		if a.digests[p.Digest] = left; len(left) == 0 {
+			delete(a.digests, p.Digest)
+		}
+	}
+	return true
+}
+
+// twins are the other proposals with the digest of p that may matter to it.
 func (a *Agenda) twins(p *Proposal) []*Proposal {
 	var out []*Proposal
 	for _, q := range a.digests[p.Digest] {
@@ -99,9 +128,7 @@ func (l *lane) leftover() bool {
 // those come that were tried least, then the oldest. So one whose attempts fail
 // goes behind the others, and none is passed over for ever.
 func (a *Agenda) drivePool() {
-	a.pool = slices.DeleteFunc(a.pool, func(l *lane) bool {
-		return l.try == nil && !l.leftover() && (l.owner.signed() || l.owner.Over != "")
-	})
+	a.pool = slices.DeleteFunc(a.pool, a.retire)
 	a.admitWaiting()
 	places := MaxPool
 	var waiting []*lane
@@ -121,7 +148,7 @@ func (a *Agenda) drivePool() {
 		return cmp.Or(cmp.Compare(x.last[0], y.last[0]), cmp.Compare(p.At, q.At), bytes.Compare(p.ID[:], q.ID[:]))
 	})
 	for _, l := range waiting {
-		if places <= 0 || a.yields(l.owner) {
+		if places <= 0 || !a.enough(l.owner) && !a.running(l.owner, 0) || a.yields(l.owner) {
 			l.turn = turn{}
 			continue
 		}
@@ -213,6 +240,8 @@ func (a *Agenda) messageSigned(p *Proposal, m council.Message, s council.Signed)
 	}
 	l := p.lane
 	p.Signed, p.Signature = &s, s.Signature
+	a.vie(p)
+	a.revive(p)
 	held := false // the digest is another proposal's here, for good
 	for _, q := range a.twins(p) {
 		a.forestall(q, p)

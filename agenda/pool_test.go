@@ -489,7 +489,7 @@ func TestSignedMessageIsTheEnd(t *testing.T) {
 	}
 	for _, at := range [][2]uint64{{0, 1}, {1, 0}} { // a chain and a nonce that a statement does not have
 		signers := []council.MemberID{"community-3", "core-1", "core-2", "core-3"}
-		w.step("community-3", w.append(traitor, council.WordBegun, council.Begun{Proposal: id, Chain: at[0], Nonce: at[1], Attempt: 1, Begin: [32]byte{byte(at[0])}, Signers: signers}))
+		w.step("community-3", w.append(traitor, council.WordBegun, council.Begun{Proposal: id, Chain: at[0], Nonce: at[1], Attempt: 1, Begin: [32]byte{byte(at[0])}, Coordinator: "community-3", Signers: signers}))
 		w.step("community-3", w.append(traitor, council.WordAttemptFailed, council.AttemptFailed{Proposal: id, Chain: at[0], Nonce: at[1], Attempt: 1, Suspects: signers[1:]}))
 	}
 	w.run(2*time.Second, func() bool { return false })
@@ -513,5 +513,71 @@ func TestSignedMessageIsTheEnd(t *testing.T) {
 	w.run(2*time.Minute, func() bool { return false })
 	if s := w.state("core-3", id); s != agenda.StateSigned {
 		t.Errorf("after its validity it is %s", s)
+	}
+}
+
+// Of many proposals with one text those that are over are looked at no more. They are again
+// when there is a signature of one after all, or may be: one digest, one proposal.
+func TestTwinsThatAreOver(t *testing.T) {
+	w := newWorld(t, 323)
+	say := func(salt byte, seconds uint64) council.ProposalID {
+		in := council.Statement{Text: "all is well", ValidUntil: uint64(w.now.Unix()) + seconds, Salt: common.Hash{salt}}
+		raw, err := council.EncodeIntent(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := council.Propose(w.genesis.ID(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.step("core-1", w.append(w.nodes["core-1"], council.WordProposed, council.Proposed{Council: w.genesis.ID(), Intent: raw}))
+		return id
+	}
+	all := func(is func(*agenda.Agenda) bool) func() bool {
+		return func() bool {
+			return !slices.ContainsFunc(everyone, func(m council.MemberID) bool { return !is(w.nodes[m].agenda) })
+		}
+	}
+	var old []council.ProposalID
+	for i := range byte(20) {
+		old = append(old, say(i, 600))
+	}
+	w.run(10*time.Second, w.known(old[19]))
+	p, _ := w.nodes["core-1"].agenda.Proposal(old[0])
+	if k := w.nodes["core-4"].agenda.Rivals(p.Digest); k != 20 {
+		t.Fatalf("%d rivals", k)
+	}
+	if !w.run(20*time.Minute, all(func(a *agenda.Agenda) bool { return a.Rivals(p.Digest) == 0 })) {
+		t.Fatalf("%d rivals are left", w.nodes["core-4"].agenda.Rivals(p.Digest))
+	}
+	next := say(100, 3600)
+	w.run(10*time.Second, w.known(next))
+
+	// One node may have given away its part of a signature of one.
+	w.nodes["core-4"].words[p.Digest] = &row{old[1], agenda.RowRevealed}
+	w.step("core-4", agenda.Ledger{Proposal: old[1], State: agenda.RowRevealed})
+	w.approvedBy(everyone[:4], next)
+	if why := w.blocked("core-4", next); !strings.Contains(why, "asks for the same signature as "+old[1].Short()) {
+		t.Errorf("core-4 waits because %s", why)
+	}
+
+	// The signature of another appears.
+	sig, err := crypto.Sign(p.Digest[:], w.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig[64] += 27
+	w.step("core-3", w.append(w.nodes["core-3"], council.WordSigned, council.Signed{Proposal: old[0], Signature: sig}))
+	if !w.run(5*time.Second, w.signedBy(old[0])) {
+		w.failMessages(old[0])
+	}
+	last := say(101, 3600)
+	w.run(10*time.Second, w.known(last))
+	for _, m := range everyone {
+		for _, id := range []council.ProposalID{next, last} {
+			if s := w.state(m, id); s != agenda.StateDisplaced {
+				t.Errorf("%s: a twin of what is signed is %s", m, s)
+			}
+		}
 	}
 }

@@ -74,6 +74,8 @@ type Proposal struct {
 	mute       int       // times in a row since then that nobody answered
 	lost       uint64    // the final block in which it is used, by none that is known; 0 for not known to be so
 	told       map[string]bool
+	active     bool                           // it is in Agenda.active
+	words      map[council.MemberID]int       // of members, that each member has brought
 	brought    map[council.MemberID]time.Time // words that no feed has yet, and since when
 	doubt      map[council.MemberID]int       // attempts in which the member was suspected
 	excuses    map[council.MemberID]int       // attempts that the member refused for no fault of its own
@@ -267,10 +269,6 @@ func (a *Agenda) Admit(in council.Intent, now time.Time) (council.Proposed, coun
 	if open := a.openBy(a.self, unix(now)); open >= MaxOpenPerMember {
 		return council.Proposed{}, council.ProposalID{}, council.WithHint(fmt.Errorf("%d proposals of %s are open, which is the most", open, a.self), "wait until some have ended")
 	}
-	if w := a.quotas[a.self].wait(unix(now)); w > 0 {
-		return council.Proposed{}, council.ProposalID{}, council.WithHint(fmt.Errorf("%s has made %d proposals, the most at once", a.self, MaxProposed),
-			fmt.Sprintf("wait %v, or let another member propose it", time.Duration(w)*time.Second))
-	}
 	if m, _ := a.roster.Member(a.self); !m.Term.Holds(unix(now)) {
 		return council.Proposed{}, council.ProposalID{}, council.WithHint(fmt.Errorf("the term of %s does not hold now", a.self), "a member outside its term can't propose; rotate the seat")
 	}
@@ -287,6 +285,10 @@ func (a *Agenda) Admit(in council.Intent, now time.Time) (council.Proposed, coun
 	b, err := council.EncodeIntent(in)
 	if err != nil {
 		return council.Proposed{}, id, err
+	}
+	if w := a.quotas[a.self].wait(unix(now), places(b)); w > 0 {
+		return council.Proposed{}, id, council.WithHint(fmt.Errorf("%s has made %d proposals, or fewer large ones, the most at once", a.self, MaxProposed),
+			fmt.Sprintf("wait %v, or let another member propose it", time.Duration(w)*time.Second))
 	}
 	return council.Proposed{Council: a.genesis.ID(), Intent: b}, id, nil
 }
@@ -344,6 +346,9 @@ func (a *Agenda) Vote(ap council.Approval, now time.Time) (council.MemberID, cou
 	if p.Intent.Expires() <= unix(now) {
 		return "", "", council.WithHint(fmt.Errorf("proposal %s expired %d seconds ago", p.ID.Short(), unix(now)-p.Intent.Expires()), "propose it again with a later end of validity")
 	}
+	if p.words[a.self] >= MaxWords {
+		return "", "", council.WithHint(fmt.Errorf("%w: this node has passed on %d words on proposal %s, and others read no more of it", ErrTooLate, MaxWords, p.ID.Short()), "hand it to another member's node; or propose it again")
+	}
 	m, err := a.ballot(p).Verify(ap, unix(now))
 	if errors.Is(err, council.ErrNotMember) {
 		err = a.formerly(p, ap, err)
@@ -387,11 +392,15 @@ func (a *Agenda) formerly(p *Proposal, ap council.Approval, err error) error {
 	return council.WithHint(fmt.Errorf("%w: it was the wallet of %s, whose word no longer counts", err, a.former[i].ID), "'signer status' lists the members; one that has another wallet now approves with that")
 }
 
-// openBy counts the proposals of a member that are open at a time.
+// openBy counts the proposals of a member that are open at a time. What is signed or over, or
+// had expired when the journal was read, stays so, and is looked at no more.
 func (a *Agenda) openBy(m council.MemberID, at uint64) int {
+	a.openOf[m] = slices.DeleteFunc(a.openOf[m], func(p *Proposal) bool {
+		return p.signed() || p.Over != "" || a.loaded < math.MaxUint64 && p.Intent.Expires() <= min(at, a.loaded)
+	})
 	n := 0
-	for _, p := range a.proposals {
-		if p.Proposer == m && !p.signed() && p.Over == "" && p.Intent.Expires() > at {
+	for _, p := range a.openOf[m] {
+		if p.Intent.Expires() > at {
 			n++
 		}
 	}

@@ -17,8 +17,14 @@ import (
 // stated is an entry of a member's feed that proposes a statement, which is over.
 func (w *world) stated(m council.MemberID, i, at uint64) agenda.Recorded {
 	w.t.Helper()
+	return w.worded(m, i, at, fmt.Sprintf("Statement %d.", i))
+}
+
+// worded is the same, in other words.
+func (w *world) worded(m council.MemberID, i, at uint64, text string) agenda.Recorded {
+	w.t.Helper()
 	const over = testcouncil.TermStart + 60
-	body, err := council.EncodeIntent(council.Statement{Text: fmt.Sprintf("Statement %d.", i), ValidUntil: over, Salt: common.Hash{1}})
+	body, err := council.EncodeIntent(council.Statement{Text: text, ValidUntil: over, Salt: common.Hash{1}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -136,13 +142,78 @@ func TestProposerHearsOfItsQuota(t *testing.T) {
 	}
 	in := council.Statement{Text: "One more.", ValidUntil: at + 7200, Salt: common.Hash{2}}
 	_, _, err := n.agenda.Admit(in, w.now)
-	if err == nil || !strings.Contains(err.Error(), "core-1 has made 512 proposals") || council.Hint(err) != "wait 28m0s, or let another member propose it" {
+	if err == nil || !strings.Contains(err.Error(), "core-1 has made 512 proposals") || council.Hint(err) != "wait 1h58m0s, or let another member propose it" {
 		t.Errorf("one more than all: %v; %s", err, council.Hint(err))
 	}
-	if _, _, err := n.agenda.Admit(in, w.now.Add(28*time.Minute)); err != nil {
+	if _, _, err := n.agenda.Admit(in, w.now.Add(118*time.Minute)); err != nil {
 		t.Error(err)
 	}
 	if _, _, err := w.nodes["core-2"].agenda.Admit(in, w.now); err != nil {
 		t.Error(err)
 	}
+}
+
+// A proposal takes places by its size, at all nodes and at the own one the same.
+func TestLargeProposalsTakeMorePlaces(t *testing.T) {
+	w := newWorld(t, 604)
+	at := uint64(w.now.Unix())
+	long := strings.Repeat("a", council.MaxStatement-16) // five places, with what is around it
+	const most = agenda.MaxProposed / 5
+	for i := range uint64(most + 10) {
+		e := w.worded("core-1", i, at, fmt.Sprintf("%s %d.", long, i))
+		w.deliver("core-1", e)
+		w.deliver("core-2", e)
+	}
+	for _, m := range []council.MemberID{"core-1", "core-2"} {
+		if k := len(w.nodes[m].agenda.Proposals()); k != most {
+			t.Errorf("%s takes up %d of %d bytes, not %d", m, k, len(long), most)
+		}
+	}
+	n := w.nodes["core-1"].agenda
+	in := council.Statement{Text: long, ValidUntil: at + 100_000, Salt: common.Hash{2}}
+	if _, _, err := n.Admit(in, w.now); err == nil || council.Hint(err) != "wait 6h0m0s, or let another member propose it" { // two places are left
+		t.Errorf("one more: %v; %s", err, council.Hint(err))
+	}
+	if _, _, err := n.Admit(in, w.now.Add(6*time.Hour)); err != nil {
+		t.Error(err)
+	}
+	in.Text = "Short."
+	if _, _, err := n.Admit(in, w.now); err != nil {
+		t.Error(err)
+	}
+}
+
+// To count what a member has open, a node does not look at all that it ever proposed.
+func TestOpenProposalsAreCountedAmongFew(t *testing.T) {
+	w := newWorld(t, 605)
+	n := w.nodes["core-2"]
+	at := uint64(w.now.Unix())
+	for i := range uint64(300) {
+		w.deliver(n.id, w.stated("core-1", i, at))
+	}
+	for i := range byte(10) {
+		w.admit("core-1", council.Statement{Text: "Soon over.", ValidUntil: at + 60, Salt: common.Hash{i}})
+	}
+	w.pass(2 * time.Minute)
+	id := w.propose("core-1", "pause", "protocol")
+	w.run(5*time.Second, w.known(id))
+	w.approvedBy(everyone[:4], id)
+	if !w.run(time.Minute, w.minedBy(id)) {
+		w.fail(id)
+	}
+	is := func() {
+		t.Helper()
+		w.deliver(n.id, w.stated("core-1", uint64(w.now.Unix()), at))
+		if k := n.agenda.Listed("core-1"); k != 1 {
+			t.Errorf("%d are looked at", k)
+		}
+	}
+	is()
+	w.stop(n.id)
+	w.start(n.id)
+	if k := n.agenda.Listed("core-1"); k > 3 { // the last that was read, and what has not expired
+		t.Errorf("%d are looked at after a restart", k)
+	}
+	w.pass(time.Second)
+	is()
 }

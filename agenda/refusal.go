@@ -48,6 +48,10 @@ func (a *Agenda) refusal(from council.MemberID, m Refusal) {
 	a.refused(l, from, l.try.begin, m)
 }
 
+// quoted is what another has written, as it goes into this node's own feed: that is for good,
+// so it is short.
+func quoted(text string) string { return council.Readable(text, MaxQuoted) }
+
 // refused ends an attempt that one of its signers does not join. Some reasons are
 // no fault of that member, since nodes learn of attempts in different orders. But
 // who has such a reason time and again keeps the others from signing, and as long as
@@ -67,7 +71,7 @@ func (a *Agenda) refused(l *lane, who council.MemberID, b council.Begin, m Refus
 			suspects = nil
 		}
 	}
-	reason := fmt.Sprintf("%s does not join: %s: %s", who, m.Rule, m.Reason)
+	reason := fmt.Sprintf("%s does not join: %s: %s", who, quoted(m.Rule), quoted(m.Reason))
 	if l.try != nil && l.try.begin.Hash() == b.Hash() {
 		a.giveUp(l, suspects, reason)
 	}

@@ -1,6 +1,8 @@
 package agenda
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -52,8 +54,33 @@ func (a *Agenda) tend(p *Proposal) {
 		if a.distant(p) {
 			return
 		}
-		// The last approval should find facts and fees ready, also where an RPC is
-		// far and the last two come together.
+		a.soon = append(a.soon, p)
+	}
+}
+
+// lookAhead asks for the facts and fees of what may be signed soon: the last approval should
+// find them ready, also where an RPC is far and the last two come together. What lacks
+// approvals has MaxAhead places in this, so that a few members, with their own approvals of
+// what nobody else wants, do not use up the RPC. What is passed over is asked for when it has
+// all approvals.
+func (a *Agenda) lookAhead() {
+	rank := func(p *Proposal) int {
+		if p.Action.Class == policy.Restrictive {
+			return 1
+		}
+		return 0
+	}
+	slices.SortFunc(a.soon, func(x, y *Proposal) int {
+		return cmp.Or(cmp.Compare(a.spoken(y), a.spoken(x)), rank(y)-rank(x), cmp.Compare(x.At, y.At), bytes.Compare(x.ID[:], y.ID[:]))
+	})
+	places := MaxAhead
+	for _, p := range a.soon {
+		if !a.enough(p) {
+			if places--; places < 0 {
+				continue
+			}
+		}
+		l := a.laneOf(p)
 		if !a.fresh(p, l) {
 			a.fetch(p)
 		}
@@ -61,6 +88,22 @@ func (a *Agenda) tend(p *Proposal) {
 			p.quoting = l.block
 			a.do(Plan{Proposal: p.ID, Deed: deed})
 		}
+	}
+	clear(a.soon)
+	a.soon = a.soon[:0]
+}
+
+// rests reports whether there is nothing left to do for a proposal once it has been tended,
+// until something is heard of it: see revive.
+func (p *Proposal) rests() bool {
+	return (p.settled() || p.Signature != nil) && len(p.brought) == 0
+}
+
+// revive has a proposal tended again: its signature has come, though it was over, or its
+// block has gone, or there is a word about it to pass on.
+func (a *Agenda) revive(p *Proposal) {
+	if !p.active {
+		p.active, a.active = true, append(a.active, p)
 	}
 }
 
@@ -197,6 +240,11 @@ func (a *Agenda) verdict(p *Proposal, missing error) {
 	if old, ok := p.Verdicts[a.self]; ok && old.Allow == j.Allow && old.Rule == j.Rule && old.Policy == j.Policy {
 		return
 	}
+	// Facts that others can turn every moment don't fill this node's feed.
+	if p.record.judgments >= MaxSaid && !a.due(p.record.judgedAt, a.timing.Fair) {
+		return
+	}
+	p.record.judgedAt = a.now
 	a.do(Append{council.WordJudged, j})
 }
 

@@ -35,6 +35,10 @@ type record struct {
 	asked     *policy.Decision                      // the last of this node's that allows: what the rules ask for
 	since     uint64                                // this process: since when the approvals are complete; 0 while they are not
 	completes map[council.MemberID]council.Complete // the last of each member
+	said      int                                   // how many of this node's there are
+	saidAt    time.Time                             // when it said the last, in this process
+	judgments int                                   // how many verdicts of this node's there are
+	judgedAt  time.Time                             // when it said the last, in this process
 	learnt    uint64                                // when this node learnt of the signature; 0 for not known
 	stamps    map[council.MemberID]uint64           // each member's first entry about it, by its clock
 	begun     uint64                                // when this node last joined an attempt
@@ -74,6 +78,11 @@ func (a *Agenda) complete(p *Proposal) {
 	if said && own.Since == p.record.since {
 		return
 	}
+	// A member that approves ever anew, or now and now not, does not fill this node's feed.
+	if p.record.said >= MaxSaid && !a.due(p.record.saidAt, a.timing.Fair) {
+		return
+	}
+	p.record.saidAt = a.now
 	c := council.Complete{Proposal: p.ID, Since: p.record.since}
 	for _, m := range q.Members() {
 		c.Approvals = append(c.Approvals, council.Standing{Member: m, Sequence: p.Ballots[m].Sequence})
@@ -81,24 +90,27 @@ func (a *Agenda) complete(p *Proposal) {
 	a.do(Append{council.WordComplete, c})
 }
 
-// stands reports whether the approvals that an entry names still hold, and are
-// all that the rules ask for.
+// stands reports whether those of the approvals that an entry names which still hold are
+// all that the rules ask for: then they have been there without a break.
 func (a *Agenda) stands(p *Proposal, c council.Complete) bool {
-	seats, prev := map[council.Seat]int{}, council.MemberID("")
+	seats, prev, n := map[council.Seat]int{}, council.MemberID(""), 0
 	for _, s := range c.Approvals {
 		b, ok := p.Ballots[s.Member]
 		who, in := a.roster.Member(s.Member)
-		if !ok || !in || s.Member <= prev || b.Decision != council.Approve || b.Sequence != s.Sequence || b.Expires <= unix(a.now) {
+		if s.Member <= prev {
 			return false
 		}
-		seats[who.Seat]++
 		prev = s.Member
+		if ok && in && b.Decision == council.Approve && b.Sequence == s.Sequence && b.Expires > unix(a.now) {
+			seats[who.Seat]++
+			n++
+		}
 	}
 	want := policy.Decision{}
 	if p.record.asked != nil {
 		want = *p.record.asked
 	}
-	return len(c.Approvals) >= max(a.roster.Threshold, want.Approvals) && seats[council.Core] >= want.Seats.Core && seats[council.Community] >= want.Seats.Community
+	return n >= max(a.roster.Threshold, want.Approvals) && seats[council.Core] >= want.Seats.Core && seats[council.Community] >= want.Seats.Community
 }
 
 // completeSince is since when the approvals are complete; 0 while they are not.

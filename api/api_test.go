@@ -106,7 +106,7 @@ func TestBallotIsSignedAndTaken(t *testing.T) {
 
 func TestClientDoesNotBelieveADigest(t *testing.T) {
 	f := newFake(t)
-	f.tampered = true
+	f.set(func(f *fake) { f.tampered = true })
 	_, c, _ := serve(t, f)
 	_, err := c.Ballot(t.Context(), api.BallotRequest{Proposal: f.proposal().Short, Decision: council.Approve, Member: "core-2"})
 	if err == nil || !strings.Contains(err.Error(), "digest") {
@@ -140,11 +140,14 @@ func TestProblemsKeepKindRuleAndHint(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	f.status = func(context.Context) (api.Status, error) { return api.Status{}, context.DeadlineExceeded }
+	fails := func(err error) {
+		f.set(func(f *fake) { f.status = func(context.Context) (api.Status, error) { return api.Status{}, err } })
+	}
+	fails(context.DeadlineExceeded)
 	if _, err := c.Status(t.Context()); !errors.Is(err, api.Upstream) {
 		t.Errorf("timeout: %v", err)
 	}
-	f.status = func(context.Context) (api.Status, error) { return api.Status{}, io.ErrShortBuffer }
+	fails(io.ErrShortBuffer)
 	if _, err := c.Status(t.Context()); !errors.Is(err, api.Internal) {
 		t.Errorf("own fault: %v", err)
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/millicent-one/signer/internal/testcouncil"
 )
 
-// fake is a Backend with one proposal; each func can be replaced.
+// fake is a Backend with one proposal; each func can be replaced, see set.
 type fake struct {
 	t       *testing.T
 	council *testcouncil.Council
@@ -48,6 +48,13 @@ func newFake(t *testing.T) *fake {
 	}}
 }
 
+// set changes what the backend answers, also while it is served.
+func (f *fake) set(change func(*fake)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
 func (f *fake) proposal() api.Proposal {
 	id, err := council.Propose(f.ballot.Council, f.ballot.Intent)
 	if err != nil {
@@ -57,8 +64,11 @@ func (f *fake) proposal() api.Proposal {
 }
 
 func (f *fake) Status(ctx context.Context) (api.Status, error) {
-	if f.status != nil {
-		return f.status(ctx)
+	f.mu.Lock()
+	status := f.status
+	f.mu.Unlock()
+	if status != nil {
+		return status(ctx)
 	}
 	return api.Status{Member: "core-1", Phase: api.Ready, Chains: []api.Chain{{ID: 1, Balance: api.NewWei(big.NewInt(5))}}}, nil
 }
@@ -106,6 +116,8 @@ func (f *fake) Ballot(ctx context.Context, r api.BallotRequest) (api.UnsignedApp
 	m, _ := f.council.Roster.Member(r.Member)
 	u, err := api.NewUnsignedApproval(f.ballot.Council, m, council.Approval{Proposal: p.ID, Decision: r.Decision, Action: f.ballot.Sentence,
 		Roster: roster, Charter: f.council.Roster.Charter, Sequence: 1, Expires: 3_900_000_000, Reason: r.Reason}, f.ballot.Intent)
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.tampered {
 		u.Digest[0] ^= 1
 	}
@@ -137,7 +149,10 @@ func (f *fake) EvidenceRecord(_ context.Context, prefix string) (api.Evidence, e
 }
 
 func (f *fake) Keygen(ctx context.Context, p func(api.Progress)) (council.Genesis, error) {
-	return f.keygen(ctx, p)
+	f.mu.Lock()
+	keygen := f.keygen
+	f.mu.Unlock()
+	return keygen(ctx, p)
 }
 
 func (f *fake) NoteBackup(_ context.Context, n api.BackupNote) (api.Backups, error) {
@@ -176,7 +191,10 @@ func (f *fake) CommitWithFour(context.Context) (api.Rotation, error) {
 }
 
 func (f *fake) Events(ctx context.Context, after uint64, each func(api.Event) error) error {
-	return f.events(ctx, after, each)
+	f.mu.Lock()
+	events := f.events
+	f.mu.Unlock()
+	return events(ctx, after, each)
 }
 
 // serve puts the backend on a socket and returns its path, a client, and a

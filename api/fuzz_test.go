@@ -96,7 +96,7 @@ func FuzzBody(f *testing.F) {
 	h := api.NewServer(deaf{}, slog.New(slog.DiscardHandler)).Handler()
 	f.Fuzz(func(t *testing.T, which uint8, b []byte) {
 		path := paths[int(which)%len(paths)]
-		r := httptest.NewRequest(http.MethodPost, "/v1/"+path, bytes.NewReader(b))
+		r := httptest.NewRequest(http.MethodPost, "http://"+api.Host+"/v1/"+path, bytes.NewReader(b))
 		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)

@@ -38,7 +38,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ReadTimeout:       readTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn), // of a handler that panics, say
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	unasked := &mute{conns: map[net.Conn]bool{}}
@@ -83,7 +83,31 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, Failf(NotFound, "this daemon speaks /v1 only; its paths are listed in docs/api.md", "%s %s: no such path", r.Method, r.URL.Path))
 	})
-	return mux
+	return s.private(mux)
+}
+
+// Host is the name by which a client calls the daemon: a socket has none.
+const Host = "signer"
+
+// private refuses what a page in a browser sends. A page can't open a socket; but a port
+// that somebody has forwarded to it looks to a browser like a site, and to a page like its
+// own, once its name leads there.
+func (s *Server) private(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		ip := net.ParseIP(strings.Trim(host, "[]"))
+		switch {
+		case len(r.Header.Values("Origin")) > 0:
+			s.problem(w, Failf(Invalid, "use 'signer', api/client or curl", "a page in a browser has no business here"))
+		case host != Host && host != "localhost" && (ip == nil || !ip.IsLoopback()):
+			s.problem(w, Failf(Invalid, "call it "+Host+" or localhost", "this daemon is not called %q", council.Readable(host, 64)))
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // plain wraps a route that answers once.

@@ -91,9 +91,11 @@ func TestKeygenStreams(t *testing.T) {
 		t.Fatalf("progress %+v", seen)
 	}
 
-	f.keygen = func(context.Context, func(api.Progress)) (council.Genesis, error) {
-		return council.Genesis{}, api.Failf(api.Conflict, "see 'signer status'", "the council has a key already")
-	}
+	f.set(func(f *fake) {
+		f.keygen = func(context.Context, func(api.Progress)) (council.Genesis, error) {
+			return council.Genesis{}, api.Failf(api.Conflict, "see 'signer status'", "the council has a key already")
+		}
+	})
 	if _, err := c.Keygen(t.Context(), func(api.Progress) {}); !errors.Is(err, api.Conflict) || council.Hint(err) == "" {
 		t.Fatalf("second keygen: %v", err)
 	}
@@ -101,12 +103,14 @@ func TestKeygenStreams(t *testing.T) {
 	// A reader that goes away ends this node's part.
 	ended := make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
-	f.keygen = func(inner context.Context, p func(api.Progress)) (council.Genesis, error) {
-		p(api.Progress{Stage: "waiting for members"})
-		<-inner.Done()
-		ended <- inner.Err()
-		return council.Genesis{}, inner.Err()
-	}
+	f.set(func(f *fake) {
+		f.keygen = func(inner context.Context, p func(api.Progress)) (council.Genesis, error) {
+			p(api.Progress{Stage: "waiting for members"})
+			<-inner.Done()
+			ended <- inner.Err()
+			return council.Genesis{}, inner.Err()
+		}
+	})
 	if _, err := c.Keygen(ctx, func(api.Progress) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Fatalf("cancelled: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -224,13 +225,13 @@ func TestHigherHeadTakesNoPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	var claimed time.Time
+	var claimed atomic.Int64 // in unix seconds
 	liar.set(func(p *proxy) {
 		p.instead = func(k call) string {
 			if k.Method != "eth_getBlockByNumber" || string(k.Params[0]) != `"latest"` {
 				return ""
 			}
-			return fmt.Sprintf(`"result":{"number":"0x%x","hash":"0x%064x","timestamp":"0x%x"}`, head.Number.Uint64()+1000, 1, claimed.Unix())
+			return fmt.Sprintf(`"result":{"number":"0x%x","hash":"0x%064x","timestamp":"0x%x"}`, head.Number.Uint64()+1000, 1, claimed.Load())
 		}
 	})
 	for _, x := range []struct {
@@ -246,7 +247,7 @@ func TestHigherHeadTakesNoPlace(t *testing.T) {
 		{"the far future, and an old head", DefaultMaxLag, 1000 * time.Hour, true},
 	} {
 		now = time.Unix(int64(head.Time), 0).Add(x.age)
-		claimed = now.Add(x.ahead)
+		claimed.Store(now.Add(x.ahead).Unix())
 		hs := c.Survey(t.Context())
 		if !hs[0].InUse || hs[0].Lagging || hs[0].Warning() != nil {
 			t.Errorf("%s: the honest one: %+v", x.name, hs[0])

@@ -85,12 +85,12 @@ func (b Ballot) Verify(a Approval, now uint64) (Member, error) {
 	if err != nil {
 		return Member{}, err
 	}
-	return b.verify(a, id, roster, now)
+	return b.VerifyOf(a, id, roster, now)
 }
 
-// verify is Verify with the hashes of intent and roster at hand: with many
-// approvals they would cost as much as the signatures.
-func (b Ballot) verify(a Approval, id ProposalID, roster common.Hash, now uint64) (Member, error) {
+// VerifyOf is Verify with the hashes of intent and roster at hand: they would cost as much
+// as the signature, or with a long document ten times as much.
+func (b Ballot) VerifyOf(a Approval, id ProposalID, roster common.Hash, now uint64) (Member, error) {
 	switch {
 	case a.Proposal != id:
 		return Member{}, fmt.Errorf("approval is for proposal %s, not %s", a.Proposal.Short(), id.Short())

@@ -169,7 +169,8 @@ func EncodeBody(v any) ([]byte, error) {
 }
 
 // DecodeBody reads the body that belongs to a word; any other bytes, trailing
-// ones included, are an error.
+// ones included, are an error, and so is more than an honest node ever says. Texts are as
+// their author wrote them: see Readable.
 func DecodeBody(w Word, b []byte) (any, error) {
 	switch w {
 	case WordProposed:
@@ -206,6 +207,11 @@ func bodyAs[T any](w Word, b []byte) (any, error) {
 	var v T
 	if err := rlp.DecodeBytes(b, &v); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", w, err)
+	}
+	if x, ok := any(v).(interface{ bounds() error }); ok {
+		if err := x.bounds(); err != nil {
+			return nil, fmt.Errorf("decode %s: %w", w, err)
+		}
 	}
 	return v, nil
 }

@@ -49,13 +49,77 @@ func TestBodiesSurviveTheirEncoding(t *testing.T) {
 	}
 }
 
+// A body that says more than an honest node ever does is none: what all nodes keep of it, for
+// each proposal and before they know whether it makes sense, is bounded by that.
+func TestBodiesAreBounded(t *testing.T) {
+	long := strings.Repeat("x", council.MaxReason+1)
+	many := slices.Repeat([]council.MemberID{"core-1"}, council.MaxMembers+2)
+	standing := slices.Repeat([]council.Standing{{Member: "core-1", Sequence: 1}}, council.MaxMembers+1)
+	approve := func(a council.Approval) council.Voted {
+		a.Decision = council.Approve
+		return council.Voted{Approval: a}
+	}
+	for i, c := range []struct {
+		word council.Word
+		body any
+	}{
+		{council.WordJudged, council.Judged{Rule: long[:council.MaxRule+1]}},
+		{council.WordJudged, council.Judged{Reason: long}},
+		{council.WordJudged, council.Judged{Sentence: long}},
+		{council.WordApproved, approve(council.Approval{Action: long})},
+		{council.WordApproved, approve(council.Approval{Reason: long})},
+		{council.WordApproved, approve(council.Approval{Sig: make([]byte, 66)})},
+		{council.WordRejected, council.Voted{Approval: council.Approval{Decision: council.Choice(long)}}},
+		{council.WordComplete, council.Complete{Approvals: standing}},
+		{council.WordComplete, council.Complete{Approvals: []council.Standing{{}}}},
+		{council.WordComplete, council.Complete{Approvals: []council.Standing{{Member: council.MemberID(long)}}}},
+		{council.WordBegun, council.Begun{Coordinator: "core-1", Signers: many}},
+		{council.WordBegun, council.Begun{Coordinator: council.MemberID(long)}},
+		{council.WordAttemptFailed, council.AttemptFailed{Suspects: many}},
+		{council.WordAttemptFailed, council.AttemptFailed{Suspects: []council.MemberID{council.MemberID(long)}}},
+		{council.WordAttemptFailed, council.AttemptFailed{Reason: long}},
+		{council.WordSigned, council.Signed{Tx: make([]byte, council.MaxTx+1)}},
+		{council.WordSigned, council.Signed{Signature: make([]byte, 66)}},
+		{council.WordSigned, council.Signed{Signers: many}},
+		{council.WordFrozen, council.Frozen{Reason: long}},
+		{council.WordThawed, council.Thawed{Reason: long}},
+	} {
+		b, err := council.EncodeBody(c.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := council.DecodeBody(c.word, b); err == nil {
+			t.Errorf("%d: a %s with too much in it is taken", i, c.word)
+		} else if len(err.Error()) > 300 {
+			t.Errorf("%d: the error says %d bytes", i, len(err.Error()))
+		}
+	}
+	for w, body := range map[council.Word]any{
+		council.WordJudged:        council.Judged{Rule: long[:council.MaxRule], Reason: long[1:], Sentence: long[1:]},
+		council.WordApproved:      approve(council.Approval{Action: long[1:], Reason: long[1:], Sig: make([]byte, 65)}),
+		council.WordComplete:      council.Complete{Approvals: standing[1:]},
+		council.WordBegun:         council.Begun{Coordinator: "core-1", Signers: many[2:]},
+		council.WordAttemptFailed: council.AttemptFailed{Suspects: many[2:], Reason: long[1:]},
+		council.WordSigned:        council.Signed{Tx: make([]byte, council.MaxTx), Signature: make([]byte, 65), Signers: many[2:]},
+		council.WordFrozen:        council.Frozen{Reason: long[1:]},
+	} {
+		b, err := council.EncodeBody(body)
+		if err == nil {
+			_, err = council.DecodeBody(w, b)
+		}
+		if err != nil {
+			t.Errorf("%s at its bounds: %v", w, err)
+		}
+	}
+}
+
 // bodies is one body of each word.
 func bodies() map[council.Word]any {
 	out := map[council.Word]any{
 		council.WordProposed: council.Proposed{Council: common.Hash{1}, Intent: []byte{1, 2}}, council.WordJudged: council.Judged{Allow: true, Rule: "charter/pause"},
-		council.WordApproved: council.Voted{}, council.WordRejected: council.Voted{Approval: council.Approval{Reason: "no"}},
+		council.WordApproved: council.Voted{Approval: council.Approval{Decision: council.Approve}}, council.WordRejected: council.Voted{Approval: council.Approval{Decision: council.Reject, Reason: "no"}},
 		council.WordComplete: council.Complete{Since: 1, Approvals: []council.Standing{{Member: "core-1", Sequence: 2}}},
-		council.WordBegun:    council.Begun{Signers: []council.MemberID{"core-1"}}, council.WordAttemptFailed: council.AttemptFailed{Suspects: []council.MemberID{"core-2"}},
+		council.WordBegun:    council.Begun{Coordinator: "core-1", Signers: []council.MemberID{"core-1"}}, council.WordAttemptFailed: council.AttemptFailed{Suspects: []council.MemberID{"core-2"}},
 		council.WordSigned: council.Signed{Tx: []byte{3}}, council.WordRosterSigned: council.RosterSigned{},
 		council.WordKeyMade:  council.KeyMade{Genesis: council.Genesis{ShareEpoch: 1, Sigs: []council.NodeSignature{{Member: "core-1", Sig: []byte{4}}}}},
 		council.WordBackedUp: council.BackedUp{Epoch: 1, File: common.Hash{5}},

@@ -172,7 +172,7 @@ func bounds(validUntil uint64, reason string) error {
 }
 
 // validText checks a text that people will read in a terminal: bounded, UTF-8,
-// and without control characters that could hide or repaint what stands there.
+// and without characters that could hide or repaint what stands there.
 func validText(what, s string, limit int) error {
 	if len(s) > limit {
 		return fmt.Errorf("%s: %d bytes; at most %d", what, len(s), limit)
@@ -181,17 +181,11 @@ func validText(what, s string, limit int) error {
 		return fmt.Errorf("%s: not UTF-8", what)
 	}
 	for _, r := range s {
-		if r < 0x20 && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 || bidi(r) {
+		if Hidden(r) {
 			return fmt.Errorf("%s: control character %U", what, r)
 		}
 	}
 	return nil
-}
-
-// bidi reports the characters that change the direction of what follows, and
-// so can make a text read otherwise than it is stored ("Trojan Source", 2021).
-func bidi(r rune) bool {
-	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f || r == 0x061c
 }
 
 // wireIntent is the RLP form: a tag and the tagged body.

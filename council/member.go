@@ -14,7 +14,7 @@ type MemberID string
 // Valid says what is wrong with the identifier, or nil.
 func (id MemberID) Valid() error {
 	if len(id) == 0 || len(id) > 32 {
-		return fmt.Errorf("member id %q: want 1 to 32 characters", string(id))
+		return fmt.Errorf("member id %.40q: want 1 to 32 characters", string(id))
 	}
 	for i := range len(id) {
 		c := id[i]

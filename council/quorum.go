@@ -85,7 +85,7 @@ func VerifyQuorum(b Ballot, approvals []Approval, now uint64) (Quorum, error) {
 	last := map[MemberID]Approval{}
 	short := &ShortOfQuorum{Want: b.Roster.Threshold}
 	for _, a := range approvals {
-		m, err := b.verify(a, id, roster, now)
+		m, err := b.VerifyOf(a, id, roster, now)
 		if err != nil {
 			short.Refused = append(short.Refused, err)
 			continue

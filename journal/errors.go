@@ -16,7 +16,7 @@ var (
 	ErrLocked   = errors.New("journal is in use by another process")
 	ErrGap      = errors.New("entries are missing")                    // see GapError
 	ErrStranger = errors.New("author is in no roster known here")      // Merge
-	ErrFeedFull = errors.New("feed is full")                           // Merge
+	ErrFeedFull = errors.New("feed is full")                           // Merge, Append
 	ErrBroken   = errors.New("journal stopped after a failed write")   // everything, until reopened
 	ErrNotFound = errors.New("not in the journal")                     // look-ups
 	ErrNoRow    = errors.New("no such row in the sign ledger")         // ledger
@@ -24,6 +24,10 @@ var (
 	ErrFenced   = errors.New("nonce is at or below this node's fence") // Reserve, Displace
 	ErrWrite    = errors.New("write was begun and not finished")       // Merge within Together: give all of it up
 )
+
+// ErrReserve is ErrFeedFull, of an own feed that has room for what is Needed alone: the
+// entry is not written, and this node goes on.
+var ErrReserve = fmt.Errorf("%w but for what it keeps for signing", ErrFeedFull)
 
 // GapError says which entries must come first.
 type GapError struct {

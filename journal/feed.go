@@ -36,7 +36,7 @@ type feedHead struct {
 
 // Append writes the next entry of the own feed and returns it when it is
 // durable. now is in unix seconds; if the clock was set back, the entry takes
-// the time of the one before.
+// the time of the one before. Errors: ErrFeedFull, ErrReserve.
 func (j *Journal) Append(word council.Word, body []byte, now uint64) (Entry, error) {
 	var e Entry
 	if j.key == nil {
@@ -46,6 +46,9 @@ func (j *Journal) Append(word council.Word, body []byte, now uint64) (Entry, err
 		head, err := headOf(tx, j.self)
 		if err != nil {
 			return err
+		}
+		if !Needed(word) && head.Bytes+uint64(len(body)) > MaxFeedBytes-FeedReserve {
+			return council.WithHint(fmt.Errorf("%q in the feed of %s: %w: %d of %d bytes are written", string(word), j.self, ErrReserve, head.Bytes, MaxFeedBytes), leaveOut)
 		}
 		e = Entry{Author: j.self, Seq: head.Seq + 1, Prev: head.Hash, Time: max(now, head.Time), Word: word, Body: append([]byte{}, body...)}
 		if e.Sig, err = j.key.SignNode(council.PurposeFeed, feedMessage(j.network, e.Hash())); err != nil {
@@ -60,6 +63,39 @@ func (j *Journal) Append(word council.Word, body []byte, now uint64) (Entry, err
 		return Entry{}, err
 	}
 	return e, nil
+}
+
+// leaveOut is the way out of a feed that is full: what is written stays.
+const leaveOut = "find out why this member writes so much; a new roster can leave the member out, or take it in under another id"
+
+// Needed reports whether an entry may use the end of the own feed. What others can make a
+// node write, such as its verdicts, must not take from it the words without which nothing
+// is signed or seen through: a node that can't write those only watches. Nor must it keep
+// a member from stopping its node and letting it sign again, or the birth of a key from
+// being told.
+func Needed(w council.Word) bool {
+	switch w {
+	case council.WordBegun, council.WordAttemptFailed, council.WordSigned, council.WordKeyMade, council.WordFrozen, council.WordThawed,
+		council.WordBroadcast, council.WordMined, council.WordReverted, council.WordReorged, council.WordFinal, council.WordDisplaced, council.WordExpired:
+		return true
+	}
+	return false
+}
+
+// Sizes are the bytes of all feeds here, of which MaxFeedBytes is the most.
+func (j *Journal) Sizes() (map[council.MemberID]uint64, error) {
+	out := map[council.MemberID]uint64{}
+	err := j.view("read sizes of feeds", func(tx *bolt.Tx) error {
+		return tx.Bucket(bHeads).ForEach(func(k, v []byte) error {
+			var h feedHead
+			if err := rlp.DecodeBytes(v, &h); err != nil {
+				return err
+			}
+			out[council.MemberID(k)] = h.Bytes
+			return nil
+		})
+	})
+	return out, err
 }
 
 // Merge takes an entry that someone passed on. It reports whether the entry was
@@ -231,7 +267,7 @@ func store(tx *bolt.Tx, head feedHead, e Entry) error {
 		return fmt.Errorf("encode entry: %w", err)
 	}
 	if head.Bytes += uint64(len(b)); head.Bytes > MaxFeedBytes {
-		return council.WithHint(fmt.Errorf("feed of %s: %w: at most %d bytes", e.Author, ErrFeedFull, MaxFeedBytes), "find out why this member writes so much; a new roster can leave the member out")
+		return council.WithHint(fmt.Errorf("feed of %s: %w: at most %d bytes", e.Author, ErrFeedFull, MaxFeedBytes), leaveOut)
 	}
 	head.Seq, head.Hash, head.Time = e.Seq, e.Hash(), max(head.Time, e.Time)
 	hb, err := rlp.EncodeToBytes(head)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -36,7 +37,7 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 func (n *Node) Proposals(ctx context.Context) ([]api.Proposal, error) {
 	return ask(ctx, n, func() (out []api.Proposal, _ error) {
 		for _, p := range slices.Backward(n.agenda.Proposals()) {
-			out = append(out, n.viewProposal(p))
+			out = append(out, n.viewListed(p))
 		}
 		return out, nil
 	})
@@ -65,13 +66,43 @@ func (n *Node) find(prefix string) (*agenda.Proposal, error) {
 			found = append(found, p)
 		}
 	}
+	if open := slices.DeleteFunc(slices.Clone(found), n.done); len(open) > 0 { // what is done makes the id of an open one no longer
+		found = open
+	}
 	switch len(found) {
 	case 0:
 		return nil, api.Failf(api.NotFound, "'signer list' shows those this node knows", "no proposal begins with %s", prefix)
 	case 1:
 		return found[0], nil
 	}
-	return nil, api.Failf(api.Ambiguous, "type more of it", "%d proposals begin with %s", len(found), prefix)
+	var ids []council.ProposalID
+	for _, p := range found {
+		ids = append(ids, p.ID)
+	}
+	return nil, n.ambiguous(prefix, ids)
+}
+
+// done reports whether nothing more comes of a proposal.
+func (n *Node) done(p *agenda.Proposal) bool {
+	return api.Proposal{State: api.State(n.agenda.State(p)), Intent: api.Intent{Kind: p.Intent.Kind()}}.Done()
+}
+
+// ambiguous names the proposals whose ids begin so, and what tells them apart: anyone can
+// make one whose id begins like another's.
+func (n *Node) ambiguous(prefix string, ids []council.ProposalID) error {
+	var each []string
+	for i, id := range ids {
+		if i == listed {
+			each = append(each, fmt.Sprintf("and %d more", len(ids)-i))
+			break
+		}
+		what := id.Hex()
+		if p, ok := n.agenda.Proposal(id); ok {
+			what += fmt.Sprintf(" (of %s: %s)", p.Proposer, council.Readable(p.Action.Sentence, listedText))
+		}
+		each = append(each, what)
+	}
+	return api.Failf(api.Ambiguous, "type more of it", "%d proposals begin with %s: %s", len(ids), prefix, strings.Join(each, "; "))
 }
 
 // Propose implements api.Backend.
@@ -145,13 +176,20 @@ func (n *Node) replaced(prefix string) (id council.ProposalID, err error) {
 	}
 	delete(found, council.ProposalID{}) // of a transaction that is nobody's
 	maps.DeleteFunc(found, func(id council.ProposalID, _ bool) bool { return !strings.HasPrefix(id.Hex()[2:], want) })
-	for id = range found {
-		if len(found) == 1 {
-			return id, nil
-		}
+	ids := slices.SortedFunc(maps.Keys(found), func(a, b council.ProposalID) int { return bytes.Compare(a[:], b[:]) })
+	over := func(id council.ProposalID) bool {
+		p, known := n.agenda.Proposal(id)
+		return known && n.done(p)
 	}
-	if len(found) > 1 {
-		return council.ProposalID{}, api.Failf(api.Ambiguous, "type more of it", "%d proposals begin with %s", len(found), prefix)
+	if open := slices.DeleteFunc(slices.Clone(ids), over); len(open) > 0 {
+		ids = open
+	}
+	switch len(ids) {
+	case 0:
+	case 1:
+		return ids[0], nil
+	default:
+		return id, n.ambiguous(prefix, ids)
 	}
 	return id, api.Failf(api.NotFound, "'signer status' shows who holds a nonce, and 'signer list' the proposals", "no proposal begins with %s, and none that holds a nonce", prefix)
 }

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -61,16 +62,19 @@ func TestModuliAreBurntByBeingHeard(t *testing.T) {
 
 	// Its own node would not come with them; one that has no memory does.
 	again()
-	if err := c.rooms[silent].book.PutMeta("moduli", []byte{0xc0}); err != nil {
+	if d := <-ended[silent]; d.err == nil {
+		t.Fatal("its first key generation has ended well")
+	}
+	c.stop(silent) // all that it remembers is on its disk
+	r := c.open(silent)
+	if err := errors.Join(r.book.PutMeta("moduli", []byte{0xc0}), r.book.Close(), r.keys.Close()); err != nil {
 		t.Fatal(err)
 	}
+	c.start(silent)
 	c.spares(3, ids[0])
 	c.spares(5, dies)
 	for _, m := range []council.MemberID{ids[0], dies} {
 		ended[m] = c.draw(m)
-	}
-	if d := <-ended[silent]; d.err == nil {
-		t.Fatal("its first key generation has ended well")
 	}
 	c.spares(1, silent)
 	ended[silent] = c.draw(silent)

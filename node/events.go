@@ -116,6 +116,7 @@ func (n *Node) tellEntry(e agenda.Recorded) {
 	if e.Word == council.WordFrozen || e.Word == council.WordThawed {
 		return // told by the agenda, with what it means
 	}
+	text = council.Readable(text, maxTold)
 	n.then(func() { n.tell(string(e.Word), id, e.Author, text) }, nil)
 }
 

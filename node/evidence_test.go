@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,6 +102,21 @@ func (h *house) failures(at council.MemberID) (out []council.AttemptFailed) {
 	return out
 }
 
+// shows reports whether a frame shows what a member has heard, or what follows from it.
+func shows(f p2p.Frame) bool { return f.Channel == p2p.Sync && (f.Type == 3 || f.Type == 4) }
+
+// convenes has the house's clocks stand from the moment on in which a member first shows
+// what it has heard, so that no court gives up before all have seen it.
+func (h *house) convenes() func(*node.Config) {
+	var once sync.Once
+	h.t.Cleanup(h.goOn)
+	return lying(func(_ council.MemberID, f *p2p.Frame) {
+		if shows(*f) {
+			once.Do(h.halt)
+		}
+	})
+}
+
 // named checks that honest signers wrote down the culprit as proven, and nobody
 // else. A signer that reads it in another's feed first need not repeat it.
 func (h *house) named(culprit council.MemberID) {
@@ -121,22 +137,35 @@ func (h *house) named(culprit council.MemberID) {
 	}
 }
 
+// suspected are those whom the first attempt at a proposal has made suspect. Two
+// coordinators may have begun it at the same moment: then it is there twice.
+func suspected(p api.Proposal) (out []council.MemberID) {
+	for _, at := range p.Attempts {
+		if at.Number == p.Attempts[0].Number {
+			out = append(out, at.Suspects...)
+		}
+	}
+	return slices.Compact(council.Sorted(out))
+}
+
 var approvers = []council.MemberID{"core-1", "core-2", "core-3", "core-4"}
 
 // A member commits to one thing towards one signer and to another towards the
 // rest. They find out together, all keep the proof, and sign without it.
 func TestEquivocationConvicts(t *testing.T) {
 	h := newHouse(t, true)
+	h.silence = patience // however slow the machine is, it is no silence that ends an attempt
+	convenes := h.convenes()
 	for _, m := range h.council.Roster.IDs() {
 		if m == "core-2" {
-			h.start(m, lying(func(to council.MemberID, f *p2p.Frame) {
+			h.start(m, h.enduring, convenes, lying(func(to council.MemberID, f *p2p.Frame) {
 				if f.Channel == p2p.Session && tss.Round(f.Type) == tss.SignRound5 && to == "core-3" {
 					f.Payload[len(f.Payload)-1] ^= 1
 				}
 			}))
 			continue
 		}
-		h.start(m)
+		h.start(m, h.enduring, convenes)
 	}
 	id := h.propose("core-1", "pause")
 	h.judged(id, h.council.Roster.IDs()...)
@@ -150,9 +179,10 @@ func TestEquivocationConvicts(t *testing.T) {
 			t.Errorf("%s: convicted by %s", m, e.Message)
 		}
 	}
+	h.goOn()
 	h.await("core-1", "a transaction", minute, inState(t, id, api.Mined, api.Final))
 	p := h.rooms["core-1"].proposal(t, id)
-	if tries(p) != 2 || !slices.Equal(p.Attempts[0].Suspects, []council.MemberID{"core-2"}) {
+	if tries(p) != 2 || !slices.Equal(suspected(p), []council.MemberID{"core-2"}) {
 		t.Errorf("attempts: %+v", p.Attempts)
 	}
 	if last := p.Attempts[len(p.Attempts)-1]; slices.ContainsFunc(last.Signers, func(s api.Signer) bool { return s.Member == "core-2" }) {
@@ -212,7 +242,7 @@ func equivocate(t *testing.T, rounds ...tss.Round) {
 			}
 		}
 		p := h.rooms[honest[0]].proposal(t, id)
-		if !slices.Contains(p.Attempts[0].Suspects, liar) || p.Nonce == nil || *p.Nonce != uint64(i) {
+		if !slices.Contains(suspected(p), liar) || p.Nonce == nil || *p.Nonce != uint64(i) {
 			t.Errorf("%s: nonce %v, attempts %+v", r, p.Nonce, p.Attempts)
 		}
 		for _, at := range p.Attempts {
@@ -227,9 +257,10 @@ func equivocate(t *testing.T, rounds ...tss.Round) {
 // nevertheless.
 func TestCulpritWhoBlamesOthersIsNamed(t *testing.T) {
 	h := newHouse(t, true)
+	h.silence = patience // it is no silence that ends the attempt
 	// What members show each other, and what follows from it, is on its way until
-	// all have heard the culprit's tale.
-	shown := newDam(func(f p2p.Frame) bool { return f.Channel == p2p.Sync && (f.Type == 3 || f.Type == 4) })
+	// all have heard the culprit's tale. Each court waits for that.
+	shown, convenes := newDam(shows), h.convenes()
 	shown.shut()
 	t.Cleanup(shown.open)
 	cheat := func(to council.MemberID, f *p2p.Frame) {
@@ -239,10 +270,10 @@ func TestCulpritWhoBlamesOthersIsNamed(t *testing.T) {
 	}
 	for _, m := range h.council.Roster.IDs() {
 		if m == "core-2" {
-			h.start(m, lying(cheat), shown.across)
+			h.start(m, h.enduring, lying(cheat), shown.across, convenes)
 			continue
 		}
-		h.start(m, shown.across)
+		h.start(m, h.enduring, shown.across, convenes)
 	}
 	id := h.propose("core-1", "pause")
 	h.judged(id, h.council.Roster.IDs()...)
@@ -257,15 +288,17 @@ func TestCulpritWhoBlamesOthersIsNamed(t *testing.T) {
 	h.slander("core-2", "core-4")
 	for _, m := range []council.MemberID{"core-1", "core-3", "core-4"} {
 		h.await(m, "the tale", minute, func(r *room) bool {
-			p := r.proposal(t, id)
-			return len(p.Attempts) > 0 && slices.Contains(p.Attempts[0].Suspects, "core-4")
+			return slices.Contains(suspected(r.proposal(t, id)), "core-4")
 		})
 	}
 	shown.open()
 	h.await("core-1", "both suspected", minute, func(r *room) bool {
-		p := r.proposal(t, id)
-		return len(p.Attempts) > 0 && slices.Equal(council.Sorted(p.Attempts[0].Suspects), []council.MemberID{"core-2", "core-4"})
+		return slices.Equal(suspected(r.proposal(t, id)), []council.MemberID{"core-2", "core-4"})
 	})
+	for _, m := range h.council.Roster.IDs() {
+		h.has(m, "core-2", "equivocation")
+	}
+	h.goOn()
 	h.named("core-2")
 	h.await("core-1", "a transaction", minute, inState(t, id, api.Mined, api.Final))
 }
@@ -293,7 +326,7 @@ func (h *house) slander(liar, victim council.MemberID) {
 	if err != nil {
 		h.t.Error(err)
 	}
-	e, err := book.Append(council.WordAttemptFailed, body, uint64(time.Now().Unix()))
+	e, err := book.Append(council.WordAttemptFailed, body, uint64(h.now().Unix()))
 	if err != nil {
 		h.t.Error(err)
 	}
@@ -312,16 +345,17 @@ func (h *house) slander(liar, victim council.MemberID) {
 // secret, or needs the receiver's numbers, is only told of.
 func TestInvalidMessageConvicts(t *testing.T) {
 	h := newHouse(t, true)
+	h.silence = patience // it is no silence that ends the attempt
 	for _, m := range h.council.Roster.IDs() {
 		if m == "core-2" {
-			h.start(m, lying(func(to council.MemberID, f *p2p.Frame) {
+			h.start(m, h.enduring, lying(func(to council.MemberID, f *p2p.Frame) {
 				if f.Channel == p2p.Session && tss.Round(f.Type) == tss.SignRound4 {
 					f.Payload[5] ^= 1 // of the opening: it opens nothing now
 				}
 			}))
 			continue
 		}
-		h.start(m)
+		h.start(m, h.enduring)
 	}
 	id := h.propose("core-1", "pause")
 	h.judged(id, h.council.Roster.IDs()...)

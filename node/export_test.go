@@ -239,6 +239,18 @@ func (n *Node) Succeed(ctx context.Context, s council.Succession) error {
 	return err
 }
 
+// Heralds has a member pass on a succession so many times. It tells how often the node has
+// read its ledger through for that.
+func (n *Node) Heralds(ctx context.Context, from council.MemberID, s council.Succession, times int) (weighed uint64, _ error) {
+	return ask(ctx, n, func() (uint64, error) {
+		before := n.counters.weighed.Load()
+		for range times {
+			n.step(agenda.Said{From: from, Message: agenda.Herald{Succession: s}})
+		}
+		return n.counters.weighed.Load() - before, nil
+	})
+}
+
 // Charter is the hash of the charter that this node works by.
 func (n *Node) Charter() common.Hash { return n.charter.Hash() }
 

@@ -68,13 +68,24 @@ func TestTwoFacesInAKeyGeneration(t *testing.T) {
 			for _, m := range ids {
 				c.start(m)
 			}
+			// Who is not done with its last round yet when the victim shows what it has heard
+			// compares that, and has no birth record that could be another one.
+			words := func(m council.MemberID) []string {
+				switch {
+				case r != tss.KeygenRound3:
+					return []string{string(liar)}
+				case m == victim:
+					return []string{"another birth record"}
+				}
+				return []string{"another birth record", string(liar) + " is convicted of equivocation in " + r.String()}
+			}
 			for m, d := range c.drawn(ids) {
 				switch {
 				case d.err == nil:
 					t.Fatalf("%s has the key %s", m, d.genesis.Key)
 				case m == liar:
 					continue
-				case r == tss.KeygenRound3 && !strings.Contains(d.err.Error(), "another birth record"), r != tss.KeygenRound3 && !strings.Contains(d.err.Error(), string(liar)):
+				case !slices.ContainsFunc(words(m), func(w string) bool { return strings.Contains(d.err.Error(), w) }):
 					t.Errorf("%s ends with %v", m, d.err)
 				}
 				c.caught(m, liar, r)

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/millicent-one/signer/agenda"
+	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/evidence"
 	"github.com/millicent-one/signer/journal"
@@ -109,15 +110,43 @@ func appendTo(j *journal.Journal, word council.Word, body any, now time.Time) (j
 
 // write makes one durable step. What can't be recorded must not happen: when the
 // disk fails, this node only watches from then on. What the ledger refuses is
-// the ledger's answer and no failure.
+// the ledger's answer and no failure, and so is that the own feed has no more room
+// for a word: what is signed has.
 func (n *Node) write(f func(*journal.Journal) error) error {
 	err := n.book().Together(f)
 	var refused *journal.ConflictError
+	if errors.Is(err, journal.ErrReserve) {
+		if !n.toldFull {
+			n.toldFull = true
+			n.log.Error("own feed", "err", err, "hint", council.Hint(err))
+		}
+		return api.Fail(api.NotReady, "", err)
+	}
 	if err != nil && !errors.As(err, &refused) && !errors.Is(err, journal.ErrFenced) {
 		n.watch("the journal can't be written: " + err.Error())
 		n.log.Error("write journal", "err", err, "hint", council.Hint(err))
 	}
 	return err
+}
+
+// feedWarnings names whose feed is nearly full.
+func (n *Node) feedWarnings() (out []string) {
+	sizes, err := n.book().Sizes()
+	if err != nil {
+		n.log.Error("read feeds", "err", err)
+	}
+	for _, m := range sortedKeys(sizes) {
+		b := sizes[m]
+		if b < journal.MaxFeedBytes/100*feedWarns {
+			continue
+		}
+		what := "no node takes more of it then"
+		if b >= journal.MaxFeedBytes-journal.FeedReserve {
+			what = "what is left is for what was begun and for a freeze, and it takes no verdict, approval or proposal any more"
+		}
+		out = append(out, fmt.Sprintf("the feed of %s is full to %d in 100 parts: %s; let the council go on without this member id", m, b*100/journal.MaxFeedBytes, what))
+	}
+	return out
 }
 
 func recorded(e journal.Entry) (agenda.Recorded, error) {
@@ -208,8 +237,11 @@ func (n *Node) notTaken(x received, tell bool) {
 	e := x.entry
 	if errors.As(x.err, &fork) {
 		news := n.file(evidence.Forked(n.court.roster, n.journal.Network(), fork.Fork))
-		if tell {
+		switch {
+		case tell && news:
 			n.log.Error("forked feed", "from", x.from, "author", e.Author, "err", x.err)
+		case tell:
+			n.complain("forked feed", x.from, "author", e.Author, "err", x.err)
 		}
 		if tell && news {
 			n.then(func() { n.tell("fork", council.ProposalID{}, e.Author, x.err.Error()) }, nil)
@@ -218,7 +250,7 @@ func (n *Node) notTaken(x received, tell bool) {
 	}
 	n.counters.badFrames.Add(1)
 	if tell {
-		n.log.Warn("entry refused", "from", x.from, "author", e.Author, "seq", e.Seq, "err", x.err)
+		n.complain("entry refused", x.from, "author", e.Author, "seq", e.Seq, "err", x.err)
 	}
 }
 
@@ -234,7 +266,7 @@ func (n *Node) merged(x received) {
 	ev, err := recorded(e)
 	if err != nil {
 		// It is in the feed and stays there; it just says nothing to us.
-		n.log.Warn("unreadable entry", "author", e.Author, "seq", e.Seq, "err", err)
+		n.complain("unreadable entry", e.Author, "seq", e.Seq, "err", err)
 		return
 	}
 	n.tellEntry(ev)
@@ -306,7 +338,7 @@ func (n *Node) syncFrame(f p2p.Frame) error {
 	return fmt.Errorf("unknown sync type %d", f.Type)
 }
 
-// lacks reports whether another has entries that this node lacks. Of a feed whose author has
+// lacks reports whether there are entries up to these ends that this node lacks. Of a feed whose author has
 // forked it, two nodes may hold different ends, and neither ever has the other's: that
 // keeps nobody who starts from taking part. The own feed is another matter: what is lacking
 // of it this node has said, and must know.
@@ -346,12 +378,5 @@ func (n *Node) compare(from council.MemberID, h heads) error {
 		}
 		n.sendHeads(from, true)
 	}
-	if !n.restoring() {
-		return nil
-	}
-	lacking, err := n.lacks(own, theirs)
-	if err == nil {
-		n.compared(from, lacking)
-	}
-	return err
+	return n.compared(from, own, theirs)
 }

@@ -43,6 +43,7 @@ type house struct {
 	join    func(council.MemberID) (p2p.Transport, error) // another network than net; nil for net
 	network common.Hash                                   // that frames are bound to; zero for that of its roster
 	ahead   atomic.Int64                                  // the house's clock, before the machine's
+	still   atomic.Pointer[time.Time]                     // what it shows while it stands; nil while it goes
 	chain   *devchain.Chain
 	eth     *ethclient.Client
 	suite   contracts.Suite
@@ -136,7 +137,7 @@ func (h *house) findChain() {
 
 func (h *house) deploy(key common.Address) {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(h.t.Context(), minute)
 	defer cancel()
 	d := &contracts.Deployer{Client: h.eth, Key: h.chain.Faucet()}
 	var err error
@@ -148,7 +149,7 @@ func (h *house) deploy(key common.Address) {
 
 func (h *house) fund(key common.Address) {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(h.t.Context(), minute)
 	defer cancel()
 	d := &contracts.Deployer{Client: h.eth, Key: h.chain.Faucet()}
 	if _, err := d.Send(ctx, key, ether(10), nil); err != nil {
@@ -281,7 +282,27 @@ func (h *house) enter(m council.MemberID) (p2p.Transport, error) {
 	return h.net.Join(m, h.council.NodeKeys[m])
 }
 
-func (h *house) now() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
+func (h *house) now() time.Time {
+	if at := h.still.Load(); at != nil {
+		return *at
+	}
+	return time.Now().Add(time.Duration(h.ahead.Load()))
+}
+
+// halt stops all clocks of the house: what nodes give each other some seconds for waits
+// then, however slow the machine is.
+func (h *house) halt() {
+	at := h.now()
+	h.still.CompareAndSwap(nil, &at)
+}
+
+// goOn has the clocks go on from where they stand.
+func (h *house) goOn() {
+	if at := h.still.Load(); at != nil {
+		h.ahead.Store(int64(time.Until(*at)))
+		h.still.Store(nil)
+	}
+}
 
 // pass puts all clocks of the house forward.
 func (h *house) pass(d time.Duration) { h.ahead.Add(int64(d)) }

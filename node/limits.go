@@ -10,6 +10,9 @@ const (
 	heldUp          = 300 * time.Millisecond // a timer so late means that this process was not running
 	frameBatch      = 256                    // frames that are taken in one go
 	mailbox         = 512                    // frames that wait for one session
+	maxTold         = 512                    // bytes of an event's text that tells of a member's words
+	listed          = 8                      // proposals that are named where the beginning of an id fits several
+	listedText      = 80                     // bytes of what each does
 	eventsKept      = 2048                   // events that a late API subscriber can still read
 	syncBatch       = 256                    // entries in one sync frame
 	syncBytes       = 1 << 20                // and their bytes
@@ -18,12 +21,15 @@ const (
 	feedBurst       = 4096                   // and at once
 	feedFrames      = 4                      // sync frames of entries of one member that wait
 	feedPause       = 100 * time.Millisecond // until those who have used up what they may are looked at again
+	feedWarns       = 90                     // parts of 100 from which on people are told that a feed is nearly full
 	syncEvery       = 10 * time.Second       // between two comparisons of feeds with one other node
 	fetchTimeout    = 10 * time.Second       // one look at the own RPC
 	maxFetches      = 6                      // proposals whose facts one chain is asked for at once; two more for what restricts or is approved
 	firstRehearsal  = time.Minute            // within which playbooks are first tried
 	maxEffects      = 200                    // changes, and movements, that a view of a proposal lists
 	spareIdle       = time.Minute            // of quiet, before spare pre-parameters are searched
+	complainEvery   = 10 * time.Second       // between two lines in the log about false words of one member, of one kind
+	weighEvery      = 10 * time.Second       // between two times that the ledger is read through for successions that are no news
 	skewEvery       = time.Hour              // between two times that people are told of one member's clock
 	overstepEvery   = time.Hour              // between two times that people are told what one who has left still tries, of one kind
 	leaverSteps     = 2                      // rotations that move shares until who has left, and is silent, is a stranger: its own counts

@@ -123,12 +123,14 @@ type Node struct {
 	ended    map[council.SessionID]bool
 	early    early
 	court    court
+	toldFull bool // that the own feed has room for what is signed alone
 	restore  *quarantine
 	rounds   uint64 // comparisons of feeds, to take turns
 	unsent   []unsent
 	flow     flow
 
 	rehearsals []rehearsal
+	complaints map[complaint]*complained
 	reminded   []agenda.Reminder // about terms that end
 	roll       *agenda.RollCall
 	rollNews   bool   // the disk does not have all of it yet
@@ -145,7 +147,7 @@ type Node struct {
 	slots    chan struct{} // API requests
 	children sync.WaitGroup
 	bulletin *bulletin
-	counters struct{ badFrames, dropped atomic.Uint64 }
+	counters struct{ badFrames, dropped, weighed atomic.Uint64 }
 }
 
 // peer is what this node knows of another member's node.

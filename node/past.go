@@ -123,10 +123,24 @@ var errEnough = errors.New("enough")
 // read calls fn for each entry of all feeds that this node understands, until it says that
 // it has enough.
 func (n *Node) read(fn func(agenda.Recorded) (more bool)) error {
+	type unread struct {
+		count uint64
+		first error
+	}
+	odd := map[council.MemberID]unread{} // a feed may be full of them
+	defer func() {
+		for _, m := range sortedKeys(odd) {
+			n.log.Warn("unreadable entries", "from", m, "count", odd[m].count, "err", odd[m].first)
+		}
+	}()
 	err := n.journal.All(func(e journal.Entry) error {
 		ev, err := recorded(e)
 		if err != nil {
-			n.log.Warn("unreadable entry", "author", e.Author, "seq", e.Seq, "err", err)
+			u := odd[e.Author]
+			if u.count++; u.first == nil {
+				u.first = fmt.Errorf("entry %d: %w", e.Seq, err)
+			}
+			odd[e.Author] = u
 			return nil
 		}
 		if !fn(ev) {

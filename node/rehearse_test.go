@@ -19,7 +19,7 @@ import (
 // governance pauses or unpauses the protocol without the council.
 func (h *house) governance(method string) {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(h.t.Context(), minute)
 	defer cancel()
 	d := &contracts.Deployer{Client: h.eth, Key: h.chain.Faucet()}
 	p := contracts.Protocol()

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
@@ -18,7 +19,33 @@ type quarantine struct {
 	why    string
 	need   int
 	caught map[council.MemberID]bool // others whose feeds are in here, and who have said all of rotations
-	turns  []func()                  // what the chain told meanwhile; it tells nothing twice
+	// How far the feeds of each that is compared with have to be here, see target.
+	targets map[council.MemberID]map[council.MemberID]uint64
+	turns   []func() // what the chain told meanwhile; it tells nothing twice
+}
+
+// target is how far the feeds have to be here before this node counts as caught up with one
+// that names these ends of them. Of the feeds of others it is what that one has named first,
+// and stays that: a member that writes on and on would else keep this node from signing for
+// as long as it likes. It is enough. What may have to be learned is what this node's share
+// has signed before it was set back, and it writes nothing and signs nothing from its start
+// until it has caught up: so all of that is older than any answer. Who has signed with it
+// has written so into its own feed before its session began, and names that in its first
+// answer; and of as many others as sign together one has signed with it. What others say
+// after their first answers is about what it has no part in. Of the own feed every later end
+// counts as well, as it is named: an entry of it that is not here shows that the disk is old,
+// and that as many as sign together have to be asked, each anew (see hold). What has come
+// beyond the target by then is here, and is fenced like the rest.
+func (q *quarantine) target(of, self council.MemberID, ends map[council.MemberID]uint64) map[council.MemberID]uint64 {
+	t, ok := q.targets[of]
+	if !ok {
+		t = maps.Clone(ends)
+		q.targets[of] = t
+	}
+	if own := ends[self]; own > t[self] {
+		t[self] = own
+	}
+	return t
 }
 
 const noShare = "this node holds no share of the council's key"
@@ -73,7 +100,7 @@ func (n *Node) beginRestore(why string) {
 }
 
 func (n *Node) hold(why string, need int) {
-	q := &quarantine{why: why, need: need, caught: map[council.MemberID]bool{}}
+	q := &quarantine{why: why, need: need, caught: map[council.MemberID]bool{}, targets: map[council.MemberID]map[council.MemberID]uint64{}}
 	if n.restore != nil {
 		q.turns = n.restore.turns
 	}
@@ -100,12 +127,22 @@ func (n *Node) told(by council.MemberID) {
 	}
 }
 
-// compared counts the peers whose feeds are all here, and their words of rotations.
-func (n *Node) compared(from council.MemberID, lacking bool) {
+// compared counts the peers whose feeds are all here, as far as they have to be, and their
+// words of rotations.
+func (n *Node) compared(from council.MemberID, own, theirs map[council.MemberID]uint64) error {
 	q := n.restore
 	if _, member := n.roster.Member(from); q == nil || !member { // a guest may have nothing itself
-		return
+		return nil
 	}
+	lacking, err := n.lacks(own, q.target(from, n.self, theirs))
+	if err != nil {
+		return err
+	}
+	n.counted(q, from, lacking)
+	return nil
+}
+
+func (n *Node) counted(q *quarantine, from council.MemberID, lacking bool) {
 	if lacking || !n.peer(from).told {
 		delete(q.caught, from)
 		return

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -32,6 +33,7 @@ type shift struct {
 	sessions map[council.SessionID]bool // that the machine has started
 	barred   bool                       // as the bar and the agenda were told
 	charters []agenda.CharterKnown      // of the texts of charters that this node has, beside its own
+	weighed  time.Time                  // when the rows of the ledger were last read through
 	halted   string                     // why this process does no more of it; "" while it does
 }
 
@@ -296,8 +298,7 @@ func (n *Node) route(ev agenda.Event) {
 		case agenda.Herald:
 			n.passOn(ev.From, func(sw council.Switch) bool { return sw.After().Roster.Version >= m.Succession.Roster.Version })
 			n.nextRotation(m.Succession)
-			n.weigh()
-			n.rotate(ev)
+			n.herald(ev)
 			n.seekCharters(ev.From)
 		case agenda.CertificateMessage: // who was away for all of a rotation hears of it by this alone
 			n.nextRotation(m.Certificate.Succession)
@@ -325,6 +326,28 @@ func (n *Node) route(ev agenda.Event) {
 			n.rotate(ev)
 		}
 	}
+}
+
+// herald gives the machine a succession that a member passes on. What a lock could say is
+// weighed for one that is news, and otherwise once in a while: all rows are read for it, and
+// a member may pass on as many as it likes.
+func (n *Node) herald(ev agenda.Said) {
+	if n.now().Sub(n.shift.weighed) >= weighEvery {
+		n.weigh()
+	}
+	before := n.heard()
+	n.rotate(ev)
+	if n.heard() != before {
+		n.weigh()
+	}
+}
+
+// heard counts the successions that may still come about.
+func (n *Node) heard() int {
+	if n.shift.rotation == nil {
+		return 0
+	}
+	return len(n.shift.rotation.Successions())
 }
 
 // nextRotation gives up a machine whose rotation is over for a succession that

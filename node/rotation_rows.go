@@ -58,6 +58,7 @@ func (n *Node) weigh() {
 	if n.shift.rotation == nil {
 		return
 	}
+	n.shift.weighed = n.now()
 	w, err := n.weighed()
 	if err != nil {
 		n.log.Error("read ledger", "err", err)
@@ -69,6 +70,7 @@ func (n *Node) weigh() {
 // weighed says how many rows a lock would carry, and why it might lack some. It says what
 // it can when the disk can't be read.
 func (n *Node) weighed() (w agenda.LedgerWeighed, err error) {
+	n.counters.weighed.Add(1)
 	if q := n.restore; q != nil {
 		w.Behind = q.why
 	}

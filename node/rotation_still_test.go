@@ -76,6 +76,7 @@ func TestStillRotations(t *testing.T) {
 			here = append(here, m)
 		}
 	}
+	c.dying("core-4", "lock written", "certificate written")
 	for _, m := range all {
 		c.start(m)
 	}
@@ -108,7 +109,6 @@ func TestStillRotations(t *testing.T) {
 	if err := c.rooms["core-2"].Succeed(t.Context(), c.plan); err == nil || !strings.Contains(err.Error(), "asks for 8") {
 		t.Fatalf("with too few approvals: %v", err)
 	}
-	c.dying("core-4", "lock written", "certificate written")
 	if err := c.rooms["core-2"].KnowCharter(t.Context(), agenda.CharterKnown{Charter: next.Hash(), Approvals: 7}); err != nil {
 		t.Fatal(err)
 	}

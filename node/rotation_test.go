@@ -128,6 +128,24 @@ func TestRotation(t *testing.T) {
 	c.claims("member-01", 0, 200)
 	c.claims("member-03", 1000, 200)
 	told := c.notices("member-03")
+	// A node that switches takes what its hooks have not told yet with it: so it switches
+	// when they have told all of that roster, and of the one before.
+	switches := 0
+	c.hook("member-03", func(at string) {
+		if at != "certificate written" || switches == 2 { // it comes to them once more, with its old journal
+			return
+		}
+		switches++
+		late := time.After(minute)
+		for n := told(); n["rotation-proposed"] < switches || n["rotation-locking"] < switches || n["rotation-committed"] < switches-1 || n["roster-signed"] < switches-1; n = told() {
+			select {
+			case <-time.After(20 * time.Millisecond):
+			case <-late:
+				t.Errorf("before switch %d its hooks have told %v", switches, n)
+				return
+			}
+		}
+	})
 	for _, m := range append(c.size.IDs(), joiner) {
 		c.start(m)
 	}

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -39,7 +40,9 @@ func (h *house) sign(watcher council.MemberID, playbook string) api.Proposal {
 }
 
 // A member whose node is online and says nothing in one round is found out
-// within seconds, and it alone: the next attempt signs without it.
+// within seconds, and it alone: the next attempt signs without it. A machine that is slow
+// enough makes others look silent for as long, too; then the same is tried again. Who is
+// taken for silent by a mistake is so each time.
 func TestSilenceNamesTheSilentOne(t *testing.T) {
 	h := newHouse(t, true)
 	for _, m := range h.council.Roster.IDs() {
@@ -48,44 +51,69 @@ func TestSilenceNamesTheSilentOne(t *testing.T) {
 	for _, m := range h.council.Roster.IDs() {
 		h.ready(m)
 	}
-	playbooks := []string{"pause", "unpause"}
-	if p := h.sign("core-1", "pause"); tries(p) != 1 {
-		t.Fatalf("%d attempts without a fault: %+v", tries(p), p.Attempts)
+	signed := 0
+	sign := func() api.Proposal {
+		t.Helper()
+		signed++
+		return h.sign("core-1", []string{"unpause", "pause"}[signed%2])
 	}
+	const most = 5
+	again := func(try func() error) {
+		t.Helper()
+		for n := 1; ; n++ {
+			err := try()
+			if err == nil {
+				return
+			}
+			if n == most {
+				t.Errorf("%d times, at last: %v", n, err)
+				return
+			}
+			t.Logf("once more: %v", err)
+		}
+	}
+	again(func() error {
+		if p := sign(); tries(p) != 1 {
+			return fmt.Errorf("%d attempts without a fault: %+v", tries(p), p.Attempts)
+		}
+		return nil
+	})
 	for r := tss.SignRound1Direct; r <= tss.SignRound9; r++ {
 		if testing.Short() && r != tss.SignRound2 {
 			continue
 		}
-		var victim council.MemberID
-		var session council.SessionID
-		var at time.Time
-		remove := h.net.Add(p2p.Fault{Channel: p2p.Session, Drop: 1, Match: func(f p2p.Frame) bool {
-			if f.Type != uint8(r) {
-				return false
-			}
+		again(func() error {
+			var victim council.MemberID
+			var session council.SessionID
+			var at time.Time
+			remove := h.net.Add(p2p.Fault{Channel: p2p.Session, Drop: 1, Match: func(f p2p.Frame) bool {
+				if f.Type != uint8(r) {
+					return false
+				}
+				if victim == "" {
+					victim, session, at = f.From, f.Session, time.Now()
+				}
+				return f.From == victim && f.Session == session
+			}})
+			p := sign()
+			remove()
+			t.Logf("%s: %s is silent; in a block after %s, attempts %d", r, victim, time.Since(at).Round(100*time.Millisecond), len(p.Attempts))
 			if victim == "" {
-				victim, session, at = f.From, f.Session, time.Now()
+				t.Fatalf("%s: nobody sent it", r)
 			}
-			return f.From == victim && f.Session == session
-		}})
-		p := h.sign("core-1", playbooks[(r+1)%2])
-		remove()
-		t.Logf("%s: %s is silent; in a block after %s, attempts %d", r, victim, time.Since(at).Round(100*time.Millisecond), len(p.Attempts))
-		if victim == "" {
-			t.Fatalf("%s: nobody sent it", r)
-		}
-		if r.Reveals() && len(p.Attempts) == 1 && p.Attempts[0].State == "signed" {
-			continue // the silent one alone can finish the signature, and its node tells it to all
-		}
-		// The silent one does not suspect itself, and may begin the second attempt,
-		// too: all leave it for the better one.
-		last := p.Attempts[len(p.Attempts)-1]
-		if len(p.Attempts) < 2 || last.Number != 2 || last.State != "signed" || !slices.Equal(p.Attempts[0].Suspects, []council.MemberID{victim}) {
-			t.Errorf("%s: %s was silent; attempts %+v", r, victim, p.Attempts)
-			continue
-		}
-		if slices.ContainsFunc(last.Signers, func(s api.Signer) bool { return s.Member == victim }) {
-			t.Errorf("%s: the next attempt has %s in it again: %+v", r, victim, last.Signers)
-		}
+			if r.Reveals() && len(p.Attempts) == 1 && p.Attempts[0].State == "signed" {
+				return nil // the silent one alone can finish the signature, and its node tells it to all
+			}
+			// The silent one does not suspect itself, and may begin the second attempt,
+			// too: all leave it for the better one.
+			last := p.Attempts[len(p.Attempts)-1]
+			if len(p.Attempts) < 2 || last.Number != 2 || last.State != "signed" || !slices.Equal(p.Attempts[0].Suspects, []council.MemberID{victim}) {
+				return fmt.Errorf("%s: %s was silent; attempts %+v", r, victim, p.Attempts)
+			}
+			if slices.ContainsFunc(last.Signers, func(s api.Signer) bool { return s.Member == victim }) {
+				t.Errorf("%s: the next attempt has %s in it again: %+v", r, victim, last.Signers)
+			}
+			return nil
+		})
 	}
 }

@@ -35,8 +35,8 @@ func set(t *testing.T) []byte {
 }
 
 // primes is how long a test waits for a set of primes, which takes a minute of
-// processor time when it has no luck.
-const primes = 10 * time.Minute
+// processor time when it has no luck, and much longer where little of that is left.
+const primes = 30 * time.Minute
 
 func withSpare(c *node.Config) { c.Spare = true }
 

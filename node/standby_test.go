@@ -41,10 +41,13 @@ func TestFourFireFromStandby(t *testing.T) {
 			})
 		}
 	}
-	sign := func(playbook string) api.Proposal {
+	sign := func(playbook string, beforeTheLast func()) api.Proposal {
 		t.Helper()
 		id := h.propose(four[0], playbook)
-		for _, m := range four {
+		for i, m := range four {
+			if i == len(four)-1 {
+				beforeTheLast()
+			}
 			h.approve(m, m, id)
 		}
 		h.await(four[3], "a block", minute, inState(t, id, api.Mined, api.Final))
@@ -55,16 +58,17 @@ func TestFourFireFromStandby(t *testing.T) {
 		return p
 	}
 	ready()
-	p := sign("pause")
+	p := sign("pause", func() {})
 	t.Logf("signed %d ms after the fourth approval", p.Timing.Signed)
 	if !h.paused() || !p.Attempts[len(p.Attempts)-1].Warm {
 		t.Errorf("paused %v, warm %v", h.paused(), p.Attempts[len(p.Attempts)-1].Warm)
 	}
 	ready()
-	if err := h.rooms[four[1]].LoseSlots(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	p = sign("unpause")
+	p = sign("unpause", func() { // so late that there is no other slot before all have approved
+		if err := h.rooms[four[1]].LoseSlots(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
 	if h.paused() || p.Attempts[len(p.Attempts)-1].Warm {
 		t.Errorf("paused %v, warm %v, though one had lost its slot", h.paused(), p.Attempts[len(p.Attempts)-1].Warm)
 	}

@@ -495,15 +495,16 @@ func (c *cabal) finished(id council.ProposalID) (council.Begin, *types.Transacti
 	c.t.Helper()
 	x := c.x
 	var kept *play
+	var deed council.Transaction
 	x.await("a signature of its own", 3*minute, func() bool {
 		for _, p := range x.plays {
 			if p.begin.Proposal == id && p.signature != nil {
-				kept = p
+				kept, deed = p, x.deeds[id]
 			}
 		}
 		return kept != nil
 	})
-	tx, err := kept.begin.Envelope(x.deeds[id]).Signed(kept.signature, c.genesis.Key)
+	tx, err := kept.begin.Envelope(deed).Signed(kept.signature, c.genesis.Key)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -76,6 +76,20 @@ func (n *Node) viewProposal(p *agenda.Proposal) api.Proposal {
 	return v
 }
 
+// viewListed is a proposal in the list of all that there have ever been. Of one that is done
+// it leaves out what only who looks at that one reads: a list has to fit into an answer.
+func (n *Node) viewListed(p *agenda.Proposal) api.Proposal {
+	v := n.viewProposal(p)
+	if !v.Done() {
+		return v
+	}
+	v.Call, v.Effects = nil, nil
+	for i := range v.Verdicts {
+		v.Verdicts[i].Reason = ""
+	}
+	return v
+}
+
 // detail says in words who or what a proposal waits for.
 func (n *Node) detail(p *agenda.Proposal, v api.Proposal) string {
 	switch v.State {
@@ -87,11 +101,7 @@ func (n *Node) detail(p *agenda.Proposal, v api.Proposal) string {
 		}
 		return n.agenda.Blocked(p)
 	case api.Refused:
-		for _, j := range v.Verdicts {
-			if !j.Allow {
-				return j.Rule + ": " + j.Reason
-			}
-		}
+		return n.refusal(v.Verdicts)
 	case api.Displaced:
 		if p.Instead != (council.ProposalID{}) {
 			return "the same is signed as proposal " + p.Instead.Short()
@@ -103,6 +113,20 @@ func (n *Node) detail(p *agenda.Proposal, v api.Proposal) string {
 		return "is on its way to a block"
 	}
 	return ""
+}
+
+// refusal says why a proposal is refused: as this node says, or else as another does, by name.
+func (n *Node) refusal(all []api.Verdict) (why string) {
+	for _, j := range all {
+		switch {
+		case j.Allow:
+		case j.Member == n.self:
+			return j.Rule + ": " + j.Reason
+		case why == "":
+			why = string(j.Member) + ": " + j.Rule + ": " + j.Reason
+		}
+	}
+	return why
 }
 
 func (n *Node) viewAttempt(p *agenda.Proposal, at agenda.Attempt) api.Attempt {
@@ -195,6 +219,7 @@ func (n *Node) viewStatus() api.Status {
 		}
 		s.Chains = append(s.Chains, c)
 	}
+	s.Warnings = append(s.Warnings, n.feedWarnings()...)
 	s.Warnings = append(s.Warnings, n.gasWarnings()...)
 	s.Warnings = append(s.Warnings, n.backupWarnings(s)...)
 	s.Warnings = append(s.Warnings, n.rehearsalWarnings()...)

@@ -183,7 +183,7 @@ func isEntry(f p2p.Frame) bool { return f.Channel == p2p.Record && f.Type == rec
 // refuse counts a frame that makes no sense.
 func (n *Node) refuse(f p2p.Frame, err error) {
 	n.counters.badFrames.Add(1)
-	n.log.Warn("frame refused", "from", f.From, "channel", f.Channel, "type", f.Type, "err", err)
+	n.complain("frame refused", f.From, "channel", f.Channel, "type", f.Type, "err", err)
 }
 
 func (n *Node) recordFrame(f p2p.Frame) error {
@@ -230,7 +230,7 @@ func (n *Node) hello(from council.MemberID, h hello) {
 	if p.life != 0 && p.life != h.Life {
 		n.step(agenda.PeerRestarted{Member: from})
 	}
-	p.version, p.life = h.Version, h.Life
+	p.version, p.life = clipVersion(h.Version), h.Life // people are shown it
 	if h.Roster > 0 {
 		n.passOn(from, func(sw council.Switch) bool { return sw.Before().Roster.Version >= h.Roster })
 	}

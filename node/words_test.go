@@ -73,9 +73,18 @@ func replayed(r tss.Round, word []byte) bending {
 // for whoever has signed them, whoever brings them.
 func TestReplayedWords(t *testing.T) {
 	t.Parallel()
-	c := newCabal(t)
+	enduring := func(h *house) { h.silence = patience } // however slow the machine is, nobody is silent here
+	c := newCabal(t, enduring)
 	first := c.approved("pause") // with the traitor, that behaves
 	c.mined(first)
+	c.x.await("the end of its own part", minute, func() bool {
+		for _, p := range c.x.plays {
+			if p.begin.Proposal == first && p.signature != nil {
+				return true
+			}
+		}
+		return false
+	})
 	c.nonce = uint64(len(c.sent()))
 	old, self := c.x.words(first), c.x.self
 	other := slices.DeleteFunc(council.Sorted(slices.Collect(maps.Keys(old))), func(m council.MemberID) bool { return m == self })[0]
@@ -97,7 +106,7 @@ func TestReplayedWords(t *testing.T) {
 			case r != tss.SignRound4 && r != tss.SignRound8:
 				matrix(t)
 			}
-			c := newCabal(t)
+			c := newCabal(t, enduring)
 			if c.x.self != self {
 				t.Fatalf("the traitor is %s, and the old words are of %s", c.x.self, self)
 			}

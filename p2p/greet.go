@@ -143,13 +143,20 @@ func (l *link) versionError() *VersionError {
 		e.Ours = append(e.Ours, string(p))
 	}
 	known, _ := l.host.stack.Peerstore().GetProtocols(l.peer)
+	e.Theirs = readable(known)
+	return e
+}
+
+// readable are the protocols of a council among those that another node has named, as
+// people may be shown them.
+func readable(known []protocol.ID) (out []string) {
 	for _, p := range known {
-		if strings.HasPrefix(string(p), "/millicent/") && len(p) <= 64 && len(e.Theirs) < maxTheirs {
-			e.Theirs = append(e.Theirs, string(p))
+		if strings.HasPrefix(string(p), "/millicent/") && len(p) <= 64 && len(out) < maxTheirs {
+			out = append(out, council.Readable(string(p), len(p)))
 		}
 	}
-	slices.Sort(e.Theirs)
-	return e
+	slices.Sort(out)
+	return out
 }
 
 // refuse counts and reports a member whose node does not fit this one.

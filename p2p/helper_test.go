@@ -246,6 +246,23 @@ func stoodStill() (asked func() bool) {
 	}
 }
 
+// undisturbed tries once more, with hosts that are new, what fails while this process has
+// stood still: then they may have taken each other for dead, and have been right.
+func undisturbed(t *testing.T, try func() error) {
+	t.Helper()
+	for tries := 1; ; tries++ {
+		disturbed := stoodStill()
+		err := try()
+		still := disturbed()
+		if err == nil {
+			return
+		} else if !still || tries == maxTries {
+			t.Fatal(err)
+		}
+		t.Logf("once more: %v", err)
+	}
+}
+
 // noGoroutines waits until none runs code of this package's network any more.
 func noGoroutines(t testing.TB) {
 	t.Helper()

@@ -256,6 +256,11 @@ func TestOrderOutlivesTheStream(t *testing.T) {
 }
 
 func TestReopensALostStream(t *testing.T) {
+	undisturbed(t, func() error { return reopens(t) })
+}
+
+func reopens(t *testing.T) error {
+	t.Helper()
 	w := newHosts(t)
 	a, b := w.start(t, alice), w.start(t, bob)
 	awaitUp(t, a, bob)
@@ -263,25 +268,29 @@ func TestReopensALostStream(t *testing.T) {
 	send(t, a, bob, Frame{Channel: Session})
 	nextFrame(t, b)
 	b.circle.Load().links[alice].lanes[0].cut()
-	for i := 1; ; i++ { // frames that go out before the news of the cut comes in are lost
-		send(t, a, bob, Frame{Channel: Session, Type: uint8(i)})
+	for i := 1; i <= 200; i++ { // frames that go out before the news of the cut comes in are lost
+		if err := a.Send(context.Background(), bob, Frame{Channel: Session, Type: uint8(i)}); err != nil {
+			return err
+		}
 		select {
 		case <-b.Frames():
+			return nil
 		case e := <-a.Events():
-			t.Fatalf("%#v", e)
+			return fmt.Errorf("%#v", e)
 		case <-time.After(250 * time.Millisecond):
-			if i < 200 {
-				continue
-			}
-			t.Fatal("nothing arrives any more")
 		}
-		break
 	}
+	return errors.New("nothing arrives any more")
 }
 
 // TestWholeCouncilAtOnce starts seven nodes in the same moment, so that many
 // dial each other at once, and loses nothing over double connections.
 func TestWholeCouncilAtOnce(t *testing.T) {
+	undisturbed(t, func() error { return atOnce(t) })
+}
+
+func atOnce(t *testing.T) error {
+	t.Helper()
 	const each = 10
 	w := newHosts(t)
 	w.tune.greet = patience // forty-two greetings at once, on however busy a machine
@@ -311,12 +320,12 @@ func TestWholeCouncilAtOnce(t *testing.T) {
 	if t.Failed() {
 		t.FailNow()
 	}
-	done := make(chan error)
+	done, failed := make(chan error), make(chan struct{})
 	for _, h := range all {
 		go func() {
 			next := map[council.MemberID]int{}
 			total, up := 0, 0
-			late := time.After(patience)
+			late := time.After(5 * patience)
 			for total < each*(len(ids)-1) || up < len(ids)-1 {
 				select {
 				case e := <-h.Events():
@@ -339,6 +348,9 @@ func TestWholeCouncilAtOnce(t *testing.T) {
 					}
 					next[f.From]++
 					total++
+				case <-failed: // it waits for one that has ended
+					done <- nil
+					return
 				case <-late:
 					done <- fmt.Errorf("%s has %d up and %v", h.Self(), up, next)
 					return
@@ -347,9 +359,12 @@ func TestWholeCouncilAtOnce(t *testing.T) {
 			done <- nil
 		}()
 	}
+	var first error
 	for range all {
-		if err := <-done; err != nil {
-			t.Error(err)
+		if err := <-done; err != nil && first == nil {
+			first = err
+			close(failed)
 		}
 	}
+	return first
 }

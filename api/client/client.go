@@ -12,10 +12,12 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
@@ -28,6 +30,7 @@ var ErrNoDaemon = errors.New("no daemon answers")
 // Client is an api.Backend over a unix socket. It is safe for concurrent use.
 type Client struct {
 	socket string
+	self   int // user id
 	http   *http.Client
 }
 
@@ -43,7 +46,7 @@ func New(socket string) *Client {
 		MaxResponseHeaderBytes: 16 << 10,
 		DisableCompression:     true,
 	}
-	return &Client{socket: socket, http: &http.Client{Transport: t}}
+	return &Client{socket: socket, self: os.Geteuid(), http: &http.Client{Transport: t}}
 }
 
 // Close lets go of idle connections.
@@ -78,7 +81,7 @@ func (c *Client) Proposal(ctx context.Context, prefix string) (api.Proposal, err
 }
 
 // Ballot implements api.Backend. The document is made here, from the word and
-// the intent that the node sent.
+// the intent that the node sent, and the word has to be the one that was asked for.
 func (c *Client) Ballot(ctx context.Context, r api.BallotRequest) (api.UnsignedApproval, error) {
 	if err := api.CheckPrefix(r.Proposal); err != nil {
 		return api.UnsignedApproval{}, err
@@ -88,8 +91,15 @@ func (c *Client) Ballot(ctx context.Context, r api.BallotRequest) (api.UnsignedA
 		return api.UnsignedApproval{}, err
 	}
 	out, err := u.Unsigned()
+	if err == nil {
+		err = asked(r, out, time.Now())
+	}
 	if err != nil {
-		return api.UnsignedApproval{}, council.WithHint(fmt.Errorf("check ballot: %w", err), "don't sign; the node and this command disagree: compare their versions with 'signer version' and 'signer status'")
+		hint := council.Hint(err)
+		if hint == "" {
+			hint = "don't sign; the node and this command disagree: compare their versions with 'signer version' and 'signer status'"
+		}
+		return api.UnsignedApproval{}, council.WithHint(fmt.Errorf("check ballot: %w", err), hint)
 	}
 	return out, nil
 }
@@ -225,6 +235,9 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 	if err := api.CheckSocketPath(c.socket); err != nil {
 		return nil, err
 	}
+	if err := trusted(c.socket, c.self); err != nil {
+		return nil, err
+	}
 	var r io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -233,7 +246,7 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 		}
 		r = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://signer"+path, r)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+api.Host+path, r)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}

@@ -269,7 +269,7 @@ func (a *assembly) agree(ctx context.Context) error {
 		return err
 	}
 	for _, m := range a.members { // from hand to hand
-		if _, err := m.signer(ctx, append([]string{"roster", "sign", a.roster}, m.byWallet()...)...); err != nil {
+		if _, err := m.signer(ctx, append([]string{"roster", "sign", a.roster, "--yes"}, m.byWallet()...)...); err != nil {
 			return err
 		}
 	}

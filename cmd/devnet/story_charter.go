@@ -33,7 +33,7 @@ func (s *story) tighten(ctx context.Context) error {
 		return err
 	}
 	for _, m := range by { // from hand to hand
-		if _, err := m.signer(ctx, append([]string{"term", "approve", file, "--charter", next}, m.byWallet()...)...); err != nil {
+		if _, err := m.signer(ctx, append([]string{"term", "approve", file, "--yes", "--charter", next}, m.byWallet()...)...); err != nil {
 			return err
 		}
 	}

@@ -273,7 +273,7 @@ func (s *story) signedInCopies(ctx context.Context, t *turnover, p put) error {
 	if err := s.approveStep(ctx, other, t.stay[2:4]...); err != nil {
 		return err
 	}
-	if _, err := s.types(ctx, heir, put{"succession-2.json": other}, "signer term accept succession-2.json", heir.byWallet()...); err != nil {
+	if _, err := s.answers(ctx, heir, "yes", put{"succession-2.json": other}, "signer term accept succession-2.json", heir.byWallet()...); err != nil {
 		return err
 	}
 	outsider := s.outsider()
@@ -306,7 +306,7 @@ func (s *story) signedInCopies(ctx context.Context, t *turnover, p put) error {
 // approveStep has members agree to a succession, by their wallets.
 func (s *story) approveStep(ctx context.Context, file string, by ...*member) error {
 	for _, m := range by {
-		if _, err := s.types(ctx, m, put{"succession-2.json": file}, "signer term approve succession-2.json", m.byWallet()...); err != nil {
+		if _, err := s.answers(ctx, m, "yes", put{"succession-2.json": file}, "signer term approve succession-2.json", m.byWallet()...); err != nil {
 			return err
 		}
 	}

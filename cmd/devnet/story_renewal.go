@@ -70,7 +70,7 @@ func (s *story) renewWallet(ctx context.Context) error {
 	if err := s.approveStep(ctx, filepath.Base(t.file), by...); err != nil {
 		return err
 	}
-	if _, err := s.types(ctx, m, t.named(), "signer term accept succession-2.json", m.byWallet()...); err != nil {
+	if _, err := s.answers(ctx, m, "yes", t.named(), "signer term accept succession-2.json", m.byWallet()...); err != nil {
 		return err
 	}
 	if err := each(ctx, away, func(_ context.Context, m *member) error { return m.stop() }); err != nil {
@@ -165,7 +165,7 @@ func (s *story) refuseWhoNeverCame(ctx context.Context) error {
 	if err := s.approveStep(ctx, filepath.Base(t.file), by...); err != nil {
 		return err
 	}
-	if _, err := s.types(ctx, ghost, p, "signer term accept succession-2.json", ghost.byWallet()...); err != nil {
+	if _, err := s.answers(ctx, ghost, "yes", p, "signer term accept succession-2.json", ghost.byWallet()...); err != nil {
 		return err
 	}
 	if _, err := s.types(ctx, by[0], p, "signer term begin succession-2.json"); err != nil {
@@ -226,7 +226,7 @@ func (s *story) refuseOneOfTwo(ctx context.Context) error {
 	if _, err := s.types(ctx, by[0], put{"CARD": "later.json"}, "signer term propose --renew CARD", "--effective", day, "--out", filepath.Base(wallet.file)); err != nil {
 		return err
 	}
-	if _, err := s.types(ctx, m, wallet.named(), "signer term accept succession-2.json", next...); err != nil {
+	if _, err := s.answers(ctx, m, "yes", wallet.named(), "signer term accept succession-2.json", next...); err != nil {
 		return err
 	}
 	// The old one is good until that day.

@@ -135,7 +135,7 @@ func (s *story) agreeOnNext(ctx context.Context, leavers []*member) (*turnover, 
 		return nil, err
 	}
 	for _, m := range by { // from hand to hand
-		if _, err := m.signer(ctx, append([]string{"term", "approve", t.file}, m.byWallet()...)...); err != nil {
+		if _, err := m.signer(ctx, append([]string{"term", "approve", t.file, "--yes"}, m.byWallet()...)...); err != nil {
 			return nil, err
 		}
 	}
@@ -144,7 +144,7 @@ func (s *story) agreeOnNext(ctx context.Context, leavers []*member) (*turnover, 
 		if err := s.settleIn(m, s.successions); err != nil {
 			return nil, err
 		}
-		if _, err := m.signer(ctx, append([]string{"term", "accept", t.file}, m.byWallet()...)...); err != nil {
+		if _, err := m.signer(ctx, append([]string{"term", "accept", t.file, "--yes"}, m.byWallet()...)...); err != nil {
 			return nil, err
 		}
 	}

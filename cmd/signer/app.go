@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,7 +24,7 @@ type app struct {
 	ctx context.Context // of the command that runs: its prompts have no other way to it
 	in  *os.File
 	out *printer
-	err io.Writer
+	err *guard
 	now func() time.Time
 
 	home, config string // flags
@@ -33,7 +34,7 @@ type app struct {
 }
 
 func newApp(in *os.File, out, err io.Writer) *app {
-	return &app{ctx: context.Background(), in: in, out: &printer{w: out}, err: err, now: time.Now, flags: map[string]*pflag.Flag{}}
+	return &app{ctx: context.Background(), in: in, out: &printer{w: &guard{w: out}}, err: &guard{w: err}, now: time.Now, flags: map[string]*pflag.Flag{}}
 }
 
 func (a *app) unix() uint64 { return uint64(a.now().Unix()) }
@@ -54,6 +55,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	}
 	if unknownCommand(err) {
 		err = usagef("see '"+cmd.CommandPath()+" --help'", "%w", err)
+	}
+	if u := (usage{}); errors.As(err, &u) && asksJSON(args) {
+		a.json = true // what is wrong may stand before it
 	}
 	return a.fail(ctx, err)
 }

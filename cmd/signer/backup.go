@@ -185,7 +185,7 @@ the others that this member has a good backup. Without a daemon it is compared
 with the keystore's labels, or with the roster alone, and nobody is told: verify
 it once more where the daemon answers. On a machine that is not the node's that takes its
 signer.yaml, roster and successions in a directory (--home), and its socket, forwarded by
-ssh -L (--socket).`,
+ssh -L ~/signer.sock:… (--socket ~/signer.sock; not into /tmp, where others may come first).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.load()

@@ -65,6 +65,9 @@ the nodes. The last column says when the node was last proven alive, drill or no
 its signed heartbeat ('signer heartbeat'). ID is the beginning of the drill's id.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := misused(api.CheckPrefix(args[0])); err != nil {
+				return err
+			}
 			c, err := a.client()
 			if err != nil {
 				return err
@@ -154,11 +157,11 @@ func (d drillReport) prove(s api.Status) {
 }
 
 func (d drillReport) write(w io.Writer) {
-	fmt.Fprintf(w, "Drill %s, called by %s at %s: %s, %d of %d approvals.\n\n", d.ID.Short(), d.By, clock(d.Called), d.State, d.Have, d.Want)
+	fmt.Fprintf(w, "Drill %s, called by %s at %s: %s, %d of %d approvals.\n\n", d.ID.Short(), oneLine(string(d.By)), clock(d.Called), oneLine(string(d.State)), d.Have, d.Want)
 	rows := [][]string{{"MEMBER", "NODE JUDGED AFTER", "MEMBER ANSWERED AFTER", "WORD", "NODE PROVEN ALIVE"}}
 	var silent, dark []council.MemberID
 	for _, m := range d.Members {
-		judged, answered, word := "-", "-", string(m.Word)
+		judged, answered, word := "-", "-", oneLine(string(m.Word))
 		switch {
 		case !m.Verdict:
 			dark = append(dark, m.Member)
@@ -175,7 +178,7 @@ func (d drillReport) write(w io.Writer) {
 		} else {
 			silent = append(silent, m.Member)
 		}
-		rows = append(rows, []string{string(m.Member), judged, answered, word, clock(m.Proven)})
+		rows = append(rows, []string{oneLine(string(m.Member)), judged, answered, word, clock(m.Proven)})
 	}
 	table(w, rows)
 	fmt.Fprintln(w)

@@ -20,6 +20,9 @@ func writeEffects(w io.Writer, p api.Proposal) {
 	}
 	e := p.Effects
 	if e == nil {
+		if !isMessage(p) && !p.Done() {
+			fmt.Fprintln(w, "\nnot simulated yet: what it would change is not known")
+		}
 		return
 	}
 	fmt.Fprintf(w, "\nsimulated at block %d", e.Block)
@@ -41,14 +44,14 @@ func writeEffects(w io.Writer, p api.Proposal) {
 		if m.Grant {
 			verb = "grants that "
 		}
-		fmt.Fprintf(w, "  %s%s%s\n", mark, verb, m.Text)
+		fmt.Fprintf(w, "  %s%s%s\n", mark, verb, oneLine(m.Text))
 	}
 	for _, c := range e.Changes {
 		mark := ""
 		if pinned && !c.Expected {
 			mark = "NOT EXPECTED: "
 		}
-		fmt.Fprintf(w, "  %s%s\n", mark, c.Text)
+		fmt.Fprintf(w, "  %s%s\n", mark, oneLine(c.Text))
 	}
 	for _, x := range e.Unmet {
 		fmt.Fprintf(w, "  EXPECTED, BUT DOES NOT HAPPEN: storage %s of %s becomes %s\n", x.Slot.Hex(), x.Account.Hex(), x.Value.Hex())

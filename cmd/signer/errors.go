@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/millicent-one/signer/api"
@@ -31,6 +32,22 @@ func usagef(hint, format string, args ...any) error {
 	return usage{council.WithHint(fmt.Errorf(format, args...), hint)}
 }
 
+// misused marks what was refused before anything was asked of a daemon.
+func misused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usage{err}
+}
+
+// asksJSON reports whether a command line has --json in it, for when it could not be read.
+func asksJSON(args []string) bool {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
+	return slices.Contains(args, "--json") || slices.Contains(args, "--json=true")
+}
+
 // failure is an error in JSON.
 type failure struct {
 	Error string `json:"error"`
@@ -45,18 +62,18 @@ func (a *app) fail(ctx context.Context, err error) int {
 	f := failure{Error: err.Error(), Hint: council.Hint(err), Code: exitFailed}
 	var p *api.Problem
 	var u usage
-	switch {
-	case errors.As(err, &p):
+	if errors.As(err, &p) {
 		f.Kind, f.Rule = string(p.Kind()), p.Rule
-		switch p.Kind() {
-		case api.NotReady:
-			f.Code = exitNotReady
-		case api.Denied:
-			f.Code = exitRefused
-		}
-	case errors.As(err, &u):
+	}
+	switch {
+	case errors.As(err, &u): // also of a problem that was seen before anything was asked
 		f.Code = exitUsage
 		f.Error, _, _ = strings.Cut(f.Error, "\n") // cobra adds its own suggestions below
+	case p != nil && p.Kind() == api.NotReady:
+		f.Code = exitNotReady
+	case p != nil && p.Kind() == api.Denied:
+		f.Code = exitRefused
+	case p != nil:
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		f.Error, f.Code = "interrupted", exitInterrupted
 	}
@@ -66,6 +83,9 @@ func (a *app) fail(ctx context.Context, err error) int {
 			fmt.Fprintf(a.err, "%s\n", b)
 			return f.Code
 		}
+	}
+	if p != nil { // a daemon's, with what others have told it
+		f.Error, f.Rule, f.Hint = words(f.Error), oneLine(f.Rule), words(f.Hint)
 	}
 	fmt.Fprintf(a.err, "signer: error: %s\n", f.Error)
 	if f.Rule != "" {

@@ -51,7 +51,7 @@ func (a *app) evidenceList() *cobra.Command {
 				}
 				rows := [][]string{{"ID", "MEMBER", "KIND", "PROVEN", "SEEN", "WHAT"}}
 				for _, e := range all {
-					rows = append(rows, []string{e.Short, string(e.Culprit), e.Kind, yes(e.Proven), clock(e.Seen), oneLine(e.What)})
+					rows = append(rows, []string{oneLine(e.Short), oneLine(string(e.Culprit)), oneLine(e.Kind), yes(e.Proven), clock(e.Seen), oneLine(e.What)})
 				}
 				table(w, rows)
 			})
@@ -68,6 +68,9 @@ func (a *app) evidenceShow() *cobra.Command {
 a file, for anyone to check with 'signer evidence verify FILE'.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := misused(api.CheckEvidencePrefix(args[0])); err != nil {
+				return err
+			}
 			c, err := a.client()
 			if err != nil {
 				return err
@@ -119,11 +122,11 @@ func writeNew(path string, b []byte) (err error) {
 
 func writeEvidence(w io.Writer, e api.Evidence) {
 	fmt.Fprintf(w, "%s\n\n", oneLine(e.What))
-	rows := [][]string{{"id", e.ID.Hex()}, {"member", string(e.Culprit)}, {"kind", e.Kind}, {"proven", yes(e.Proven)}, {"rests on", e.Rests}}
+	rows := [][]string{{"id", e.ID.Hex()}, {"member", oneLine(string(e.Culprit))}, {"kind", oneLine(e.Kind)}, {"proven", yes(e.Proven)}, {"rests on", oneLine(e.Rests)}}
 	if e.Session != "" {
-		rows = append(rows, []string{"session", e.Session}, []string{"message", e.Message})
+		rows = append(rows, []string{"session", oneLine(e.Session)}, []string{"message", oneLine(e.Message)})
 	}
-	rows = append(rows, []string{"reported", clock(e.Seen) + " by the node of " + string(e.Reporter)}, []string{"size", fmt.Sprintf("%d bytes", e.Bytes)})
+	rows = append(rows, []string{"reported", clock(e.Seen) + " by the node of " + oneLine(string(e.Reporter))}, []string{"size", fmt.Sprintf("%d bytes", e.Bytes)})
 	table(w, rows)
 }
 
@@ -253,7 +256,7 @@ func writeChecked(w io.Writer, results []checked) {
 		case r.Error != "":
 			fmt.Fprintf(w, "%s: FALSE: %s\n", r.Record, oneLine(r.Error))
 			if r.Hint != "" {
-				fmt.Fprintf(w, "  hint: %s\n", r.Hint)
+				fmt.Fprintf(w, "  hint: %s\n", oneLine(r.Hint))
 			}
 			continue
 		case r.Proven:
@@ -261,6 +264,6 @@ func writeChecked(w io.Writer, results []checked) {
 		default:
 			fmt.Fprintf(w, "%s: reported, not provable offline: %s\n", r.Record, oneLine(r.What))
 		}
-		fmt.Fprintf(w, "  rests on %s\n  reported %s by the node of %s\n", r.Rests, clock(r.seen), r.reporter)
+		fmt.Fprintf(w, "  rests on %s\n  reported %s by the node of %s\n", oneLine(r.Rests), clock(r.seen), oneLine(string(r.reporter)))
 	}
 }

@@ -32,6 +32,8 @@ type fakeNode struct {
 	frozen  string
 
 	rotation api.Rotation
+
+	shows func(*api.Proposal) // changes what it says of proposals
 }
 
 func newFakeNode(t *testing.T) *fakeNode {
@@ -98,6 +100,9 @@ func (n *fakeNode) view(id council.ProposalID) api.Proposal {
 		if a.Decision == council.Approve {
 			p.Have++
 		}
+	}
+	if n.shows != nil {
+		n.shows(&p)
 	}
 	return p
 }

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/millicent-one/signer/council"
@@ -133,7 +134,7 @@ func (a *app) typed(yes bool, word, what, undone string) error {
 	if yes {
 		return nil
 	}
-	a.note("%s\nType %s to go on:", what, word)
+	fmt.Fprintf(a.err, "%s\nType %s to go on:\n", what, word)
 	line, err := a.line()
 	if err == nil && strings.TrimSpace(line) == word {
 		return nil
@@ -159,6 +160,17 @@ func (a *app) confirm(question string) error {
 	}
 	return nil
 }
+
+// agree is confirm, unless the command line has said yes.
+func (a *app) agree(yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	return a.confirm("\n" + question)
+}
+
+// addYes gives a command the flag that answers its question.
+func addYes(cmd *cobra.Command, yes *bool) { cmd.Flags().BoolVar(yes, "yes", false, "don't ask") }
 
 // table writes aligned columns.
 func table(w io.Writer, rows [][]string) {
@@ -199,9 +211,9 @@ func plural(n int, one, many string) string {
 }
 
 func join[T ~string](list []T) string {
-	words := make([]string, len(list))
+	all := make([]string, len(list))
 	for i, v := range list {
-		words[i] = string(v)
+		all[i] = oneLine(string(v))
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(all, ", ")
 }

@@ -61,7 +61,7 @@ func writeHeartbeats(w io.Writer, s api.Status) {
 	known := map[council.MemberID]bool{}
 	for _, h := range s.Heartbeats {
 		known[h.Member] = true
-		rows = append(rows, []string{string(h.Member), clock(h.At), h.Share, fmt.Sprint(h.ShareEpoch), yes(h.Signs), oneLine(h.Version)})
+		rows = append(rows, []string{oneLine(string(h.Member)), clock(h.At), oneLine(h.Share), fmt.Sprint(h.ShareEpoch), yes(h.Signs), oneLine(h.Version)})
 	}
 	if s.Roster != nil {
 		for _, m := range s.Roster.Members {
@@ -144,7 +144,7 @@ func (a *app) heartbeatVerify() *cobra.Command {
 			v := heartbeatView{args[0], h.Member, time.Unix(int64(h.Time), 0).UTC(), h.Version, h.Epoch, h.Share.String(), h.Signs}
 			return a.print(v, func(w io.Writer) {
 				fmt.Fprintf(w, "The node of %s was alive at %s, by its own clock.\n\n", v.Member, clock(v.At))
-				table(w, [][]string{{"share", v.Share}, {"share epoch", fmt.Sprint(v.ShareEpoch)}, {"signs", yes(v.Signs)}, {"version", v.Version},
+				table(w, [][]string{{"share", v.Share}, {"share epoch", fmt.Sprint(v.ShareEpoch)}, {"signs", yes(v.Signs)}, {"version", oneLine(v.Version)},
 					{"rests on", "the node key in the roster, and that node's clock"}})
 			})
 		},

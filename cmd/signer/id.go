@@ -63,7 +63,7 @@ daemon running or not. Where the old card is lost, it starts from the roster.`,
 				if err != nil {
 					return err
 				}
-				if card.ApproverSig, err = wal.SignTyped(cmd.Context(), council.CardDocument(card.Member), card.Member.Approver); err != nil {
+				if card.ApproverSig, err = signed(cmd.Context(), wal, council.CardDocument(card.Member), card.Member.Approver); err != nil {
 					return err
 				}
 				if err := card.Verify(); err != nil {

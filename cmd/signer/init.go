@@ -44,7 +44,7 @@ func (s *seat) into(m *council.Member) error {
 	var err error
 	if s.approver != "" {
 		if m.Approver, err = policy.ParseAddress(s.approver); err != nil {
-			return fmt.Errorf("--approver: %w", err)
+			return usage{fmt.Errorf("--approver: %w", err)}
 		}
 	}
 	for _, d := range []struct {
@@ -71,7 +71,8 @@ func (a *app) initCmd() *cobra.Command {
 		Long: `Make this node's directory (mode 0700): a keystore with the node's own key, a
 member card that still lacks your wallet's signature, and samples of signer.yaml
 and policy.yaml. Nothing that is there is overwritten, but for the unsigned card of an
-init that was cut short.
+init that was cut short. A keystore that is there is taken over with its node key, and you
+are told so, unless it is another member's or holds a share.
 
 Without --passphrase-file and --identity the passphrase is asked for, now and
 each time the daemon starts.`,
@@ -172,6 +173,9 @@ func (a *app) init(home string, m council.Member, u configs.Unlock, listen, anno
 	}
 	store, err := keystore.Create(keys, a.unlock(u, true))
 	if errors.Is(err, keystore.ErrExists) {
+		if err := shareless(keys); err != nil {
+			return err
+		}
 		store, err = keystore.Open(keys, a.unlock(u, false)) // an init that was cut short goes on
 	}
 	if err != nil {
@@ -181,9 +185,15 @@ func (a *app) init(home string, m council.Member, u configs.Unlock, listen, anno
 	if err := a.ctx.Err(); err != nil {
 		return err // the next init goes on from here
 	}
+	if err := keysOf(store, m.ID); err != nil {
+		return err
+	}
 	key, err := nodeKey(store)
-	if errors.Is(err, keystore.ErrNotFound) {
+	switch {
+	case errors.Is(err, keystore.ErrNotFound):
 		key, err = newNodeKey(store)
+	case err == nil:
+		fmt.Fprintf(a.err, "note: %s has a node key already, and this node goes on with it\n", keys)
 	}
 	if err != nil {
 		return err
@@ -238,6 +248,31 @@ func draft(path, keys string, m council.Member) error {
 		return nil
 	}
 	return council.WithHint(fmt.Errorf("%s is there already; nothing was changed", path), "put the signer.yaml that it was made with back, or move the card away: it is signed, or another one")
+}
+
+// shareless refuses a keystore with a share of the council's key: it is no beginning of a
+// node, and belongs to a signer.yaml that is elsewhere.
+func shareless(keys string) error {
+	d, err := keystore.Describe(keys)
+	if err == nil && len(d.Epochs) > 0 {
+		err = council.WithHint(fmt.Errorf("%s holds a share of a council's key; nothing was changed", keys), "put the signer.yaml that it was made with back, or choose another directory with --home")
+	}
+	return err
+}
+
+// memberName is the name in the keystore under which init keeps whose it is.
+const memberName = "member"
+
+// keysOf says in a new keystore whose it is, and refuses one that is another member's.
+func keysOf(s *keystore.Store, m council.MemberID) error {
+	b, err := s.Get(memberName)
+	switch {
+	case errors.Is(err, keystore.ErrNotFound):
+		return s.Put(memberName, []byte(m))
+	case err == nil && string(b) != string(m):
+		return council.WithHint(fmt.Errorf("the keystore that is there already is %s's, not %s's; nothing was changed", b, m), "correct --member, or choose another directory with --home")
+	}
+	return err
 }
 
 // privateDir makes the directory, or refuses one that others can look into.

@@ -89,7 +89,7 @@ charter knows of the old address: that has to be given to the new one.`,
 				return a.print(v, func(w io.Writer) { v.write(w) })
 			}
 			r := api.FreezeRequest{Reason: reason}
-			if err := r.Check(); err != nil {
+			if err := misused(r.Check()); err != nil {
 				return err
 			}
 			cl, err := a.client()
@@ -178,7 +178,7 @@ func (a *app) keyThaw() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := api.FreezeRequest{Reason: reason}
-			if err := r.Check(); err != nil {
+			if err := misused(r.Check()); err != nil {
 				return err
 			}
 			c, err := a.client()
@@ -200,7 +200,7 @@ func (a *app) keyThaw() *cobra.Command {
 					fmt.Fprintf(w, "This node is frozen no more, and signs nothing all the same: %s.\n", phase(s))
 				}
 				for _, f := range left {
-					fmt.Fprintf(w, "Still frozen: %s, since %s: %s\n", f.Member, clock(f.Since), oneLine(f.Reason))
+					fmt.Fprintf(w, "Still frozen: %s, since %s: %s\n", oneLine(string(f.Member)), clock(f.Since), oneLine(f.Reason))
 				}
 			})
 		},

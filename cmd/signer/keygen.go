@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -49,6 +48,7 @@ it can be started again. Once all stand ready the node goes on without it.`,
 // progress shows a ceremony: a bar on a terminal, lines elsewhere.
 type progress struct {
 	out  io.Writer
+	draw io.Writer // where the bar is drawn: it moves the cursor
 	tty  bool
 	bar  *progressbar.ProgressBar
 	of   string // the stage that the bar is for
@@ -56,8 +56,8 @@ type progress struct {
 }
 
 func (a *app) newProgress() *progress {
-	f, ok := a.err.(*os.File)
-	p := &progress{out: a.err, tty: ok && !a.json && term.IsTerminal(int(f.Fd()))}
+	f, ok := a.err.w.(*os.File)
+	p := &progress{out: a.err, draw: f, tty: ok && !a.json && term.IsTerminal(int(f.Fd()))}
 	if a.json {
 		p.out = io.Discard
 	}
@@ -65,11 +65,12 @@ func (a *app) newProgress() *progress {
 }
 
 func (p *progress) show(x api.Progress) {
+	x.Stage = oneLine(x.Stage)
 	if p.tty && x.Total > 0 && len(x.WaitingFor) == 0 {
 		if p.bar == nil || p.of != x.Stage {
 			p.close()
 			p.of = x.Stage
-			p.bar = progressbar.NewOptions(x.Total, progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription(x.Stage),
+			p.bar = progressbar.NewOptions(x.Total, progressbar.OptionSetWriter(p.draw), progressbar.OptionSetDescription(x.Stage),
 				progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
 		}
 		p.bar.ChangeMax(x.Total)
@@ -84,7 +85,7 @@ func (p *progress) show(x api.Progress) {
 		line += ": waiting for " + join(x.WaitingFor)
 	}
 	if x.Why != "" {
-		line += " (" + strings.TrimSpace(x.Why) + ")"
+		line += " (" + oneLine(x.Why) + ")"
 	}
 	// Who is waited for is said again whenever the node says it again, each ten
 	// seconds; other lines only when they change.

@@ -169,7 +169,7 @@ func (a *app) explainProposal(ctx context.Context, f explainFlags, id string) (e
 	if f.files == (policyFiles{}) && !f.noFacts {
 		x, err := c.Explain(ctx, id)
 		if err == nil {
-			said := fmt.Sprintf("by the node of %s", x.Member)
+			said := fmt.Sprintf("by the node of %s", oneLine(string(x.Member)))
 			if x.Block > 0 {
 				said += fmt.Sprintf(", on the facts of block %d", x.Block)
 			}
@@ -208,7 +208,7 @@ func (a *app) explainProposal(ctx context.Context, f explainFlags, id string) (e
 	x.said = fmt.Sprintf("on assumed facts; the node of %s has not judged it yet", st.Member)
 	for _, v := range p.Verdicts {
 		if v.Member == st.Member {
-			x.said = fmt.Sprintf("on assumed facts; the node of %s, on its own: %s by %s: %s", st.Member, verdictWord(v.Allow), v.Rule, oneLine(v.Reason))
+			x.said = fmt.Sprintf("on assumed facts; the node of %s, on its own: %s by %s: %s", oneLine(string(st.Member)), verdictWord(v.Allow), oneLine(v.Rule), oneLine(v.Reason))
 		}
 	}
 	return x, err

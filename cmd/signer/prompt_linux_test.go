@@ -7,9 +7,12 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/millicent-one/signer/api"
 )
 
 // terminal is a pseudo terminal: what is typed, and where it is read.
@@ -64,6 +67,35 @@ func TestInterruptRestoresTheTerminal(t *testing.T) {
 	}
 	if !shows() {
 		t.Error("it shows no more what is typed")
+	}
+	if dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil || dumpable != 0 {
+		t.Errorf("dumpable %d, %v", dumpable, err)
+	}
+}
+
+// The bar of a ceremony moves the cursor of a terminal, which texts can't.
+func TestBarIsDrawn(t *testing.T) {
+	typed, read := terminal(t)
+	defer typed.Close()
+	defer read.Close()
+	p := newApp(read, io.Discard, read).newProgress()
+	p.show(api.Progress{Stage: "round\r1\x1b[2J", Done: 1, Total: 5})
+	p.close()
+	b := make([]byte, 4096)
+	n, err := typed.Read(b)
+	if shown := string(b[:n]); err != nil || !strings.Contains(shown, "\r") || !strings.Contains(shown, "round 1[2J") || strings.Contains(shown, `\u`) {
+		t.Errorf("shows %q, %v", shown, err)
+	}
+}
+
+// Who opens a wallet by a file with its password is in no core dump either.
+func TestOpenedWalletIsInNoDump(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	f := walletFlags{keyFile: "w", passwordFile: "password"}
+	if _, err := f.wallet(newApp(nil, io.Discard, io.Discard)); err != nil {
+		t.Fatal(err)
 	}
 	if dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil || dumpable != 0 {
 		t.Errorf("dumpable %d, %v", dumpable, err)

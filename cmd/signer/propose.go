@@ -206,7 +206,7 @@ func (a *app) propose(cmd *cobra.Command, r api.ProposeRequest) error {
 		if r.Preview {
 			fmt.Fprintln(w, "\nOnly a preview: nobody was told.")
 		} else {
-			fmt.Fprintf(w, "\nNext: signer approve %s\n", p.Short)
+			fmt.Fprintf(w, "\nNext: signer approve %s\n", oneLine(p.Short))
 		}
 	})
 }

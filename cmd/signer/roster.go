@@ -145,11 +145,13 @@ func (a *app) rosterSign() *cobra.Command {
 	var w walletFlags
 	var f charterFlags
 	var member string
+	var yes bool
 	cmd := &cobra.Command{
 		Use:   "sign [FILE] --keystore FILE | --clef URL | --signature 0x… --member ID",
 		Short: "Sign the roster with your wallet",
-		Long: `Sign the roster with your wallet. What you agree to is printed first. The charter
-on this machine must be the one that the roster names.`,
+		Long: `Sign the roster with your wallet. The signatures that are there are checked, and what
+you agree to is printed first. The charter on this machine must be the one that the
+roster names.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, own, err := a.rosterPath(args, f)
@@ -179,11 +181,22 @@ on this machine must be the one that the roster names.`,
 			if !ok {
 				return usagef("name your seat with --member", "member %q is not in the roster, which has %s", member, join(s.Roster.IDs()))
 			}
+			s.Sigs = without(s.Sigs, m.ID) // an own one is made anew, whatever it is worth
+			missing, err := signedBy(s)
+			if err != nil {
+				return err
+			}
 			wal, err := w.wallet(a)
 			if err != nil {
 				return err
 			}
-			sig, err := wal.SignTyped(cmd.Context(), s.Roster.Document(), m.Approver)
+			if err := writeRoster(a.err, s, missing); err != nil {
+				return err
+			}
+			if err := a.agree(yes, fmt.Sprintf("Sign roster %d as %s?", s.Roster.Version, m.ID)); err != nil {
+				return err
+			}
+			sig, err := signed(cmd.Context(), wal, s.Roster.Document(), m.Approver)
 			if err != nil {
 				return err
 			}
@@ -195,6 +208,7 @@ on this machine must be the one that the roster names.`,
 		},
 	}
 	w.add(cmd)
+	addYes(cmd, &yes)
 	cmd.Flags().StringVar(&member, "member", "", "whose signature it is (default: this node's member)")
 	f.add(cmd, "the charter to compare with (default: this node's)")
 	return cmd
@@ -237,10 +251,14 @@ func (a *app) rosterPath(args []string, f charterFlags) (string, own, error) {
 
 // withSignature adds or replaces a member's signature, in member order.
 func withSignature(sigs []council.WalletSignature, s council.WalletSignature) []council.WalletSignature {
-	sigs = slices.DeleteFunc(slices.Clone(sigs), func(o council.WalletSignature) bool { return o.Member == s.Member })
-	sigs = append(sigs, s)
+	sigs = append(without(sigs, s.Member), s)
 	slices.SortFunc(sigs, func(x, y council.WalletSignature) int { return strings.Compare(string(x.Member), string(y.Member)) })
 	return sigs
+}
+
+// without leaves a member's signatures out.
+func without(sigs []council.WalletSignature, m council.MemberID) []council.WalletSignature {
+	return slices.DeleteFunc(slices.Clone(sigs), func(o council.WalletSignature) bool { return o.Member == m })
 }
 
 func saveRoster(path string, s council.SignedRoster) error {
@@ -368,6 +386,10 @@ func (a *app) showRoster(s council.SignedRoster, path string) error {
 	if err != nil {
 		return err
 	}
+	var page strings.Builder
+	if err := writeRoster(&page, s, missing); err != nil {
+		return err
+	}
 	type view struct {
 		File     string             `json:"file"`
 		Hash     common.Hash        `json:"hash"`
@@ -376,22 +398,32 @@ func (a *app) showRoster(s council.SignedRoster, path string) error {
 		Roster   council.Roster     `json:"roster"`
 	}
 	return a.print(view{path, h, len(missing) == 0, append([]council.MemberID{}, missing...), s.Roster}, func(w io.Writer) {
-		fmt.Fprintf(w, "Roster %d, %d of %d decide\nhash     %s\ncharter  %s\n\n", s.Roster.Version, s.Roster.Threshold, len(s.Roster.Members), h.Hex(), s.Roster.Charter.Hex())
-		rows := [][]string{{"MEMBER", "SEAT", "TERM", "WALLET", "NODE", "SIGNED"}}
-		for _, m := range s.Roster.Members {
-			signed := "yes"
-			if slices.Contains(missing, m.ID) {
-				signed = "-"
-			}
-			rows = append(rows, []string{string(m.ID), string(m.Seat), stamp(m.Term.Start) + " to " + stamp(m.Term.End), m.Approver.Hex(), m.Peer, signed})
-		}
-		table(w, rows)
+		fmt.Fprint(w, page.String())
 		if len(missing) > 0 {
 			fmt.Fprintf(w, "\nNot yet signed by %s. Each of them runs 'signer roster sign %s'.\n", join(missing), path)
 		} else {
 			fmt.Fprintf(w, "\nSigned by all %d. Next: everybody puts it into place, starts 'signer run', and runs 'signer keygen'.\n", len(s.Roster.Members))
 		}
 	})
+}
+
+// writeRoster is the page that a member signs by.
+func writeRoster(w io.Writer, s council.SignedRoster, missing []council.MemberID) error {
+	h, err := s.Roster.Hash()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "Roster %d, %d of %d decide\nhash     %s\ncharter  %s\n\n", s.Roster.Version, s.Roster.Threshold, len(s.Roster.Members), h.Hex(), s.Roster.Charter.Hex())
+	rows := [][]string{{"MEMBER", "SEAT", "TERM", "WALLET", "NODE", "SIGNED"}}
+	for _, m := range s.Roster.Members {
+		signed := "yes"
+		if slices.Contains(missing, m.ID) {
+			signed = "-"
+		}
+		rows = append(rows, []string{string(m.ID), string(m.Seat), stamp(m.Term.Start) + " to " + stamp(m.Term.End), m.Approver.Hex(), m.Peer, signed})
+	}
+	table(w, rows)
+	return nil
 }
 
 func short(h common.Hash) string { return h.Hex()[:10] }

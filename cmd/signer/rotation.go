@@ -167,7 +167,7 @@ you are told which there are.`,
 		Example: "  signer term abort --reason 'the wrong day'\n  signer term abort --reason 'the other one first' --roster 0x5f3a91c2",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := x.Check(); err != nil {
+			if err := misused(x.Check()); err != nil {
 				return err
 			}
 			c, err := a.client()
@@ -241,7 +241,7 @@ func writeRotation(w io.Writer, r api.Rotation) {
 		fmt.Fprintln(w, "No rotation of shares is under way, as far as this node knows.")
 		return
 	}
-	fmt.Fprintf(w, "Roster %d: %s\n%s\n", r.Roster, r.Stage, oneLine(r.Text))
+	fmt.Fprintf(w, "Roster %d: %s\n%s\n", r.Roster, oneLine(r.Stage), words(r.Text))
 	if c := r.Commit; c != nil {
 		locks := join(c.Locked)
 		if c.LastFour {
@@ -255,7 +255,7 @@ func writeRotation(w io.Writer, r api.Rotation) {
 	}
 	rows := [][]string{{"", ""}, {"WAITS FOR", "NEXT"}}
 	for _, n := range r.Missing {
-		rows = append(rows, []string{string(n.Member), oneLine(n.Do)})
+		rows = append(rows, []string{oneLine(string(n.Member)), oneLine(n.Do)})
 	}
 	table(w, rows)
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +33,9 @@ members signed for, and beside another daemon on the same directory.`,
 			if err != nil {
 				return err
 			}
+			// A daemon outlives who reads its log. The signal is not ignored, since the
+			// programs that it runs would be born so.
+			signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 			return a.runDaemon(cmd.Context(), c, newLog(a.err, c.Log))
 		},
 	}

@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			e.Defer(func() { os.RemoveAll(short) })
 			e.Setenv("SHORT", short)
 			e.Setenv("EOL", "\n")
+			e.Setenv("BELL", "\a")
 			for _, id := range testcouncil.IDs() {
 				e.Setenv("WALLET_"+strings.ReplaceAll(string(id), "-", "_"), crypto.PubkeyToAddress(testcouncil.Wallet(t, id).PublicKey).Hex())
 			}
@@ -71,6 +72,10 @@ func TestScripts(t *testing.T) {
 			"flip":         flip,
 			"lock":         lock,
 			"idof":         idOf,
+			"fifo":         fifo,
+			"interrupted":  interrupted,
+			"hung":         hung,
+			"unread":       unread,
 			"grab": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Setenv(args[0], newFakeNode(t).order[0].Short()) // the id of its first proposal
 			},

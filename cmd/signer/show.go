@@ -28,6 +28,7 @@ func (a *app) listCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			names := apart(ps)
 			if !all {
 				ps = slices.DeleteFunc(ps, api.Proposal.Done)
 			}
@@ -38,7 +39,7 @@ func (a *app) listCmd() *cobra.Command {
 				}
 				rows := [][]string{{"ID", "STATE", "APPROVALS", "EXPIRES", "ACTION"}}
 				for _, p := range ps {
-					rows = append(rows, []string{p.Short, string(p.State), fmt.Sprintf("%d of %d", p.Have, p.Want), clock(p.Expires), p.Sentence})
+					rows = append(rows, []string{names[p.ID], oneLine(string(p.State)), fmt.Sprintf("%d of %d", p.Have, p.Want), clock(p.Expires), words(p.Sentence)})
 				}
 				table(w, rows)
 			})
@@ -48,6 +49,39 @@ func (a *app) listCmd() *cobra.Command {
 	return cmd
 }
 
+// apart are the beginnings of ids that tell proposals apart. Eight digits can be had by
+// trying: where somebody has, there are two more than it takes.
+func apart(ps []api.Proposal) map[council.ProposalID]string {
+	const least, more = 8, 2
+	ids := make([]string, len(ps))
+	for i, p := range ps {
+		ids[i] = p.ID.Hex()
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	alike := func(i, j int) (n int) { // digits that two have in common
+		if i < 0 || j == len(ids) {
+			return 0
+		}
+		for n = 2; n < len(ids[i]) && ids[i][n] == ids[j][n]; n++ {
+		}
+		return n - 2
+	}
+	digits := map[string]int{}
+	for i, id := range ids {
+		digits[id] = least
+		if n := max(alike(i-1, i), alike(i, i+1)); n >= least {
+			digits[id] = n + 1 + more
+		}
+	}
+	out := map[council.ProposalID]string{}
+	for _, p := range ps {
+		id := p.ID.Hex()
+		out[p.ID] = id[:min(len(id), 2+digits[id])]
+	}
+	return out
+}
+
 func (a *app) showCmd() *cobra.Command {
 	var typed, reject, signature bool
 	var member, reason string
@@ -55,7 +89,7 @@ func (a *app) showCmd() *cobra.Command {
 		Use:   "show ID",
 		Short: "Show one proposal, as this node reads it",
 		Long: `Show one proposal, as this node reads it: what it does, who judged it how, who has
-approved, and what came of it. ID is the beginning of the id; eight digits will do.
+approved, and what came of it. ID is the beginning of the id, as 'signer list' shows it.
 
 --signature prints instead the signature of a statement or of typed data alone:
 65 bytes r, s, v in hex, as wallets and libraries take it.
@@ -65,6 +99,9 @@ of your rejection), for any wallet to sign; 'signer approve ID --signature 0x…
 takes the signature, with the same --reason.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := misused(api.CheckPrefix(args[0])); err != nil {
+				return err
+			}
 			c, err := a.client()
 			if err != nil {
 				return err
@@ -101,10 +138,10 @@ takes the signature, with the same --reason.`,
 
 // writeProposal is the page that a member approves by: the meaning first.
 func writeProposal(w io.Writer, p api.Proposal, now time.Time) {
-	fmt.Fprintf(w, "%s\n\n", p.Sentence)
-	state := string(p.State)
+	fmt.Fprintf(w, "%s\n\n", words(p.Sentence)) // the whole of it: it is signed
+	state := oneLine(string(p.State))
 	if p.Detail != "" {
-		state += " (" + p.Detail + ")"
+		state += " (" + oneLine(p.Detail) + ")"
 	}
 	rows := [][]string{{"id", p.ID.Hex()}, {"state", state}}
 	add := func(k, v string) {
@@ -112,8 +149,8 @@ func writeProposal(w io.Writer, p api.Proposal, now time.Time) {
 			rows = append(rows, []string{k, v})
 		}
 	}
-	add("class", p.Class)
-	add("proposed", clock(p.Proposed)+" by "+string(p.Proposer))
+	add("class", oneLine(p.Class))
+	add("proposed", clock(p.Proposed)+" by "+oneLine(string(p.Proposer)))
 	left := p.Expires.Sub(now).Round(time.Second)
 	switch {
 	case p.Done():
@@ -123,7 +160,7 @@ func writeProposal(w io.Writer, p api.Proposal, now time.Time) {
 		add("expires", clock(p.Expires)+", over")
 	}
 	add("reason", oneLine(p.Reason))
-	add("terms", p.Terms)
+	add("terms", oneLine(p.Terms))
 	if !p.NotBefore.IsZero() && !p.Done() {
 		add("signs", "at the earliest "+clock(p.NotBefore))
 	}
@@ -157,18 +194,18 @@ func writeCall(w io.Writer, c api.Call, depth int) {
 	pad := strings.Repeat("  ", depth)
 	to := c.To.Hex()
 	if c.Label != "" {
-		to = c.Label + " " + to
+		to = oneLine(c.Label) + " " + to
 	}
-	fmt.Fprintf(w, "%scall %s\n%s  on %s\n", pad, c.Signature, pad, to)
+	fmt.Fprintf(w, "%scall %s\n%s  on %s\n", pad, oneLine(c.Signature), pad, to)
 	if c.Value != nil && c.Value.Int().Sign() != 0 {
 		fmt.Fprintf(w, "%s  with %s ETH\n", pad, ether(c.Value.Int()))
 	}
 	for _, x := range c.Args {
-		v := clip(x.Value, 100)
+		v := clip(words(x.Value), 100)
 		if x.Label != "" {
-			v = x.Label + " " + v
+			v = oneLine(x.Label) + " " + v
 		}
-		fmt.Fprintf(w, "%s  %s %s: %s\n", pad, x.Type, x.Name, v)
+		fmt.Fprintf(w, "%s  %s %s: %s\n", pad, oneLine(x.Type), oneLine(x.Name), v)
 	}
 	for _, in := range c.Inner {
 		writeCall(w, in, depth+1)
@@ -184,7 +221,7 @@ func writeVoices(w io.Writer, p api.Proposal) {
 			if v.Allow {
 				word = "allow"
 			}
-			rows = append(rows, []string{string(v.Member), word, v.Rule, oneLine(v.Reason)})
+			rows = append(rows, []string{oneLine(string(v.Member)), word, oneLine(v.Rule), oneLine(v.Reason)})
 		}
 		table(w, rows)
 	}
@@ -197,7 +234,7 @@ func writeVoices(w io.Writer, p api.Proposal) {
 	}
 	var rows [][]string
 	for _, x := range p.Approvals {
-		rows = append(rows, []string{"  " + string(x.Member), string(x.Decision), clock(x.At), oneLine(x.Reason)})
+		rows = append(rows, []string{"  " + oneLine(string(x.Member)), oneLine(string(x.Decision)), clock(x.At), oneLine(x.Reason)})
 	}
 	table(w, rows)
 }
@@ -239,7 +276,7 @@ func attemptLine(t api.Attempt) string {
 			names[i] += " (assists)"
 		}
 	}
-	out := fmt.Sprintf("%s by %s, led by %s", t.State, strings.Join(names, ", "), t.Coordinator)
+	out := fmt.Sprintf("%s by %s, led by %s", oneLine(t.State), oneLine(strings.Join(names, ", ")), oneLine(string(t.Coordinator)))
 	if t.Millis != 0 {
 		out += fmt.Sprintf(", %d ms", t.Millis)
 	}
@@ -269,13 +306,3 @@ func gwei(w *api.Wei) string {
 	}
 	return strings.TrimSuffix(strings.TrimRight(s[:len(s)-9]+"."+s[len(s)-9:], "0"), ".")
 }
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return s[:n] + "…"
-}
-
-// oneLine keeps a text that others wrote from breaking the page.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -61,13 +61,13 @@ func notReady(s api.Status) error {
 // phase is how a node stands, and why.
 func phase(s api.Status) string {
 	if s.Detail == "" {
-		return string(s.Phase)
+		return oneLine(string(s.Phase))
 	}
-	return fmt.Sprintf("%s (%s)", s.Phase, s.Detail)
+	return fmt.Sprintf("%s (%s)", oneLine(string(s.Phase)), words(s.Detail))
 }
 
 func writeStatus(w io.Writer, s api.Status, now time.Time) {
-	fmt.Fprintf(w, "%s: %s\n", s.Member, phase(s))
+	fmt.Fprintf(w, "%s: %s\n", oneLine(string(s.Member)), phase(s))
 	rows := [][]string{{"up", now.Sub(s.Started).Round(time.Second).String()}}
 	if s.Council != nil {
 		rows = append(rows, []string{"council", s.Council.Address.Hex()}, []string{"council id", s.Council.ID.Hex()}, []string{"share epoch", fmt.Sprint(s.Council.ShareEpoch)})
@@ -84,11 +84,11 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 		case s.Roster.Proclaimed != nil:
 			rows = append(rows, []string{"proclaimed", "the council's key says that this roster holds it; 'signer roster proclamation' shows it"})
 		case s.Roster.Unsigned != "":
-			rows = append(rows, []string{"proclaimed", "no: " + s.Roster.Unsigned})
+			rows = append(rows, []string{"proclaimed", "no: " + oneLine(s.Roster.Unsigned)})
 		}
 	}
 	if r := s.Rotation; r != nil {
-		rows = append(rows, []string{"rotation", fmt.Sprintf("to roster %d: %s%s", r.Roster, r.Stage, waits(*r))})
+		rows = append(rows, []string{"rotation", fmt.Sprintf("to roster %d: %s%s", r.Roster, oneLine(r.Stage), waits(*r))})
 	}
 	rows = append(rows, []string{"charter", s.Charter.Hex()}, []string{"policy", s.Policy.Hex()})
 	table(w, rows)
@@ -96,14 +96,14 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	proven := provenAlive(s)
 	rows = [][]string{{"", "", ""}, {"PEER", "STATE", "SINCE", "PROVEN ALIVE", ""}}
 	for _, p := range s.Peers {
-		state, detail := "offline", p.Detail
+		state, detail := "offline", oneLine(p.Detail)
 		if p.Online {
 			state = "online"
 		}
 		if p.RosterHash != nil {
 			detail = "another roster: " + short(*p.RosterHash)
 		}
-		rows = append(rows, []string{string(p.Member), state, clock(p.Since), clock(proven[p.Member]), detail})
+		rows = append(rows, []string{oneLine(string(p.Member)), state, clock(p.Since), clock(proven[p.Member]), detail})
 	}
 	table(w, rows)
 
@@ -119,7 +119,7 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 		if c.Balance != nil {
 			balance = ether(c.Balance.Int()) + " ETH"
 		}
-		rows = append(rows, []string{fmt.Sprint(c.ID), health, head, fmt.Sprint(c.Nonce), balance, fmt.Sprint(c.Emergencies), c.Detail})
+		rows = append(rows, []string{fmt.Sprint(c.ID), health, head, fmt.Sprint(c.Nonce), balance, fmt.Sprint(c.Emergencies), oneLine(c.Detail)})
 	}
 	table(w, rows)
 
@@ -127,14 +127,14 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 		fmt.Fprintf(w, "\nstandby: %d of %d sets of signers are warm; this node holds %s%s\n", y.Ready, y.Sets, plural(y.Slots, "slot", "slots"), arming(y))
 		rows = [][]string{{"MEMBER", "WARM SETS"}}
 		for _, m := range slices.Sorted(maps.Keys(y.Members)) {
-			rows = append(rows, []string{string(m), fmt.Sprint(y.Members[m])})
+			rows = append(rows, []string{oneLine(string(m)), fmt.Sprint(y.Members[m])})
 		}
 		table(w, rows)
 	}
 	if len(s.Ledger) > 0 {
 		rows = [][]string{{"", "", ""}, {"CHAIN", "NONCE", "PROPOSAL", "STATE", "ATTEMPT"}}
 		for _, r := range s.Ledger {
-			rows = append(rows, []string{fmt.Sprint(r.Chain), fmt.Sprint(r.Nonce), r.Proposal.Hex(), r.State, fmt.Sprint(r.Attempt)})
+			rows = append(rows, []string{fmt.Sprint(r.Chain), fmt.Sprint(r.Nonce), r.Proposal.Hex(), oneLine(r.State), fmt.Sprint(r.Attempt)})
 		}
 		table(w, rows)
 	}
@@ -142,7 +142,7 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 		fmt.Fprintf(w, "\nsigning %s, attempt %d: %s\n", t.Proposal.Short(), t.Number, attemptLine(*t))
 	}
 	for _, x := range s.Warnings {
-		fmt.Fprintf(w, "\nwarning: %s", x)
+		fmt.Fprintf(w, "\nwarning: %s", words(x))
 	}
 	if len(s.Warnings) > 0 {
 		fmt.Fprintln(w)
@@ -173,7 +173,7 @@ func arming(y *api.Standby) string {
 		return ""
 	}
 	if len(y.Silent) > 0 {
-		return fmt.Sprintf(", makes %d more and waits for %s", y.Arming, council.Names(y.Silent))
+		return fmt.Sprintf(", makes %d more and waits for %s", y.Arming, join(y.Silent))
 	}
 	return fmt.Sprintf(", makes %d more", y.Arming)
 }
@@ -222,9 +222,9 @@ func (a *app) doctorCmd() *cobra.Command {
 
 func writeChecks(w io.Writer, checks []api.Check) {
 	for _, c := range checks {
-		fmt.Fprintf(w, "%-4s  %s: %s\n", c.Outcome, c.Name, c.Detail)
+		fmt.Fprintf(w, "%-4s  %s: %s\n", oneLine(string(c.Outcome)), oneLine(c.Name), words(c.Detail))
 		if c.Hint != "" && c.Outcome != api.OK {
-			fmt.Fprintf(w, "      hint: %s\n", c.Hint)
+			fmt.Fprintf(w, "      hint: %s\n", words(c.Hint))
 		}
 	}
 }

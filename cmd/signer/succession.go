@@ -128,10 +128,18 @@ func (a *app) amendment(s council.Succession, old council.Roster, f charterFlags
 	return now.Amend(next), true
 }
 
-// noteAmendment says what it takes, if another charter comes and the files say it.
-func (a *app) noteAmendment(s council.Succession, old council.Roster, f charterFlags) {
+// amends says what it takes, if another charter comes and the files say it.
+func (a *app) amends(s council.Succession, old council.Roster, f charterFlags) string {
 	if takes, known := a.amendment(s, old, f); known && s.Roster.Charter != old.Charter {
-		a.note("%-10s %s ('signer policy diff' shows what changes)", "takes", takes.Text())
+		return fmt.Sprintf("%-10s %s ('signer policy diff' shows what changes)\n", "takes", takes.Text())
+	}
+	return ""
+}
+
+// noteAmendment tells it beside the result.
+func (a *app) noteAmendment(s council.Succession, old council.Roster, f charterFlags) {
+	if line := a.amends(s, old, f); line != "" {
+		a.note("%s", strings.TrimSuffix(line, "\n"))
 	}
 }
 
@@ -172,24 +180,10 @@ func (a *app) showSuccession(s council.Succession, old council.Roster, path stri
 			args += " --actions FILE"
 		}
 	}
-	takes, known := a.amendment(s, old, f)
+	takes, _ := a.amendment(s, old, f)
 	done, want := agreed(g, takes), takes.Approvals
 	return a.print(view{path, h, s.Effective, c.Reshares(), c.Joiners, c.Leavers, g.Approved, want, g.Open, g.Accepted, g.Waiting, done, s.Roster}, func(w io.Writer) {
-		shares := "stay as they are"
-		switch {
-		case c.Refreshes():
-			shares = "are made anew"
-		case c.Reshares():
-			shares = "are made anew: who leaves or moves has one, who comes in has none"
-		}
-		fmt.Fprintf(w, "Roster %d, from %s on\nhash       %s\nfollows    %s\nshares     %s\n\n%s\n\n", s.Roster.Version, instant(s.Effective), h.Hex(), s.Roster.Prev.Hex(), shares, whatChanges(s, old))
-		fmt.Fprintf(w, "approved   %d of %d: %s\n", len(g.Approved), want, dash(join(g.Approved)))
-		if !known {
-			fmt.Fprintf(w, "takes      %s; with both charters here (--charter FILE for the new one) it is known\n", takesUnknown(want, old.Threshold))
-		}
-		if len(g.Accepted)+len(g.Waiting) > 0 {
-			fmt.Fprintf(w, "accepted   %d of %d: %s\n", len(g.Accepted), len(g.Accepted)+len(g.Waiting), dash(join(g.Accepted)))
-		}
+		a.writeSuccession(w, s, old, h, g, f)
 		switch {
 		case done:
 			fmt.Fprintf(w, "\nAgreed. Check the chain with 'signer roster verify FIRST … %s', and keep the file.\n", path)
@@ -204,6 +198,28 @@ func (a *app) showSuccession(s council.Succession, old council.Roster, path stri
 			fmt.Fprintf(w, "\nStill to accept: %s, each with 'signer term accept %s'.\n", join(g.Waiting), args)
 		}
 	})
+}
+
+// writeSuccession is the page that a member gives a word by: what the step is, and who has
+// agreed so far.
+func (a *app) writeSuccession(w io.Writer, s council.Succession, old council.Roster, h common.Hash, g council.Agreement, f charterFlags) {
+	c := council.Compare(old, s.Roster)
+	shares := "stay as they are"
+	switch {
+	case c.Refreshes():
+		shares = "are made anew"
+	case c.Reshares():
+		shares = "are made anew: who leaves or moves has one, who comes in has none"
+	}
+	takes, known := a.amendment(s, old, f)
+	fmt.Fprintf(w, "Roster %d, from %s on\nhash       %s\nfollows    %s\nshares     %s\n\n%s\n\n", s.Roster.Version, instant(s.Effective), h.Hex(), s.Roster.Prev.Hex(), shares, whatChanges(s, old))
+	fmt.Fprintf(w, "approved   %d of %d: %s\n", len(g.Approved), takes.Approvals, dash(join(g.Approved)))
+	if !known {
+		fmt.Fprintf(w, "takes      %s; with both charters here (--charter FILE for the new one) it is known\n", takesUnknown(takes.Approvals, old.Threshold))
+	}
+	if len(g.Accepted)+len(g.Waiting) > 0 {
+		fmt.Fprintf(w, "accepted   %d of %d: %s\n", len(g.Accepted), len(g.Accepted)+len(g.Waiting), dash(join(g.Accepted)))
+	}
 }
 
 // otherActions reports whether the charter's catalogue of actions is another one than

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -67,12 +68,14 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 	var w walletFlags
 	var f charterFlags
 	var member string
-	var start bool
+	var start, yes bool
 	cmd := &cobra.Command{
 		Use:   verb + " FILE --keystore FILE | --clef URL | --signature 0x… --member ID",
 		Short: short,
-		Long:  short + ".\nWhat you agree to is printed first. The charter on this machine must be the one that\nthe new roster names.",
-		Args:  cobra.ExactArgs(1),
+		Long: short + `.
+The words that are there are checked, and what you agree to is printed first. The charter
+on this machine must be the one that the new roster names.`,
+		Args: cobra.ExactArgs(1),
 	}
 	after := afterFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -109,14 +112,27 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 		if i < 0 {
 			return usagef("name yourself with --member: "+join(ids(from)), "%q has nothing to %s here", member, verb)
 		}
-		a.note("%s", whatChanges(s, old))
-		files := charterFlags{own.charter, own.actions}
-		a.noteAmendment(s, old, files)
+		*words = without(*words, from[i].ID) // an own one is given anew, whatever it is worth
+		so, err := s.Agreement(old)
+		if err != nil {
+			return err
+		}
+		h, err := s.Roster.Hash()
+		if err != nil {
+			return err
+		}
 		wal, err := w.wallet(a)
 		if err != nil {
 			return err
 		}
-		sig, err := wal.SignTyped(cmd.Context(), doc, from[i].Approver)
+		files := charterFlags{own.charter, own.actions}
+		a.writeSuccession(a.err, s, old, h, so, files)
+		fmt.Fprint(a.err, a.amends(s, old, files))
+		question := fmt.Sprintf("%s roster %d, from %s on, as %s?", strings.ToUpper(verb[:1])+verb[1:], s.Roster.Version, instant(s.Effective), from[i].ID)
+		if err := a.agree(yes, question); err != nil {
+			return err
+		}
+		sig, err := signed(cmd.Context(), wal, doc, from[i].Approver)
 		if err != nil {
 			return err
 		}
@@ -134,6 +150,7 @@ func (a *app) termWord(verb, short string, list func(*council.Succession) *[]cou
 		return a.showSuccession(s, old, args[0], files)
 	}
 	w.add(cmd)
+	addYes(cmd, &yes)
 	cmd.Flags().BoolVar(&start, "begin", false, "if nobody's word is missing any more, give it to this node's daemon, as 'term begin' does")
 	cmd.Flags().StringVar(&member, "member", "", "whose word it is (default: this node's member)")
 	f.add(cmd, "the charter to compare with (default: this node's)")

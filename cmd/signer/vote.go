@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,9 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 	var yes bool
 	cmd.Args = cobra.ExactArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := misused(api.CheckPrefix(args[0])); err != nil {
+			return err
+		}
 		if word == council.Reject && reason == "" {
 			return usagef("add --reason 'what speaks against it'", "no reason")
 		}
@@ -62,8 +66,8 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if p.Sentence != u.Approval.Action {
-			return council.WithHint(fmt.Errorf("the node shows %q, but asks to sign %q", p.Sentence, u.Approval.Action), "don't sign; report it")
+		if err := samePage(p, u); err != nil {
+			return council.WithHint(err, "don't sign; report it")
 		}
 		wal, err := w.wallet(a)
 		if err != nil {
@@ -71,17 +75,16 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 		}
 		if !yes {
 			writeProposal(a.err, p, a.now())
-			fmt.Fprintf(a.err, "\n%s\n\nCompare on a second device: %s\n", u.Approval.Action, u.Digest.Hex())
-			for _, v := range p.Verdicts {
-				if v.Member == u.Member && !v.Allow {
-					fmt.Fprintf(a.err, "Your own node denies it: %s (%s)\n", oneLine(v.Reason), v.Rule)
-				}
+			fmt.Fprintf(a.err, "\n%s\n\nCompare on a second device: %s\n", words(u.Approval.Action), u.Digest.Hex())
+			fmt.Fprintf(a.err, "The word: %s, which holds until %s\n", u.Approval.Decision, clock(time.Unix(int64(u.Approval.Expires), 0)))
+			for _, line := range blind(p, u) {
+				fmt.Fprintln(a.err, line)
 			}
-			if err := a.confirm(fmt.Sprintf("%s as %s?", title(word), u.Member)); err != nil {
+			if err := a.confirm(fmt.Sprintf("%s as %s?", title(word), oneLine(string(u.Member)))); err != nil {
 				return err
 			}
 		}
-		if u.Approval.Sig, err = wal.SignTyped(cmd.Context(), u.Document, u.Wallet); err != nil {
+		if u.Approval.Sig, err = signed(cmd.Context(), wal, u.Document, u.Wallet); err != nil {
 			return err
 		}
 		p, err = c.Vote(cmd.Context(), u.Approval)
@@ -93,8 +96,8 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 			if word == council.Reject {
 				done = "rejected"
 			}
-			fmt.Fprintf(out, "%s %s %s: %s\n", u.Member, done, p.Short, p.Sentence)
-			fmt.Fprintf(out, "%s, %d of %d approvals\n", p.State, p.Have, p.Want)
+			fmt.Fprintf(out, "%s %s %s: %s\n", oneLine(string(u.Member)), done, oneLine(p.Short), words(p.Sentence))
+			fmt.Fprintf(out, "%s, %d of %d approvals\n", oneLine(string(p.State)), p.Have, p.Want)
 		})
 	}
 	w.add(cmd)
@@ -104,6 +107,49 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 	fs.DurationVar(&holds, "holds", 0, "how long the word counts (default: as long as the proposal)")
 	fs.BoolVar(&yes, "yes", false, "don't ask")
 	return cmd
+}
+
+// samePage refuses a page that shows something else than the wallet is to sign. The id
+// commits to every field of the intent.
+func samePage(p api.Proposal, u api.UnsignedApproval) error {
+	if p.Sentence != u.Approval.Action {
+		return fmt.Errorf("the node shows %q, but asks to sign %q", p.Sentence, u.Approval.Action)
+	}
+	in, err := p.Intent.Intent()
+	if err != nil {
+		return fmt.Errorf("the node shows what can't be signed: %w", err)
+	}
+	shown, err := council.Propose(u.Council, in)
+	if err != nil {
+		return fmt.Errorf("the node shows what can't be signed: %w", err)
+	}
+	if shown != u.Approval.Proposal || p.ID != shown {
+		return fmt.Errorf("the node shows proposal %s, with what is proposed as %s, but asks to sign %s", p.ID.Hex(), shown.Hex(), u.Approval.Proposal.Hex())
+	}
+	return nil
+}
+
+// blind is what speaks against an approval, or is not known, of what the own node is there
+// to find out.
+func blind(p api.Proposal, u api.UnsignedApproval) (lines []string) {
+	own := slices.IndexFunc(p.Verdicts, func(v api.Verdict) bool { return v.Member == u.Member })
+	if own >= 0 && !p.Verdicts[own].Allow {
+		lines = append(lines, fmt.Sprintf("Your own node denies it: %s (%s)", oneLine(p.Verdicts[own].Reason), oneLine(p.Verdicts[own].Rule)))
+	}
+	if u.Approval.Decision != council.Approve {
+		return lines
+	}
+	if own < 0 {
+		lines = append(lines, "Your own node has not judged it yet")
+	}
+	switch {
+	case isMessage(p):
+	case p.Effects == nil:
+		lines = append(lines, "This node has not simulated it: what it would change is not known")
+	case p.Effects.Sight == council.SightNone:
+		lines = append(lines, "This node could not simulate it: what it would change is not known")
+	}
+	return lines
 }
 
 func title(c council.Choice) string {

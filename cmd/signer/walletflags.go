@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
 	"github.com/millicent-one/signer/council"
@@ -42,6 +44,7 @@ func (f *walletFlags) wallet(a *app) (wallet.Wallet, error) {
 	case f.clef != "":
 		return wallet.Clef(f.clef), nil
 	case f.keyFile != "":
+		a.secret()
 		password := func() ([]byte, error) { return a.ask("password of " + f.keyFile) }
 		if f.passwordFile != "" {
 			password = wallet.PasswordFile(f.passwordFile)
@@ -49,6 +52,19 @@ func (f *walletFlags) wallet(a *app) (wallet.Wallet, error) {
 		return wallet.KeyFile{Path: f.keyFile, Password: password}, nil
 	}
 	return nil, usagef(walletHint, "no wallet to sign with")
+}
+
+// signed has a wallet sign, unless the command is interrupted before the signature is of
+// use: what was broken off leaves none behind.
+func signed(ctx context.Context, w wallet.Wallet, d council.Document, want common.Address) ([]byte, error) {
+	sig, err := w.SignTyped(ctx, d, want)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sig, nil
 }
 
 // document prints an EIP-712 document, for eth_signTypedData_v4 and its kin. It

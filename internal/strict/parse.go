@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/millicent-one/signer/council"
 )
 
 // Document is one parsed file.
@@ -100,22 +102,16 @@ func printable(file string, data []byte) error {
 			return pos.Errorf(file, "", "save the file as UTF-8", "not UTF-8")
 		case r == '\n':
 			line, col = line+1, 0
-		case r == '\t', r == '\r':
+		case r == '\r':
 		case r == 0xfeff && i == 0:
 			col--
-		case hidden(r):
+		case council.Hidden(r):
 			return pos.Errorf(file, "", "delete the character; it can hide what the file says", "control character %U", r)
 		}
 		i += n
 		col++
 	}
 	return nil
-}
-
-// hidden reports characters that can't be seen and change what can.
-func hidden(r rune) bool {
-	return r < 0x20 && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0xfeff || r == 0x061c ||
-		r == 0x200e || r == 0x200f || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
 // sound walks the tree for what YAML permits and these files do not.
@@ -133,7 +129,7 @@ func sound(file string, n *yaml.Node, path string, depth int, count *int) error 
 	}
 	switch n.Kind {
 	case yaml.ScalarNode:
-		if i := strings.IndexFunc(n.Value, hidden); i >= 0 { // written as an escape
+		if i := strings.IndexFunc(n.Value, council.Hidden); i >= 0 { // written as an escape
 			r, _ := utf8.DecodeRuneInString(n.Value[i:])
 			return At(file, n, path, "delete the escape; it can hide what the file says", "control character %U", r)
 		}

@@ -24,7 +24,7 @@ type KeyFile struct {
 }
 
 // SignTyped implements Wallet.
-func (k KeyFile) SignTyped(_ context.Context, d council.Document, want common.Address) ([]byte, error) {
+func (k KeyFile) SignTyped(ctx context.Context, d council.Document, want common.Address) ([]byte, error) {
 	data, err := ReadPrivate(k.Path)
 	if err != nil {
 		return nil, err
@@ -46,6 +46,9 @@ func (k KeyFile) SignTyped(_ context.Context, d council.Document, want common.Ad
 		return nil, council.WithHint(fmt.Errorf("read key file %s: %w", k.Path, err), "give a go-ethereum keystore file (UTC--…)")
 	}
 	defer zero(key.PrivateKey)
+	if err := ctx.Err(); err != nil {
+		return nil, err // opening it has taken its time
+	}
 	if key.Address != want {
 		return nil, council.WithHint(fmt.Errorf("key file %s holds wallet %s, not the member's %s", k.Path, key.Address.Hex(), want.Hex()), "use the wallet that the roster names")
 	}

@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -90,6 +91,11 @@ func TestKeyFile(t *testing.T) {
 	}
 	good(t, d, me, sig)
 
+	ctx, cancel := context.WithCancel(t.Context())
+	given := func() ([]byte, error) { cancel(); return []byte("sesame"), nil }
+	if sig, err := (KeyFile{Path: path, Password: given}).SignTyped(ctx, d, me); !errors.Is(err, context.Canceled) || sig != nil {
+		t.Fatalf("interrupted, it signs %x (%v)", sig, err)
+	}
 	_, err = w.SignTyped(t.Context(), d, common.Address{1})
 	says(t, err, "holds wallet "+me.Hex())
 	if err := os.WriteFile(pass, []byte("wrong"), 0o600); err != nil {

@@ -1,0 +1,45 @@
+package council_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/millicent-one/signer/council"
+)
+
+func TestReadable(t *testing.T) {
+	for in, want := range map[string]string{
+		"the bridge is drained":                      "the bridge is drained",
+		"two\nlines\tand a tab ":                     "two lines and a tab",
+		"\x1b[2J\x1b[Happroved by all":               "[2J[Happroved by all",
+		"\x1b]0;title\x07x\u009b31m":                 "]0;titlex31m",
+		"a\u202eb\u2066c\u200bd\u2028e\ufefff\u00ad": "abcd ef",
+		"\xff\xfehalf":                               "half",
+		"größer, 更大":                                 "größer, 更大",
+		"cut":                                        "cut",
+		strings.Repeat("x", 60) + "é":                strings.Repeat("x", 60),
+		"":                                           "",
+	} {
+		if got := council.Readable(in, 61); got != want {
+			t.Errorf("%q is read as %q; want %q", in, got, want)
+		}
+	}
+}
+
+// Two statements that look the same are the same, and what stands in one is what is seen.
+func TestTextsHideNothing(t *testing.T) {
+	for _, hidden := range []string{"\u200b", "\u200d", "\u2028", "\u2029", "\ufeff", "\u00ad", "\U000e0041", "\u202e", "\x1b", "\x00", "\u0085", "\x7f", "\r"} {
+		in := council.Statement{Text: "All is" + hidden + " well.", ValidUntil: 1}
+		if _, err := council.Propose(common.Hash{1}, in); err == nil {
+			t.Errorf("a statement with %+q in it can be proposed", hidden)
+		}
+	}
+	for _, seen := range []string{"\n", "\t", "é", "\u00a0", "\u3000", "更", "☂", "€"} {
+		in := council.Statement{Text: "All is" + seen + " well.", ValidUntil: 1}
+		if _, err := council.Propose(common.Hash{1}, in); err != nil {
+			t.Errorf("%q: %v", seen, err)
+		}
+	}
+}
