@@ -50,6 +50,11 @@ func (a *Agenda) planned(ev Planned) {
 	if !ok || l.try != nil || c.proposal != p || c.nonce != ev.Nonce || c.attempt != ev.Attempt || !slices.Contains(c.set, a.self) {
 		return
 	}
+	if a.unmined(l, ev.Fees) != "" { // there is a newer block by now, which wants more
+		l.turn = turn{}
+		p.held = a.now.Add(a.timing.Retry)
+		return
+	}
 	a.open(l, c, ev.Fees)
 }
 
@@ -247,7 +252,7 @@ func (a *Agenda) authorize(p *Proposal, l *lane) {
 }
 
 func (a *Agenda) input(p *Proposal, l *lane) policy.Input {
-	in := policy.Input{Intent: p.Intent, From: a.genesis.Key, Now: unix(a.now), Head: l.block, History: a.history(p, false)}
+	in := policy.Input{Intent: p.Intent, From: a.genesis.Key, Now: unix(a.now), Since: p.since(), Head: l.block, History: a.history(p, false)}
 	if p.facts != nil {
 		in.Facts = *p.facts
 	}

@@ -230,7 +230,7 @@ func TestWordsOfFarNoncesAreNotKept(t *testing.T) {
 	bounded("from the journal")
 
 	w.nonce = 3 * agenda.MaxNonces
-	w.step(honest, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce})
+	w.step(honest, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce, BaseFee: baseFee})
 	if n := kept(); n != 0 {
 		t.Errorf("%d words of nonces that are long used are kept", n)
 	}

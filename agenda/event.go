@@ -1,6 +1,7 @@
 package agenda
 
 import (
+	"math/big"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -58,6 +59,9 @@ type Head struct {
 	Chain uint64
 	Block uint64
 	Nonce uint64 // of the council's address, at the newest block
+	// BaseFee is what the newest block asks for, in wei per gas; nil on a chain that has
+	// none, where the council signs no transaction.
+	BaseFee *big.Int
 }
 
 // Planned answers a Plan: the fees that this node would offer now, at a block of
@@ -149,6 +153,7 @@ type Seen struct {
 	BlockHash common.Hash
 	GasUsed   uint64
 	Err       error // of a broadcast
+	Low       bool  // it is that a pool wants higher prices
 }
 
 // Lost reports that a final block has a nonce of the council's used by a
@@ -169,6 +174,7 @@ type Found struct {
 	GasUsed   uint64
 	Reverted  bool
 	Err       error
+	Mute      bool // no RPC has said anything: nothing follows from that
 }
 
 // KeygenWanted reports that this node's operator takes part in the ceremony.

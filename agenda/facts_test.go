@@ -46,7 +46,7 @@ func TestFactsOfABlockAhead(t *testing.T) {
 			t.Fatalf("%+v", p.Verdict)
 		}
 		w.now = w.now.Add(time.Minute)
-		if facts, fees := w.asks(m, agenda.Head{Chain: chainID, Block: 1e15}); approvals > 0 && (len(facts) != 1 || len(fees) != 1) {
+		if facts, fees := w.asks(m, agenda.Head{Chain: chainID, Block: 1e15, BaseFee: baseFee}); approvals > 0 && (len(facts) != 1 || len(fees) != 1) {
 			t.Fatalf("%d times for facts, %d for fees", len(facts), len(fees))
 		}
 		query := agenda.Fetch{Queries: w.nodes[m].policy.Needs(p.Intent)}
@@ -56,7 +56,7 @@ func TestFactsOfABlockAhead(t *testing.T) {
 			t.Fatalf("%+v, %+v", f, p.Verdict)
 		}
 		w.now = w.now.Add(time.Second)
-		facts, fees := w.asks(m, agenda.Head{Chain: chainID, Block: w.block})
+		facts, fees := w.asks(m, agenda.Head{Chain: chainID, Block: w.block, BaseFee: baseFee})
 		if len(facts) != 1 || len(fees) != min(approvals, 1) {
 			t.Fatalf("after %d approvals it asks %d times for facts and %d for fees", approvals, len(facts), len(fees))
 		}
@@ -142,7 +142,7 @@ func TestFactsBehindTheHead(t *testing.T) {
 			facts, _ = w.asks(m, agenda.Fetched{Proposal: id, Facts: allOK(facts[0], w.block+8, true)})
 		}
 	}
-	ask(agenda.Head{Chain: chainID, Block: w.block + 9})
+	ask(agenda.Head{Chain: chainID, Block: w.block + 9, BaseFee: baseFee})
 	if n != 1 {
 		t.Fatalf("it asks %d times at one head", n)
 	}
@@ -174,7 +174,7 @@ func TestWhatIsNotAnsweredIsAskedAgain(t *testing.T) {
 				facts, _ = w.asks(m, answer(w, facts[0]))
 			}
 		}
-		ask(agenda.Head{Chain: chainID, Block: w.block + 9})
+		ask(agenda.Head{Chain: chainID, Block: w.block + 9, BaseFee: baseFee})
 		for range 300 {
 			w.now = w.now.Add(time.Second)
 			ask(agenda.Tick{})

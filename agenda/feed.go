@@ -323,6 +323,7 @@ func (a *Agenda) signatureSeen(p *Proposal, s council.Signed) {
 	l := a.lane(deed.Chain)
 	l.top = max(l.top, tx.Nonce()+1)
 	if p.Tx != nil && !outbids(tx, p.Tx) {
+		p.also(tx)
 		return
 	}
 	l.brought(s)

@@ -71,7 +71,7 @@ func FuzzFeed(f *testing.F) {
 		}
 		a := fresh(t, past)
 		all := slices.Clone(past)
-		effects := a.Step(agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce}, w.now)
+		effects := a.Step(agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce, BaseFee: baseFee}, w.now)
 		for i, m := range everyone {
 			if m == self {
 				continue

@@ -263,7 +263,7 @@ func TestUnexplainedNonce(t *testing.T) {
 func TestFirstSightOfAChain(t *testing.T) {
 	w := newWorld(t, 325)
 	n := w.nodes[notAsked[0]].agenda
-	n.Step(agenda.Head{Chain: chainID, Block: w.block, Nonce: 4000}, w.now)
+	n.Step(agenda.Head{Chain: chainID, Block: w.block, Nonce: 4000, BaseFee: baseFee}, w.now)
 	finds := map[uint64]bool{}
 	for range 100 {
 		w.now = w.now.Add(time.Minute)
@@ -380,7 +380,7 @@ func TestNonceThatWasTooHigh(t *testing.T) {
 	m := notAsked[0]
 	head := func(nonce uint64) {
 		w.nonce = nonce
-		w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: nonce})
+		w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: nonce, BaseFee: baseFee})
 	}
 	w.nonce = 5
 	w.explain(m, 5)
@@ -422,7 +422,7 @@ func TestFalseNonceHidesNoGap(t *testing.T) {
 		w.run(5*time.Second, never)
 		for _, wrong := range []uint64{real + 1000, real - 1, real + 17, known, real + 3, 0, real - 20, real + 1} {
 			for _, nonce := range []uint64{wrong, real} {
-				w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: nonce})
+				w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: nonce, BaseFee: baseFee})
 			}
 			if n, err := w.nodes[m].agenda.NonceFor(id); err == nil {
 				t.Errorf("nonces from %d to %d may be its own, the RPC has named %d, and it would be signed at %d", known, real-1, wrong, n)

@@ -33,7 +33,7 @@ func (a *Agenda) seek(p *Proposal) {
 			return
 		}
 	}
-	if a.due(p.sought, a.timing.Remind) {
+	if a.due(p.sought, a.timing.Remind<<min(p.mute, 6)) {
 		p.sought = a.now
 		a.do(Find{Chain: l.chain, Nonce: n})
 	}
@@ -81,7 +81,13 @@ func (a *Agenda) found(ev Found) {
 			continue
 		}
 		if ev.Err != nil {
-			if p.misses++; p.once("sought: " + ev.Err.Error()) {
+			if ev.Mute { // it has nothing to say of the nonce: asked again, and later each time
+				p.mute++
+			} else {
+				p.mute = 0
+				p.misses++
+			}
+			if p.once("sought: " + ev.Err.Error()) {
 				a.do(Notify{What: "stuck", Proposal: id, Text: fmt.Sprintf("nonce %d is used, and this node's RPC does not say by what: %v", ev.Nonce, ev.Err)})
 			}
 			if p.lost != 0 && p.misses >= MaxSought {

@@ -86,7 +86,7 @@ func TestKeptSignatureOutrunsAnother(t *testing.T) {
 				deed.To[0] ^= 1
 			}
 			tx := w.otherwise(deed)
-			n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1}, w.now)
+			n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1, BaseFee: baseFee}, w.now)
 			w.now = w.now.Add(time.Minute)
 			if !asks(n.Step(agenda.Tick{}, w.now)) {
 				t.Fatal("the chain is not asked what has used the nonce")
@@ -120,7 +120,7 @@ func TestKeptSignatureOutrunsAnother(t *testing.T) {
 func TestLostNonce(t *testing.T) {
 	begin := func(t *testing.T) (*world, *agenda.Agenda, council.Transaction) {
 		w, n, p := signedInTime(t)
-		n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1}, w.now)
+		n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1, BaseFee: baseFee}, w.now)
 		if !asks(n.Step(agenda.Lost{Chain: chainID, Block: w.block + 1}, w.now)) {
 			t.Fatal("the chain is not asked what has used the nonce")
 		}
@@ -181,6 +181,59 @@ func TestLostNonce(t *testing.T) {
 	})
 }
 
+// An RPC that does not answer has not said that it can't say: the proposal stays what it is,
+// and the chain is asked again, later each time, until one answers.
+func TestNobodySaysWhatUsedANonce(t *testing.T) {
+	w, n, p := signedInTime(t)
+	n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1, BaseFee: baseFee}, w.now)
+	n.Step(agenda.Lost{Chain: chainID, Block: w.block + 1}, w.now)
+	asked := 0
+	for end := w.now.Add(time.Hour); w.now.Before(end); w.now = w.now.Add(5 * time.Second) {
+		if !asks(n.Step(agenda.Tick{}, w.now)) {
+			continue
+		}
+		asked++
+		if got := told(n.Step(agenda.Found{Chain: chainID, Err: errors.New("no RPC answered"), Mute: true}, w.now)); len(got) > 0 {
+			t.Fatalf("after %d times: %v", asked, got)
+		}
+	}
+	if asked <= 2*agenda.MaxSought || asked > 40 {
+		t.Errorf("it is asked %d times in an hour", asked)
+	}
+	out := n.Step(agenda.Found{Chain: chainID, Tx: w.otherwise(p.Intent.(council.Transaction)), Block: 9}, w.now)
+	if got := told(out); len(got) != 2 || got[0] != council.WordMined || got[1] != council.WordFinal {
+		t.Errorf("once it is told, it says %v", got)
+	}
+}
+
+// A signature that comes after one with higher fees is known, too: it may be what is mined.
+func TestSignatureWithLowerFeesIsKnown(t *testing.T) {
+	w, n, p := signedInTime(t)
+	deed := p.Intent.(council.Transaction)
+	b := w.beginBy("core-1", "core-1", p.ID, 7)
+	b.Nonce = 0
+	low := new(types.Transaction)
+	if err := low.UnmarshalBinary(w.sealed(at(b, deed, 1e9, 5e8), p)); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := low.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := council.Signed{Proposal: p.ID, Chain: chainID, Attempt: 7, Signers: b.Signers, Tx: raw}
+	last := p.Tx.Hash()
+	for range 2 {
+		n.Step(w.append(w.nodes["core-2"], council.WordSigned, said), w.now)
+	}
+	if all := p.Txs(); len(all) != 2 || all[0] != last || all[1] != low.Hash() || p.Tx.Hash() != last {
+		t.Errorf("it knows %v, and the last is %s; want %s and %s", all, p.Tx.Hash(), last, low.Hash())
+	}
+	n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1, BaseFee: baseFee}, w.now)
+	if got := told(n.Step(agenda.Seen{Chain: chainID, Tx: low.Hash(), What: council.WordMined, Block: 9}, w.now)); len(got) != 1 || got[0] != council.WordMined {
+		t.Errorf("in its block it says %v", got)
+	}
+}
+
 // A signature that only the chain has seen is told to everyone.
 func TestKeptSignatureIsFound(t *testing.T) {
 	w := newWorld(t, 301)
@@ -190,7 +243,7 @@ func TestKeptSignatureIsFound(t *testing.T) {
 	p, _ := n.Proposal(id)
 	tx := w.otherwise(p.Intent.(council.Transaction))
 	n.Step(agenda.Ledger{Chain: chainID, Proposal: id, State: agenda.RowRevealed}, w.now)
-	if asks(n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1}, w.now)) {
+	if asks(n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1, BaseFee: baseFee}, w.now)) {
 		t.Error("the one who made it has no time to say so")
 	}
 	w.now = w.now.Add(time.Minute)

@@ -3,10 +3,12 @@ package agenda
 import (
 	"fmt"
 	"maps"
+	"math/big"
 	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/millicent-one/signer/council"
 )
@@ -21,6 +23,9 @@ type lane struct {
 	block uint64
 	nonce uint64    // next on chain, at the newest block
 	moved time.Time // when that last changed
+	base  *big.Int  // the base fee, in wei per gas; nil if the own RPC tells none
+	based uint64    // as of this block
+	heard time.Time // when it was told
 	top   uint64    // above all nonces at which a transaction is known to be signed
 	rows  map[uint64]row
 	byID  map[council.ProposalID]uint64
@@ -235,6 +240,17 @@ func (p *Proposal) TxHash() common.Hash {
 	return common.Hash{}
 }
 
+// Txs are all transactions that are known to be signed for the proposal, at the nonce of Tx.
+// Any of them may be mined.
+func (p *Proposal) Txs() []common.Hash { return slices.Clone(p.txs) }
+
+// also keeps a signature with lower fees than the one that is known.
+func (p *Proposal) also(tx *types.Transaction) {
+	if tx.Nonce() == p.Tx.Nonce() && !slices.Contains(p.txs, tx.Hash()) {
+		p.txs = append(p.txs, tx.Hash())
+	}
+}
+
 func (p *Proposal) done() bool {
 	switch p.Fate {
 	case council.WordMined, council.WordReverted, council.WordFinal:
@@ -256,6 +272,7 @@ func (a *Agenda) head(ev Head) {
 		l.moved = a.now
 	}
 	l.known, l.block, l.nonce = true, ev.Block, ev.Nonce
+	l.base, l.based, l.heard = ev.BaseFee, ev.Block, a.now
 	l.account(a.now)
 	l.forget()
 	a.forgetAhead(l)
@@ -340,12 +357,12 @@ func (a *Agenda) drive(l *lane) {
 		a.open(l, c, council.Fees{})
 		return
 	}
-	if q := c.proposal.quote; q != nil && c.proposal.Tx == nil && l.close(q.block) {
+	if q := c.proposal.quote; q != nil && c.proposal.Tx == nil && l.close(q.block) && a.enters(l, c.nonce, q.fees) {
 		c.proposal.quote = nil // the next attempt asks again
 		a.open(l, c, q.fees)
 		return
 	}
-	l.plan = &Plan{Proposal: c.proposal.ID, Deed: c.proposal.Intent.(council.Transaction), Nonce: c.nonce, Attempt: c.attempt, Replaces: c.proposal.Tx}
+	l.plan = a.planFor(l, c)
 	a.do(*l.plan)
 }
 

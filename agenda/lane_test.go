@@ -174,7 +174,7 @@ func TestReplacementOfWhatHasRun(t *testing.T) {
 			if p, _ := n.Proposal(old); c.fate != "" {
 				p.Fate, p.Where = c.fate, council.Sighted{Proposal: old, Chain: chainID}
 			}
-			n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: c.next}, w.now)
+			n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: c.next, BaseFee: baseFee}, w.now)
 			if c.next > 0 { // by neither of them, if nothing else is known
 				deed.To[0] ^= 1
 				n.Step(agenda.Found{Chain: chainID, Tx: w.otherwise(deed), Block: w.block}, w.now)

@@ -21,7 +21,7 @@ const (
 	MaxWords         = 64  // approvals and rejections of one proposal that one member brings, its own and those of others
 	MaxSaid          = 8   // entries about one proposal, of a kind that others can make this node write, before the next waits for Fair
 	MaxColds         = 8   // words of one member about Begins that have not come yet
-	MaxSought        = 3   // times that a chain is asked in vain what has used a nonce, before it counts as another's
+	MaxSought        = 3   // times that an RPC answers that it can't say what has used a nonce, before it counts as another's
 	MaxGaps          = 16  // used nonces of a chain, the newest, that a node asks for, not knowing what has used them
 	MaxMarks         = 64  // times at which a node remembers a chain's next nonce
 	MaxEarlyWords    = 3   // attempts at a proposal that a member may find too early without being suspected
@@ -50,6 +50,9 @@ const settling = 3
 // dating is how far, in seconds, the clocks of honest members may be apart where the age
 // of a proposal counts: see Agenda.floor.
 const dating = 3600
+
+// baseAge is for how long a base fee is good at most once there are newer blocks.
+const baseAge = 5 * time.Minute
 
 // effort is how many times as long as this node's own longest piece of work in a ceremony
 // another's may take: the machines of a council differ.

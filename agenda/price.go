@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/millicent-one/signer/council"
 )
 
@@ -16,20 +18,100 @@ import (
 // priced says what speaks against the prices of a Begin that would be signed now, or "".
 // Its nonce is the one that this node derives.
 func (a *Agenda) priced(p *Proposal, b council.Begin) string {
-	if q := p.quote; q != nil && a.laneOf(p).close(q.block) && b.Fees.MaxFeePerGas.Cmp(q.base()) < 0 {
-		return fmt.Sprintf("%s wei per gas is below the base fee, which this node's RPC says is %s", b.Fees.MaxFeePerGas, q.base())
+	l := a.laneOf(p)
+	if why := a.unmined(l, b.Fees); why != "" {
+		return why
+	}
+	if old := a.standing(l, b.Nonce); old != nil && !b.Fees.Outbids(*old) && !a.utmost(p, b.Fees) {
+		return fmt.Sprintf("nonce %d is signed for, and %s wei per gas with a tip of %s does not outbid %s with %s by a tenth", b.Nonce, b.Fees.MaxFeePerGas, b.Fees.MaxTipPerGas, old.MaxFeePerGas, old.MaxTipPerGas)
 	}
 	if p.Tx == nil {
 		return ""
-	}
-	if old := council.FeesOf(p.Tx); !b.Fees.Outbids(old) {
-		return fmt.Sprintf("the proposal is signed, and %s wei per gas with a tip of %s does not outbid %s with %s by a tenth", b.Fees.MaxFeePerGas, b.Fees.MaxTipPerGas, old.MaxFeePerGas, old.MaxTipPerGas)
 	}
 	// Clocks differ, and so does when each has heard of the signature.
 	if wait := a.patienceWith(p, b.Coordinator) * 3 / 4; !p.SignedAt.IsZero() && a.now.Before(p.SignedAt.Add(wait)) {
 		return fmt.Sprintf("the proposal was signed %s ago; %s may have it signed again after %s", a.now.Sub(p.SignedAt).Round(time.Second), b.Coordinator, wait)
 	}
 	return ""
+}
+
+// unmined says why no block may take a price, or "". A base fee is good for as long as there
+// is no newer block; and for a while longer, since a node looks at the head less often than
+// fast chains have blocks, and asks for facts at those in between.
+func (a *Agenda) unmined(l *lane, f council.Fees) string {
+	switch {
+	case l.base == nil:
+		return "this node's RPC tells no base fee, so no price can be told from one at which nothing is mined"
+	case !l.close(l.based) && a.now.Sub(l.heard) > baseAge:
+		return fmt.Sprintf("the base fee that this node's RPC told is of block %d, and there is block %d", l.based, l.block)
+	case f.MaxFeePerGas.Cmp(l.base) < 0:
+		return fmt.Sprintf("%s wei per gas is below the base fee, which this node's RPC says is %s", f.MaxFeePerGas, l.base)
+	}
+	return ""
+}
+
+// standing is what a pool may hold at a nonce: the highest fee and the highest tip of all
+// that is known to be signed there, of one proposal and of those that replace it. Pools
+// differ in which of these they hold, and each wants its own outbid. It is nil for nothing.
+func (a *Agenda) standing(l *lane, nonce uint64) *council.Fees {
+	var most *council.Fees
+	for _, q := range a.proposals {
+		if q.Tx == nil || q.Tx.Nonce() != nonce || a.laneOf(q) != l {
+			continue
+		}
+		f := council.FeesOf(q.Tx)
+		if most == nil {
+			most = &f
+			continue
+		}
+		most.MaxFeePerGas = higher(most.MaxFeePerGas, f.MaxFeePerGas)
+		most.MaxTipPerGas = higher(most.MaxTipPerGas, f.MaxTipPerGas)
+	}
+	return most
+}
+
+// utmost reports whether these are the highest prices that may be signed for a proposal
+// which has no signature yet. Its ceilings may be too low to outbid what it replaces; but a
+// pool that does not hold that, as it pays for more gas than there is money for, takes it.
+func (a *Agenda) utmost(p *Proposal, f council.Fees) bool {
+	deed, ok := p.Intent.(council.Transaction)
+	return ok && p.Tx == nil && f.MaxFeePerGas.Cmp(deed.MaxFeePerGas) == 0 && f.MaxTipPerGas.Cmp(deed.MaxTipPerGas) == 0
+}
+
+// enters reports whether pools would take these prices at a nonce, as far as this node knows.
+func (a *Agenda) enters(l *lane, nonce uint64, f council.Fees) bool {
+	old := a.standing(l, nonce)
+	return a.unmined(l, f) == "" && (old == nil || f.Outbids(*old))
+}
+
+// planFor asks for the prices of an attempt. They are the ceilings where less has been too
+// low for a pool, or where even the ceilings do not outbid what is to be replaced.
+func (a *Agenda) planFor(l *lane, c choice) *Plan {
+	p := c.proposal
+	deed := p.Intent.(council.Transaction)
+	plan := &Plan{Proposal: p.ID, Deed: deed, Nonce: c.nonce, Attempt: c.attempt, Outbid: a.standing(l, c.nonce)}
+	if plan.Outbid != nil {
+		outbids := deed.Ceilings().Outbids(*plan.Outbid)
+		plan.Most = p.Tx == nil && !outbids || p.Tx != nil && outbids && p.low == p.Tx.Hash()
+	}
+	return plan
+}
+
+// outbidden refuses a replacement whose ceilings can't outbid what a pool is known to hold.
+func (a *Agenda) outbidden(in council.Intent) error {
+	deed, ok := in.(council.Transaction)
+	q := a.proposals[deed.Replaces]
+	if !ok || q == nil || q.Tx == nil || q.Where.Tx == (common.Hash{}) || q.done() {
+		return nil
+	}
+	old := a.standing(a.laneOf(q), q.Tx.Nonce())
+	if deed.Ceilings().Outbids(*old) {
+		return nil
+	}
+	least := old.Next()
+	return council.WithHint(fmt.Errorf("no pool takes it in the place of proposal %s: its ceilings are %s wei per gas with a tip of %s, and it needs %s with %s",
+		q.ID.Short(), deed.MaxFeePerGas, deed.MaxTipPerGas, least.MaxFeePerGas, least.MaxTipPerGas),
+		fmt.Sprintf("propose it with --max-fee '%s wei' --max-tip '%s wei', or higher: what is to be replaced may be signed again meanwhile", least.MaxFeePerGas, least.MaxTipPerGas))
 }
 
 // patienceWith is how long a signed transaction may wait for a block before a member may
@@ -42,9 +124,9 @@ func (a *Agenda) patienceWith(p *Proposal, coordinator council.MemberID) time.Du
 	return a.timing.Bump
 }
 
-// base is the base fee that the quote was made of, in wei per gas; less, if a ceiling has
-// cut the quote.
-func (q quote) base() *big.Int {
-	twice := new(big.Int).Sub(q.fees.MaxFeePerGas, q.fees.MaxTipPerGas)
-	return twice.Rsh(twice, 1)
+func higher(x, y *big.Int) *big.Int {
+	if x.Cmp(y) > 0 {
+		return x
+	}
+	return y
 }

@@ -60,8 +60,9 @@ type Proposal struct {
 	needs      []council.Query // what the policy must know; a function of the intent
 	count      *count
 	facts      *council.Facts
-	quote      *quote // fees, asked ahead of time
-	quoting    uint64 // the block at which they were last asked
+	quote      *quote      // fees, asked ahead of time
+	quoting    uint64      // the block at which they were last asked
+	low        common.Hash // the transaction of it whose prices were last too low for a pool
 	fetching   time.Time
 	fetched    time.Time
 	denials    int       // on facts that were asked for, in a row
@@ -70,6 +71,7 @@ type Proposal struct {
 	sent       time.Time // last broadcast
 	sought     time.Time // last asked the chain what has used its nonce
 	misses     int       // times that it did not say
+	mute       int       // times in a row since then that nobody answered
 	lost       uint64    // the final block in which it is used, by none that is known; 0 for not known to be so
 	told       map[string]bool
 	active     bool                           // it is in Agenda.active
@@ -275,6 +277,9 @@ func (a *Agenda) Admit(in council.Intent, now time.Time) (council.Proposed, coun
 		return council.Proposed{}, id, err
 	}
 	if err := a.fresher(in, id); err != nil {
+		return council.Proposed{}, id, err
+	}
+	if err := a.outbidden(in); err != nil {
 		return council.Proposed{}, id, err
 	}
 	b, err := council.EncodeIntent(in)

@@ -318,6 +318,9 @@ func (a *Agenda) seen(ev Seen) {
 		return
 	}
 	if ev.Err != nil {
+		if ev.Low {
+			p.low = ev.Tx
+		}
 		if p.once("broadcast: " + ev.Err.Error()) {
 			a.do(Notify{What: "stuck", Proposal: p.ID, Text: ev.Err.Error()})
 		}

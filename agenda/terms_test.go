@@ -704,3 +704,44 @@ func TestFormerMembersDateNothingBack(t *testing.T) {
 	}
 	w.innocent(second)
 }
+
+// A proposal is as old as its proposer dates it, or as this node's first verdict, if that is
+// older; the policy counts what it may be valid for from there. So what was proposed to last
+// for a year is denied still when little of the year is left. A brake counts by this node's
+// own time: nobody can date it back.
+func TestLastingProposalStaysDenied(t *testing.T) {
+	w := newWorld(t, 92)
+	for name, brake := range map[string]bool{"unpause": false, "pause": true} {
+		deed, _, err := w.nodes["core-1"].policy.Charter().Playbook(name, "protocol", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const year = 365 * 24 * 3600
+		born := uint64(w.now.Unix())
+		id := w.put("core-1", deed, year)
+		n := w.nodes["core-3"].agenda
+		w.run(5*time.Second, w.known(id))
+		p, _ := n.Proposal(id)
+		if !w.run(time.Minute, func() bool { return len(p.Verdicts) == len(everyone) }) || p.Verdicts["core-3"].Allow || !strings.Contains(p.Verdicts["core-3"].Reason, "valid for ") {
+			t.Fatalf("%s: at first: %+v", name, p.Verdicts["core-3"])
+		}
+		since := func() uint64 { return n.Input(p, council.Facts{}, time.Unix(int64(born)+year-3600, 0)).Since }
+		if s := since(); s < born || s > born+60 || !brake && s != p.At {
+			t.Errorf("%s, proposed at %d: counts from %d", name, born, s)
+		}
+		first := since()
+		p.At = born + 10*24*3600
+		if s := since(); s < first || s > born+60 {
+			t.Errorf("%s, dated ahead: counts from %d", name, s)
+		}
+		p.At = born - year
+		if s := since(); brake != (s >= born) {
+			t.Errorf("%s, dated back: counts from %d", name, s)
+		}
+		p.At = born
+		late := n.Input(p, council.Facts{}, time.Unix(int64(born)+year-3600, 0))
+		if d := w.nodes["core-3"].policy.Evaluate(late); d.Allow || !strings.Contains(d.Reason, "valid for ") {
+			t.Errorf("%s, an hour before the end: %+v", name, d)
+		}
+	}
+}

@@ -180,7 +180,7 @@ func TestTaleEndsWithTheNonce(t *testing.T) {
 	w.run(100*time.Millisecond, func() bool { p, _ := w.nodes["core-3"].agenda.Proposal(id); return len(p.Ballots) == 4 })
 	w.step("core-3", agenda.Said{From: liar, Message: agenda.BeginMessage{Begin: w.beginBy(liar, "core-3", id, 1)}})
 	w.run(200*time.Millisecond, func() bool { return false })
-	w.step("core-3", agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1})
+	w.step("core-3", agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1, BaseFee: baseFee})
 	w.now = w.now.Add(10 * time.Second)
 	w.step("core-3", agenda.Tick{})
 	if x := w.nodes["core-3"].agenda.Trying(); len(x) != 0 {

@@ -128,6 +128,9 @@ func (e *events) Pop() any {
 
 const chainID = 1
 
+// baseFee is what each of a world's blocks asks for, in wei per gas.
+var baseFee = big.NewInt(5e8)
+
 // incidentRecords is a rule for typed data, added to the sample charter.
 const incidentRecords = `
   - id: incident-records
@@ -272,7 +275,7 @@ func (w *world) start(m council.MemberID) {
 	a.Load(agenda.Past{Genesis: &w.genesis, Entries: slices.Values(n.feed), Rows: rows, Now: w.clock(m)})
 	n.agenda, n.up, n.slots = a, true, map[council.SessionID]bool{}
 	n.life++
-	w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce})
+	w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce, BaseFee: baseFee})
 	for _, id := range everyone {
 		if o := w.nodes[id]; o != nil && id != m && o.up {
 			if !w.cut[[2]council.MemberID{m, id}] {
@@ -414,9 +417,12 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 		if w.dear[n.id] {
 			fees.MaxFeePerGas = big.NewInt(3e9)
 		}
-		if e.Replaces != nil {
-			fees.MaxFeePerGas = new(big.Int).Mul(e.Replaces.GasFeeCap(), big.NewInt(2))
-			fees.MaxTipPerGas = new(big.Int).Mul(e.Replaces.GasTipCap(), big.NewInt(2))
+		switch {
+		case e.Most:
+			fees = e.Deed.Ceilings()
+		case e.Outbid != nil:
+			fees.MaxFeePerGas = new(big.Int).Mul(e.Outbid.MaxFeePerGas, big.NewInt(2))
+			fees.MaxTipPerGas = new(big.Int).Mul(e.Outbid.MaxTipPerGas, big.NewInt(2))
 		}
 		w.later(n, agenda.Planned{Proposal: e.Proposal, Nonce: e.Nonce, Attempt: e.Attempt, Fees: fees})
 	case agenda.Enlist:
@@ -505,12 +511,17 @@ func (w *world) append(n *member, word council.Word, body any) agenda.Recorded {
 	return e
 }
 
-// reserve holds the ledger's first rule: no nonce serves two proposals, no
-// proposal two nonces.
+// reserve holds the ledger's first rule: no nonce serves two proposals, unless one
+// replaces the other, and no proposal two nonces.
 func (w *world) reserve(n *member, nonce uint64, p council.ProposalID) {
+	var old council.ProposalID
+	if q, ok := n.agenda.Proposal(p); ok {
+		deed, _ := q.Intent.(council.Transaction)
+		old = deed.Replaces
+	}
 	for have, r := range n.ledger {
 		switch {
-		case have == nonce && r.proposal != p && r.state != agenda.RowDisplaced:
+		case have == nonce && r.proposal != p && r.proposal != old && r.state != agenda.RowDisplaced:
 			w.t.Fatalf("%s gives nonce %d of %s to %s", n.id, nonce, r.proposal.Short(), p.Short())
 		case have != nonce && r.proposal == p:
 			w.t.Fatalf("%s gives %s the nonces %d and %d", n.id, p.Short(), have, nonce)
@@ -644,7 +655,7 @@ func (w *world) tickChain() {
 			continue
 		}
 		if d := w.lag[m]; d > 0 {
-			head, life := agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce}, n.life
+			head, life := agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce, BaseFee: baseFee}, n.life
 			w.after(d, func() {
 				if n.life == life {
 					w.step(m, head)
@@ -652,7 +663,7 @@ func (w *world) tickChain() {
 			})
 			continue // it reads of its transactions from the others
 		}
-		w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce})
+		w.step(m, agenda.Head{Chain: chainID, Block: w.block, Nonce: w.nonce, BaseFee: baseFee})
 		for i, tx := range w.mined {
 			what := council.WordMined
 			if w.failing {

@@ -41,6 +41,7 @@ type Move struct {
 	To      common.Address  `json:"to"`
 	ID      string          `json:"id,omitempty"`     // of the token, in decimal
 	Amount  *Wei            `json:"amount,omitempty"` // in the smallest unit; nil: not known
-	Watched bool            `json:"watched"`          // it leaves an address that the charter watches
+	Watched bool            `json:"watched"`          // it leaves an address that the charter watches, or may leave it
+	Grant   bool            `json:"grant,omitempty"`  // nothing has moved: From lets To move it
 	Text    string          `json:"text"`
 }

@@ -107,11 +107,14 @@ var errKnown = errors.New("already known")
 // words: go-ethereum and Erigon, Nethermind, Besu, Reth, Anvil.
 func refusalKind(text string) error {
 	text = strings.ToLower(text)
+	if text == "known transaction" || strings.HasPrefix(text, "known transaction:") { // Besu: among other words it may be an unknown type of one
+		return errKnown
+	}
 	for _, k := range []struct {
 		err   error
 		words []string
 	}{
-		{errKnown, []string{"already known", "alreadyknown", "known transaction", "already imported", "already in mempool"}},
+		{errKnown, []string{"already known", "alreadyknown", "already imported", "already in mempool"}},
 		{ErrUnderpriced, []string{"underpriced", "feetoolow", "less than block base fee", "gas price below minimum", "fee cap less than", "gasprice too low", "max fee per gas less"}},
 		{ErrNonceUsed, []string{"nonce too low", "oldnonce", "nonce is too low"}},
 		{ErrNoFunds, []string{"insufficient funds", "insufficientfunds", "insufficient balance", "upfront cost exceeds", "overshot"}},

@@ -86,7 +86,11 @@ func TestRefusalWords(t *testing.T) {
 		"OldNonce":                                ErrNonceUsed,
 		"replacement transaction underpriced":     ErrUnderpriced,
 		"insufficient funds for gas * price + value: balance 0, tx cost 7": ErrNoFunds,
-		"something new": nil,
+		"known transaction: 0x12":            errKnown,
+		"unknown transaction type":           nil,
+		"unknown transaction: 0x12":          nil,
+		"not a known transaction type: 0x02": nil,
+		"something new":                      nil,
 	} {
 		if got := refusalKind(text); !errors.Is(got, want) {
 			t.Errorf("%q: %v; want %v", text, got, want)

@@ -31,6 +31,8 @@ type endpoint struct {
 	noTrace, noSimulate atomic.Int64 // unix nanoseconds until which it counts as not serving the method
 
 	traceBarred, simulateBarred atomic.Int32 // times in a row that a gateway has refused the method
+
+	tagged atomic.Bool // it has named a final block
 	// ----
 	checked  bool // it has said the right chain id since its last failure
 	failures int  // in a row

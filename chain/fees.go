@@ -99,21 +99,22 @@ func price(estimate uint64, base, tip *big.Int, deed council.Transaction) (counc
 	return f, f.Within(deed)
 }
 
-// Bump gives the fees for a replacement of a transaction that is stuck: both
-// prices 12.5 % up, which every client takes for enough (go-ethereum asks for
-// 10 %), the gas as approved. *CeilingError if the deed's ceilings don't leave
-// room; a bump within them needs no new approval.
+// Bump gives the fees for a replacement of a transaction that is stuck, the own or that of
+// another deed: both prices 12.5 % up, which every client takes for enough, the gas as
+// approved. Where a ceiling of the deed leaves less room than that, the price is the
+// ceiling, if that is still what go-ethereum asks for (council.Fees.Outbids); if not, it is a
+// *CeilingError. A bump within the ceilings needs no new approval.
 func Bump(old council.Fees, deed council.Transaction) (council.Fees, error) {
-	old.Gas = deed.MaxGas
-	if err := old.Within(deed); err != nil {
+	least := old.Next()
+	f := council.Fees{Gas: deed.MaxGas, MaxFeePerGas: smaller(eighth(old.MaxFeePerGas), deed.MaxFeePerGas), MaxTipPerGas: smaller(eighth(old.MaxTipPerGas), deed.MaxTipPerGas)}
+	switch {
+	case f.MaxFeePerGas.Cmp(least.MaxFeePerGas) < 0:
+		return council.Fees{}, fmt.Errorf("bump fees: %w", ceiling("fee per gas", least.MaxFeePerGas, deed.MaxFeePerGas))
+	case f.MaxTipPerGas.Cmp(least.MaxTipPerGas) < 0:
+		return council.Fees{}, fmt.Errorf("bump fees: %w", ceiling("tip per gas", least.MaxTipPerGas, deed.MaxTipPerGas))
+	}
+	if err := f.Within(deed); err != nil {
 		return council.Fees{}, fmt.Errorf("bump fees: %w", err)
-	}
-	f := council.Fees{Gas: old.Gas, MaxFeePerGas: eighth(old.MaxFeePerGas), MaxTipPerGas: eighth(old.MaxTipPerGas)}
-	if f.MaxFeePerGas.Cmp(deed.MaxFeePerGas) > 0 {
-		return council.Fees{}, fmt.Errorf("bump fees: %w", ceiling("fee per gas", f.MaxFeePerGas, deed.MaxFeePerGas))
-	}
-	if f.MaxTipPerGas.Cmp(deed.MaxTipPerGas) > 0 {
-		return council.Fees{}, fmt.Errorf("bump fees: %w", ceiling("tip per gas", f.MaxTipPerGas, deed.MaxTipPerGas))
 	}
 	return f, nil
 }

@@ -78,33 +78,63 @@ func TestPrice(t *testing.T) {
 	}
 }
 
-// A bump raises both prices by an eighth or more, stays within the ceilings, or
-// says which is in the way.
+// A bump raises both prices by an eighth or to their ceilings, so that a pool takes it, or
+// says which ceiling is in the way and what it would have to be. What is bumped may be
+// another deed's, with other ceilings.
 func TestBump(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		deed := council.Transaction{MaxGas: 100_000,
 			MaxFeePerGas: big.NewInt(rapid.Int64Range(1, 1e12).Draw(t, "max fee"))}
 		deed.MaxTipPerGas = big.NewInt(rapid.Int64Range(0, deed.MaxFeePerGas.Int64()).Draw(t, "max tip"))
-		old := council.Fees{Gas: 50_000, MaxFeePerGas: big.NewInt(rapid.Int64Range(1, deed.MaxFeePerGas.Int64()).Draw(t, "fee"))}
-		old.MaxTipPerGas = big.NewInt(rapid.Int64Range(0, min(old.MaxFeePerGas.Int64(), deed.MaxTipPerGas.Int64())).Draw(t, "tip"))
+		old := council.Fees{Gas: 50_000, MaxFeePerGas: big.NewInt(rapid.Int64Range(1, 2e12).Draw(t, "fee"))}
+		old.MaxTipPerGas = big.NewInt(rapid.Int64Range(0, old.MaxFeePerGas.Int64()).Draw(t, "tip"))
 		f, err := Bump(old, deed)
 		var ce *CeilingError
 		if err != nil {
-			if !errors.As(err, &ce) || ce.Need.Cmp(ce.Ceiling) <= 0 {
+			if !errors.As(err, &ce) || ce.Need.Cmp(ce.Ceiling) <= 0 || deed.Ceilings().Outbids(old) {
 				t.Fatalf("%v", err)
 			}
 			return
 		}
-		if err := f.Within(deed); err != nil {
-			t.Fatal(err)
+		if err := f.Within(deed); err != nil || !f.Outbids(old) {
+			t.Fatal(f, err)
 		}
-		for _, p := range [][2]*big.Int{{old.MaxFeePerGas, f.MaxFeePerGas}, {old.MaxTipPerGas, f.MaxTipPerGas}} {
+		for _, p := range [][3]*big.Int{{old.MaxFeePerGas, f.MaxFeePerGas, deed.MaxFeePerGas}, {old.MaxTipPerGas, f.MaxTipPerGas, deed.MaxTipPerGas}} {
 			eight, nine := new(big.Int).Mul(p[1], big.NewInt(8)), new(big.Int).Mul(p[0], big.NewInt(9))
-			if eight.Cmp(nine) < 0 || p[1].Cmp(p[0]) <= 0 {
-				t.Fatalf("%v to %v is no eighth", p[0], p[1])
+			if eight.Cmp(nine) < 0 && p[1].Cmp(p[2]) != 0 {
+				t.Fatalf("%v to %v is no eighth, and the ceiling is %v", p[0], p[1], p[2])
 			}
 		}
 	})
+}
+
+// A price that has come near its ceiling does not hold up the other one.
+func TestBumpToACeiling(t *testing.T) {
+	deed := council.Transaction{MaxGas: 100_000, MaxFeePerGas: big.NewInt(1000), MaxTipPerGas: big.NewInt(111)}
+	for name, c := range map[string]struct {
+		fee, tip         int64
+		wantFee, wantTip int64 // 0: none
+		need             string
+	}{
+		"with room":                       {400, 40, 450, 45, ""},
+		"the tip to its ceiling":          {400, 100, 450, 111, ""},
+		"the fee to its ceiling":          {900, 40, 1000, 45, ""},
+		"a tenth above the tip's ceiling": {400, 101, 0, 0, "tip per gas: 112 needed, the approved ceiling is 111"},
+		"a tenth above the fee's ceiling": {950, 40, 0, 0, "fee per gas: 1045 needed, the approved ceiling is 1000"},
+		"of another deed, far above":      {9000, 40, 0, 0, "fee per gas: 9900 needed, the approved ceiling is 1000"},
+		"no tip":                          {400, 0, 450, 1, ""},
+	} {
+		f, err := Bump(council.Fees{Gas: 21_000, MaxFeePerGas: big.NewInt(c.fee), MaxTipPerGas: big.NewInt(c.tip)}, deed)
+		if c.need != "" {
+			if err == nil || !strings.Contains(err.Error(), c.need) || council.Hint(err) == "" {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err != nil || f.Gas != deed.MaxGas || f.MaxFeePerGas.Int64() != c.wantFee || f.MaxTipPerGas.Int64() != c.wantTip {
+			t.Errorf("%s: %+v, %v", name, f, err)
+		}
+	}
 }
 
 func TestBumpReplacesInThePool(t *testing.T) {
@@ -135,4 +165,26 @@ func TestBumpReplacesInThePool(t *testing.T) {
 	if err := w.client.Broadcast(t.Context(), old); !errors.Is(err, ErrNonceUsed) && !errors.Is(err, ErrUnderpriced) || council.Hint(err) == "" {
 		t.Errorf("the old one again: %v", err)
 	}
+}
+
+// What outbids by our rule a real pool takes, and what is less, but for rounding, it does not.
+func TestPoolTakesTheNextPrices(t *testing.T) {
+	w := newWorld(t)
+	deed := w.deed(common.HexToAddress("0xfe02"), nil)
+	fees := w.fees(deed)
+	fees.MaxTipPerGas = big.NewInt(1) // of which a tenth is nothing
+	for range 3 {
+		w.broadcast(w.client, w.sign(deed, 0, fees))
+		least := fees.Next()
+		for name, f := range map[string]council.Fees{
+			"fee": {Gas: fees.Gas, MaxFeePerGas: new(big.Int).Sub(least.MaxFeePerGas, common.Big2), MaxTipPerGas: least.MaxTipPerGas},
+			"tip": {Gas: fees.Gas, MaxFeePerGas: least.MaxFeePerGas, MaxTipPerGas: new(big.Int).Sub(least.MaxTipPerGas, common.Big1)},
+		} {
+			if err := w.client.Broadcast(t.Context(), w.sign(deed, 0, f)); !errors.Is(err, ErrUnderpriced) || f.Outbids(fees) {
+				t.Errorf("a lower %s: %v", name, err)
+			}
+		}
+		fees = least
+	}
+	w.broadcast(w.client, w.sign(deed, 0, fees))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -45,14 +46,17 @@ func (e *endpoint) block(ctx context.Context, tag string) (Head, error) {
 }
 
 // finalized is the number of the newest final block as seen from head: the one
-// the RPC calls finalized or, where it knows none, the one FinalityDepth below.
+// the RPC calls finalized or, where it knows no such tag, the one FinalityDepth below. An
+// RPC that has named a final block once knows the tag: what it says instead is a failure,
+// and makes nothing final.
 func (c *Client) finalized(ctx context.Context, e *endpoint, head Head) (uint64, error) {
 	if !c.cfg.DepthOnly {
 		b, err := e.block(ctx, "finalized")
-		if err == nil {
+		switch {
+		case err == nil:
+			e.tagged.Store(true)
 			return min(b.Number, head.Number), nil
-		}
-		if e.unreachable(err) {
+		case e.tagged.Load() || !e.untagged(err):
 			return 0, err
 		}
 	}
@@ -60,6 +64,21 @@ func (c *Client) finalized(ctx context.Context, e *endpoint, head Head) (uint64,
 		return 0, nil
 	}
 	return head.Number - c.cfg.FinalityDepth, nil
+}
+
+// untagged tells an RPC that does not know the tag, or no block by it, from one that fails.
+// There is no code for the second.
+func (e *endpoint) untagged(err error) bool {
+	if errors.Is(err, errNoBlock) {
+		return true
+	}
+	var se *serverError
+	if !errors.As(e.fault(err), &se) {
+		return false
+	}
+	text := strings.ToLower(se.text)
+	return se.code == codeNoMethod || se.code == codeBadParams || strings.Contains(text, "unknown block") ||
+		strings.Contains(text, "finalized") && (strings.Contains(text, "not found") || strings.Contains(text, "not supported") || strings.Contains(text, "unsupported"))
 }
 
 // unreachable tells an RPC that fails from one that says no.

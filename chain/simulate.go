@@ -161,6 +161,7 @@ const (
 	codeNoMethod    = -32601 // JSON-RPC 2.0
 	codeBadParams   = -32602 // likewise: it may have the method, and not these options
 	codeUnsupported = -32004 // EIP-1474
+	codeLimited     = -32005 // likewise: too many questions
 )
 
 func callArgs(msg ethereum.CallMsg) map[string]any {

@@ -400,6 +400,14 @@ func TestTokenLogs(t *testing.T) {
 	}
 	unread := move(council.ERC1155, 0, 0)
 	unread.Amount = nil
+	grant := func(asset council.Asset, id, n int64) council.Movement {
+		m := move(asset, id, n)
+		m.Grant = true
+		return m
+	}
+	other := common.HexToAddress("0xee")
+	all, handed := unread, grant(council.ERC20, 0, 5)
+	all.Grant, handed.Token = true, other
 	for name, c := range map[string]struct {
 		topics []common.Hash
 		data   []byte
@@ -417,8 +425,19 @@ func TestTokenLogs(t *testing.T) {
 		"nothing":       {[]common.Hash{transferLog, topic(from), topic(to)}, data(logWord(0)), nil},
 		"to itself":     {[]common.Hash{transferLog, topic(from), topic(from)}, data(logWord(1)), nil},
 		"short":         {[]common.Hash{transferLog, topic(from), topic(to)}, []byte{1}, nil},
-		"another event": {[]common.Hash{crypto.Keccak256Hash([]byte("Approval(address,address,uint256)")), topic(from), topic(to)}, data(logWord(5)), nil},
+		"another event": {[]common.Hash{crypto.Keccak256Hash([]byte("Paid(address,address,uint256)")), topic(from), topic(to)}, data(logWord(5)), nil},
 		"no topic":      {nil, data(logWord(5)), nil},
+
+		"allowance":                  {[]common.Hash{approvalLog, topic(from), topic(to)}, data(logWord(5)), []council.Movement{grant(council.ERC20, 0, 5)}},
+		"allowance, nothing indexed": {[]common.Hash{approvalLog}, data(topic(from), topic(to), logWord(5)), []council.Movement{grant(council.ERC20, 0, 5)}},
+		"allowance taken back":       {[]common.Hash{approvalLog, topic(from), topic(to)}, data(logWord(0)), nil},
+		"one of erc-721":             {[]common.Hash{approvalLog, topic(from), topic(to), logWord(8)}, nil, []council.Movement{grant(council.ERC721, 8, 1)}},
+		"that taken back":            {[]common.Hash{approvalLog, topic(from), {}, logWord(8)}, nil, nil},
+		"all of a token":             {[]common.Hash{operatorLog, topic(from), topic(to)}, data(logWord(1)), []council.Movement{all}},
+		"all taken back":             {[]common.Hash{operatorLog, topic(from), topic(to)}, data(logWord(0)), nil},
+		"permit2":                    {[]common.Hash{permit2Logs[0], topic(from), topic(other), topic(to)}, data(logWord(5), logWord(99)), []council.Movement{handed}},
+		"permit2, by signature":      {[]common.Hash{permit2Logs[1], topic(from), topic(other), topic(to)}, data(logWord(5), logWord(99), logWord(0)), []council.Movement{handed}},
+		"permit2 taken back":         {[]common.Hash{permit2Logs[0], topic(from), topic(other), topic(to)}, data(logWord(0), logWord(99)), nil},
 	} {
 		var m mover
 		if err := m.log(logEntry{Address: token, Topics: c.topics, Data: c.data}, false); err != nil {

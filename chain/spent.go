@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -34,6 +35,20 @@ func (c *Client) Spent(ctx context.Context, from common.Address, nonce uint64) (
 		return nil, Sighting{}, err
 	}
 	return tx, s, nil
+}
+
+// Answered reports whether the error of a question is an RPC's answer that it can't say, as
+// where it keeps no state of that time, and not the lack of one: an RPC that is away, at its
+// limit, or behind may say more another time.
+func Answered(err error) bool {
+	var un *UnreachableError
+	if !errors.As(err, &un) {
+		return err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	}
+	return slices.ContainsFunc(un.Faults, func(f Fault) bool {
+		var se *serverError
+		return errors.As(f.Err, &se) && se.code != codeLimited
+	})
 }
 
 func (e *endpoint) spent(ctx context.Context, chain uint64, from common.Address, nonce uint64) (*types.Transaction, error) {

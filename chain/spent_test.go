@@ -1,7 +1,9 @@
 package chain
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -50,6 +52,41 @@ func TestSpent(t *testing.T) {
 	}
 	if tx, _, err := w.client.Spent(t.Context(), common.Address{9}, 0); err == nil {
 		t.Errorf("an account that has done nothing has made %s", tx.Hash())
+	}
+}
+
+// An RPC that keeps no old state has answered; one that is away, at its limit or behind has
+// not, and may yet.
+func TestAnswered(t *testing.T) {
+	for name, c := range map[string]struct {
+		says string // to the question for an old nonce; "" cuts the line
+		want bool
+	}{
+		"no old state": {`"error":{"code":-32000,"message":"missing trie node"}`, true},
+		"a limit":      {`"error":{"code":-32005,"message":"limit exceeded"}`, false},
+		"away":         {"", false},
+		"behind":       {`"result":"0x0"`, false},
+	} {
+		w := newWorld(t)
+		w.broadcast(w.client, w.transfer(0, 1))
+		w.mine(2)
+		p := w.proxy()
+		client := w.dial(p.URL)
+		p.set(func(p *proxy) {
+			p.dead = c.says == ""
+			p.instead = func(x call) string {
+				if x.Method == "eth_getTransactionCount" {
+					return c.says
+				}
+				return ""
+			}
+		})
+		if _, _, err := client.Spent(t.Context(), councilAddr, 0); err == nil || Answered(err) != c.want {
+			t.Errorf("%s: %v, answered: %v", name, err, Answered(err))
+		}
+	}
+	if err := fmt.Errorf("look: %w", final{errors.New("more than 4096 blocks ago")}); !Answered(err) || Answered(nil) || Answered(context.DeadlineExceeded) {
+		t.Error("what is final, nothing, and the own haste")
 	}
 }
 

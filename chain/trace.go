@@ -207,7 +207,7 @@ func (m *mover) frame(f frame, depth int) error {
 	return nil
 }
 
-// add notes a movement; nothing, and from an address to itself, is none.
+// add notes a movement or a grant; nothing, and from an address to itself, is none.
 func (m *mover) add(v council.Movement) error {
 	if v.From == v.To || v.Amount != nil && v.Amount.Sign() == 0 {
 		return nil
@@ -224,12 +224,20 @@ var (
 	singleLog   = crypto.Keccak256Hash([]byte("TransferSingle(address,address,address,uint256,uint256)"))
 	batchLog    = crypto.Keccak256Hash([]byte("TransferBatch(address,address,address,uint256[],uint256[])"))
 
+	approvalLog = crypto.Keccak256Hash([]byte("Approval(address,address,uint256)"))
+	operatorLog = crypto.Keccak256Hash([]byte("ApprovalForAll(address,address,bool)"))
+	permit2Logs = []common.Hash{ // of Permit2, which is let move all of a token and hands that on
+		crypto.Keccak256Hash([]byte("Approval(address,address,address,uint160,uint48)")),
+		crypto.Keccak256Hash([]byte("Permit(address,address,address,uint160,uint48,uint48)")),
+	}
+
 	etherLogs = []common.Address{common.HexToAddress("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE"), {}} // ERC-7528; drafts of eth_simulateV1 had zero
 )
 
 // log reads what tokens say about themselves. ERC-20 and ERC-721 share an event
 // and differ in what is indexed; older tokens index nothing. Ether says that
-// transfers of value are shown as such events, too.
+// transfers of value are shown as such events, too. A grant is read like a movement: whoever
+// has it takes the token with a transaction of its own.
 func (m *mover) log(l logEntry, ether bool) error {
 	if len(l.Topics) == 0 || len(l.Topics) > 4 {
 		return nil
@@ -255,6 +263,29 @@ func (m *mover) log(l logEntry, ether bool) error {
 			v.Asset, v.Amount = council.ERC20, words[2].Big()
 		}
 		return m.add(v)
+	case approvalLog:
+		if len(words) != 3 || !exact {
+			return nil
+		}
+		v.From, v.To = common.BytesToAddress(words[0][12:]), common.BytesToAddress(words[1][12:])
+		if v.Asset, v.Amount = council.ERC20, words[2].Big(); len(l.Topics) == 4 {
+			v.Asset, v.ID, v.Amount = council.ERC721, words[2], big.NewInt(1)
+		}
+		return m.grant(v)
+	case operatorLog:
+		if len(words) != 3 || !exact || words[2] == (common.Hash{}) {
+			return nil
+		}
+		v.From, v.To = common.BytesToAddress(words[0][12:]), common.BytesToAddress(words[1][12:])
+		v.Asset = council.ERC1155
+		return m.grant(v)
+	case permit2Logs[0], permit2Logs[1]:
+		if len(words) < 5 || !exact {
+			return nil
+		}
+		v.From, v.Token, v.To = common.BytesToAddress(words[0][12:]), common.BytesToAddress(words[1][12:]), common.BytesToAddress(words[2][12:])
+		v.Asset, v.Amount = council.ERC20, words[3].Big()
+		return m.grant(v)
 	case singleLog:
 		if len(words) != 5 || !exact {
 			return nil
@@ -273,6 +304,16 @@ func (m *mover) log(l logEntry, ether bool) error {
 		return m.add(v)
 	}
 	return m.batch(v, l)
+}
+
+// grant notes that somebody may move what is another's. Nobody, the zero address, is who a
+// token names when it takes a grant back.
+func (m *mover) grant(v council.Movement) error {
+	if v.To == (common.Address{}) {
+		return nil
+	}
+	v.Grant = true
+	return m.add(v)
 }
 
 // batch reads the two lists of a TransferBatch. Lists that can't be read are a

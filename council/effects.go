@@ -40,15 +40,16 @@ const (
 	ERC1155 Asset = "erc-1155"
 )
 
-// Movement is value or a token that goes from one address to another. Amounts
-// are never 0: nothing is no movement.
+// Movement is value or a token that goes from one address to another, or may go from now
+// on, by the word of whoever it is granted to. Amounts are never 0: nothing is no movement.
 type Movement struct {
 	Asset  Asset          `json:"asset"`
 	Token  common.Address `json:"token"` // the contract that says so; zero for ether
 	From   common.Address `json:"from"`
 	To     common.Address `json:"to"`
-	ID     common.Hash    `json:"id"`     // of an ERC-721 or ERC-1155 token
-	Amount *big.Int       `json:"amount"` // wei, or the token's smallest unit; nil: the log could not be read
+	ID     common.Hash    `json:"id"`                             // of an ERC-721 or ERC-1155 token
+	Amount *big.Int       `json:"amount"`                         // wei, or the token's smallest unit; nil: the log could not be read, or a grant is of all
+	Grant  bool           `json:"grant,omitempty" rlp:"optional"` // nothing has moved: From lets To move it
 }
 
 // AccountChange is what one account becomes. Fields that stay are equal.

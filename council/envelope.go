@@ -35,12 +35,30 @@ func (f Fees) Within(t Transaction) error {
 }
 
 // Outbids reports whether a pool takes a transaction with these fees in the place of one
-// with the others: both prices are a tenth higher (go-ethereum's txpool.pricebump).
+// with the others.
 func (f Fees) Outbids(old Fees) bool {
-	tenth := func(v, old *big.Int) bool {
-		return new(big.Int).Mul(v, big.NewInt(10)).Cmp(new(big.Int).Mul(old, big.NewInt(11))) >= 0
+	least := old.Next()
+	return f.MaxFeePerGas.Cmp(least.MaxFeePerGas) >= 0 && f.MaxTipPerGas.Cmp(least.MaxTipPerGas) >= 0
+}
+
+// Next are the lowest prices at which a pool takes a transaction in the place of one with
+// these: both a tenth higher (go-ethereum's txpool.pricebump), and higher also where a tenth
+// is nothing.
+func (f Fees) Next() Fees {
+	tenth := func(v *big.Int) *big.Int {
+		up := new(big.Int).Add(v, big.NewInt(9))
+		up.Quo(up, big.NewInt(10))
+		if up.Sign() <= 0 {
+			up.SetInt64(1)
+		}
+		return up.Add(up, v)
 	}
-	return tenth(f.MaxFeePerGas, old.MaxFeePerGas) && tenth(f.MaxTipPerGas, old.MaxTipPerGas)
+	return Fees{Gas: f.Gas, MaxFeePerGas: tenth(f.MaxFeePerGas), MaxTipPerGas: tenth(f.MaxTipPerGas)}
+}
+
+// Ceilings are the highest fees that the members approved.
+func (t Transaction) Ceilings() Fees {
+	return Fees{Gas: t.MaxGas, MaxFeePerGas: t.MaxFeePerGas, MaxTipPerGas: t.MaxTipPerGas}
 }
 
 // FeesOf are those of an EIP-1559 transaction.

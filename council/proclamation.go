@@ -3,6 +3,7 @@ package council
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/common"
@@ -39,8 +40,10 @@ const (
 )
 
 // OwnWords reports whether a text begins like one that nodes sign by themselves: the
-// signature of another text with such a beginning could be taken for theirs.
+// signature of another text with such a beginning could be taken for theirs. What nobody
+// sees before the first word makes no other beginning.
 func OwnWords(text string) bool {
+	text = strings.TrimLeftFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) })
 	return strings.HasPrefix(text, testTitle) || strings.HasPrefix(text, proclamationTitle)
 }
 

@@ -172,8 +172,12 @@ func TestOutbids(t *testing.T) {
 			t.Errorf("%v: %t", f, got)
 		}
 	}
-	free := council.Fees{MaxFeePerGas: big.NewInt(1), MaxTipPerGas: new(big.Int)}
-	if free.Outbids(free) || !(council.Fees{MaxFeePerGas: big.NewInt(2), MaxTipPerGas: new(big.Int)}).Outbids(free) {
+	// Both are higher, also where a tenth is nothing: go-ethereum takes no equal ones.
+	free, small := council.Fees{MaxFeePerGas: big.NewInt(1), MaxTipPerGas: new(big.Int)}, council.Fees{MaxFeePerGas: big.NewInt(2), MaxTipPerGas: new(big.Int)}
+	if paid := (council.Fees{MaxFeePerGas: big.NewInt(2), MaxTipPerGas: big.NewInt(1)}); free.Outbids(free) || small.Outbids(free) || !paid.Outbids(free) {
 		t.Error("one wei")
+	}
+	if next := old.Next(); !next.Outbids(old) || next.MaxFeePerGas.Cmp(big.NewInt(110)) != 0 || next.MaxTipPerGas.Cmp(big.NewInt(11)) != 0 {
+		t.Errorf("the lowest that outbid it: %v", next)
 	}
 }

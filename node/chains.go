@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
@@ -69,7 +69,7 @@ func (n *Node) look(ctx context.Context, w *chainWork, h chain.Head) {
 		if more { // a fence may be over
 			n.weigh()
 		}
-		n.step(agenda.Head{Chain: w.client.Chain(), Block: w.head.Number, Nonce: w.nonce})
+		n.step(agenda.Head{Chain: w.client.Chain(), Block: w.head.Number, Nonce: w.nonce, BaseFee: w.head.BaseFee})
 	})
 }
 
@@ -110,8 +110,8 @@ func (n *Node) fetchNext(w *chainWork) {
 	}
 }
 
-// plan asks what the transaction would cost now; one that is to outbid another
-// gets that one's fees, raised.
+// plan asks what the transaction would cost now; one that is to outbid others
+// gets their fees, raised.
 func (n *Node) plan(e agenda.Plan) {
 	w := n.chains[e.Deed.Chain]
 	from := n.agenda.Genesis().Key
@@ -119,9 +119,13 @@ func (n *Node) plan(e agenda.Plan) {
 		ctx, cancel := context.WithTimeout(n.ctx, fetchTimeout)
 		defer cancel()
 		fees, err := w.client.Fees(ctx, from, e.Deed)
-		if old := e.Replaces; err == nil && old != nil {
+		switch {
+		case err != nil:
+		case e.Most:
+			fees = e.Deed.Ceilings()
+		case e.Outbid != nil:
 			var raised council.Fees
-			raised, err = chain.Bump(council.FeesOf(old), e.Deed)
+			raised, err = chain.Bump(*e.Outbid, e.Deed)
 			fees.MaxFeePerGas = larger(fees.MaxFeePerGas, raised.MaxFeePerGas)
 			fees.MaxTipPerGas = larger(fees.MaxTipPerGas, raised.MaxTipPerGas)
 		}
@@ -142,7 +146,7 @@ func (n *Node) broadcast(e agenda.Broadcast) {
 	if !ok {
 		return
 	}
-	n.follow(w, e.Tx)
+	n.follow(w, e.Tx.Nonce(), e.Tx.Hash())
 	n.children.Go(func() {
 		ctx, cancel := context.WithTimeout(n.ctx, fetchTimeout)
 		defer cancel()
@@ -150,7 +154,7 @@ func (n *Node) broadcast(e agenda.Broadcast) {
 		if err != nil {
 			n.log.Warn("broadcast", "tx", e.Tx.Hash(), "err", err, "hint", council.Hint(err))
 		}
-		n.report(agenda.Seen{Chain: e.Chain, Tx: e.Tx.Hash(), What: council.WordBroadcast, Err: err})
+		n.report(agenda.Seen{Chain: e.Chain, Tx: e.Tx.Hash(), What: council.WordBroadcast, Err: err, Low: errors.Is(err, chain.ErrUnderpriced)})
 	})
 }
 
@@ -165,26 +169,30 @@ func (n *Node) seek(e agenda.Find) {
 		ctx, cancel := context.WithTimeout(n.ctx, fetchTimeout)
 		defer cancel()
 		tx, s, err := w.client.Spent(ctx, from, e.Nonce)
-		n.report(agenda.Found{Chain: e.Chain, Nonce: e.Nonce, Tx: tx, Block: s.Block, BlockHash: s.BlockHash, GasUsed: s.GasUsed, Reverted: s.Reverted, Err: err})
+		n.report(agenda.Found{Chain: e.Chain, Nonce: e.Nonce, Tx: tx, Block: s.Block, BlockHash: s.BlockHash, GasUsed: s.GasUsed, Reverted: s.Reverted, Err: err, Mute: err != nil && !chain.Answered(err)})
 	})
 }
 
-func (n *Node) follow(w *chainWork, tx *types.Transaction) {
-	if w.tracked[tx.Hash()] {
+func (n *Node) follow(w *chainWork, nonce uint64, tx common.Hash) {
+	if w.tracked[tx] {
 		return
 	}
-	if err := w.follower.Track(chain.Lane{From: n.agenda.Genesis().Key, Nonce: tx.Nonce()}, tx.Hash()); err != nil {
-		n.log.Error("follow", "tx", tx.Hash(), "err", err)
+	if err := w.follower.Track(chain.Lane{From: n.agenda.Genesis().Key, Nonce: nonce}, tx); err != nil {
+		n.log.Error("follow", "tx", tx, "err", err)
 		return
 	}
-	w.tracked[tx.Hash()] = true
+	w.tracked[tx] = true
 }
 
-// followPast takes up, after a restart, the transactions that are not final.
+// followPast takes up, after a restart, the transactions that are not final: of what was
+// signed more than once all of them, since what is mined need not be the last.
 func (n *Node) followPast() {
 	for _, p := range n.agenda.Proposals() {
 		if w, ok := n.chains[p.Intent.ChainID()]; ok && p.Tx != nil && p.Fate != council.WordFinal {
-			n.follow(w, p.Tx)
+			n.follow(w, p.Tx.Nonce(), p.Tx.Hash()) // first: there is room for so many
+			for _, tx := range p.Txs() {
+				n.follow(w, p.Tx.Nonce(), tx)
+			}
 		}
 	}
 }

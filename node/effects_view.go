@@ -30,11 +30,11 @@ func (n *Node) viewEffects(in council.Intent, f council.Facts) *api.Effects {
 			v.Hidden += len(e.Moves) - maxEffects
 			break
 		}
-		w := api.Move{Asset: m.Asset, From: m.From, To: m.To, Amount: api.NewWei(m.Amount), Watched: m.Watched, Text: m.String()}
+		w := api.Move{Asset: m.Asset, From: m.From, To: m.To, Amount: api.NewWei(m.Amount), Watched: m.Watched, Grant: m.Grant, Text: m.String()}
 		if token := m.Token; m.Asset != council.Ether {
 			w.Token = &token
 		}
-		if m.Asset == council.ERC721 || m.Asset == council.ERC1155 {
+		if m.Asset == council.ERC721 || m.Asset == council.ERC1155 && !m.Grant {
 			w.ID = m.ID.Big().String()
 		}
 		v.Moves = append(v.Moves, w)

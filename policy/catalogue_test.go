@@ -61,7 +61,8 @@ func TestNeverListHolds(t *testing.T) {
 		"safeTransferFrom(address,address,uint256,bytes)", "setApprovalForAll(address,bool)", "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)",
 		"safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", "renounceRole(bytes32,address)", "renounceOwnership()",
 		"move(address,address,uint256)", "push(address,uint256)", "pull(address,uint256)", "approve(address)", "burnFrom(address,uint256)",
-		"sweep(address)", "sweep(address,address)", "sweep(address,address,uint256)", "sweepToken(address,uint256,address)"} {
+		"sweep(address)", "sweep(address,address)", "sweep(address,address,uint256)", "sweepToken(address,uint256,address)",
+		"setAuthorization(address,bool)", "hope(address)", "allow(address,bool)", "setRelayerApproval(address,address,bool)", "approveDelegation(address,uint256)"} {
 		if _, ok := never[sig(s).Selector]; !ok {
 			t.Errorf("%s is not on the never-list", s)
 		}
@@ -133,6 +134,8 @@ rules:
 		}
 		in := input(transaction(c.byName["vault"].Address, data))
 		out := council.Movement{Asset: council.ERC20, From: c.byName["vault"].Address, To: stranger, Amount: common.Big1}
+		lent := out
+		lent.Grant = true
 		into := council.Movement{Asset: council.ERC20, From: stranger, To: c.byName["vault"].Address, Amount: common.Big1}
 		for _, k := range []struct {
 			a    council.Answer
@@ -140,6 +143,7 @@ rules:
 		}{
 			{council.Answer{OK: true, Sight: council.SightOutcome}, "does not show what moves"},
 			{council.Answer{OK: true, Sight: council.SightMoves, Moves: []council.Movement{out}}, "the simulation moves"},
+			{council.Answer{OK: true, Sight: council.SightMoves, Moves: []council.Movement{lent}}, "the simulation grants that"},
 			{council.Answer{OK: true, Sight: council.SightMoves, Moves: []council.Movement{into}}, ""},
 		} {
 			in.Facts.Answers[council.Query{Kind: council.QuerySimulation}] = k.a

@@ -21,6 +21,7 @@ type Charter struct {
 	threshold int
 	chains    map[uint64]string
 	limits    ceilings
+	gasPos    strict.Pos // of their gas
 	contracts []*Contract
 	byName    map[string]*Contract
 	byPlace   map[place]*Contract
@@ -155,6 +156,7 @@ func LoadCharter(file string, data []byte, actions *Catalogue) (*Charter, error)
 	if c.limits, err = readCeilings(file, "limits", ceilingsFile(f.Limits), top); err != nil {
 		return nil, err
 	}
+	c.gasPos = f.Limits.Gas.Pos
 	if c.actions, err = actions.extend(file, f.Actions); err != nil {
 		return nil, err
 	}

@@ -18,8 +18,21 @@ type Input struct {
 	Facts  council.Facts  // of this node's own RPC; may lack what was not asked
 	Now    uint64         // unix seconds
 	Head   uint64         // number of the newest block that this node knows
+	// Since is when the intent was put before the council, in unix seconds; 0: not known,
+	// or just now. What it may be valid for counts from there: else what was denied as
+	// valid for too long would be allowed once little is left of that, when nobody thinks
+	// of it any more.
+	Since uint64
 	// History is what rules count; nil denies where a rule looks at it.
 	History *History
+}
+
+// begun is the time from which the validity counts.
+func (in Input) begun() uint64 {
+	if in.Since == 0 {
+		return in.Now
+	}
+	return min(in.Since, in.Now)
 }
 
 // Decision is the answer, and its explanation.
@@ -234,19 +247,19 @@ func (e *evaluation) cancels(c *Call) *Refusal {
 	}
 	l := e.p.charter.limits
 	l.gas = min(l.gas, MaxCancelGas)
-	if reason, hint := l.exceeded(e.t, e.in.Now); reason != "" {
+	if reason, hint := l.exceeded(e.t, e.in.begun()); reason != "" {
 		return &Refusal{rule, reason, hint}
 	}
 	return nil
 }
 
-// hold reports whether a transaction stays within the ceilings.
-func (l ceilings) hold(t council.Transaction, now uint64) bool {
-	return t.MaxGas <= l.gas && t.MaxFeePerGas.Cmp(l.fee) <= 0 && t.MaxTipPerGas.Cmp(l.tip) <= 0 && (t.ValidUntil <= now || t.ValidUntil-now <= l.validity+ClockSkew)
+// hold reports whether a transaction that was proposed at a time stays within the ceilings.
+func (l ceilings) hold(t council.Transaction, begun uint64) bool {
+	return t.MaxGas <= l.gas && t.MaxFeePerGas.Cmp(l.fee) <= 0 && t.MaxTipPerGas.Cmp(l.tip) <= 0 && (t.ValidUntil <= begun || t.ValidUntil-begun <= l.validity+ClockSkew)
 }
 
 // exceeded says which ceiling a transaction is above, or "".
-func (l ceilings) exceeded(t council.Transaction, now uint64) (reason, hint string) {
+func (l ceilings) exceeded(t council.Transaction, begun uint64) (reason, hint string) {
 	switch {
 	case t.MaxGas > l.gas:
 		return fmt.Sprintf("gas ceiling %d is above %d", t.MaxGas, l.gas), "propose it with less gas"
@@ -254,8 +267,8 @@ func (l ceilings) exceeded(t council.Transaction, now uint64) (reason, hint stri
 		return fmt.Sprintf("fee ceiling %s is above %s", showWei(t.MaxFeePerGas), showWei(l.fee)), "propose it with a lower fee ceiling"
 	case t.MaxTipPerGas.Cmp(l.tip) > 0:
 		return fmt.Sprintf("tip ceiling %s is above %s", showWei(t.MaxTipPerGas), showWei(l.tip)), "propose it with a lower tip ceiling"
-	case t.ValidUntil > now && t.ValidUntil-now > l.validity+ClockSkew:
-		return fmt.Sprintf("valid for %s, longer than %s", showSeconds(new(big.Int).SetUint64(t.ValidUntil-now)), showSeconds(new(big.Int).SetUint64(l.validity))), "propose it with an earlier end of validity"
+	case t.ValidUntil > begun && t.ValidUntil-begun > l.validity+ClockSkew:
+		return fmt.Sprintf("valid for %s, longer than %s", showSeconds(new(big.Int).SetUint64(t.ValidUntil-begun)), showSeconds(new(big.Int).SetUint64(l.validity))), "propose it with an earlier end of validity"
 	}
 	return "", ""
 }

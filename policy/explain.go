@@ -228,7 +228,7 @@ func (e *evaluation) tests(r *rule, c *Call, m meaning) []Test {
 		}
 		return out
 	}
-	out = append(out, r.limits.tests(e.t, e.in.Now)...)
+	out = append(out, r.limits.tests(e.t, e.in.begun())...)
 	if r.incident {
 		out = append(out, Test{"incident", quoteOrNone(e.t.Reason), "a reference such as INC-2031-07 in the reason", hasIncident(e.t.Reason)})
 	}
@@ -263,7 +263,7 @@ func (p *Policy) explainMessage(x *Explanation, in Input, m council.Message) {
 			if r.allow {
 				continue
 			}
-			v := p.explained(r, r.messageTests(m, action, doc, in.Now))
+			v := p.explained(r, r.messageTests(m, action, doc, in.begun()))
 			x.Rules = append(x.Rules, v)
 			if denied == nil && r.about(action, doc) {
 				denied = &Refusal{r.label, "denied: " + x.Decision.Sentence, "the rule " + r.label + " would have to be changed"}
@@ -276,7 +276,7 @@ func (p *Policy) explainMessage(x *Explanation, in Input, m council.Message) {
 	for i, s := range p.sets() {
 		for _, r := range s.words {
 			if r.allow && r.message.action == action {
-				shown := p.explained(r, r.messageTests(m, action, doc, in.Now))
+				shown := p.explained(r, r.messageTests(m, action, doc, in.begun()))
 				shown.Terms = r.termTests(in)
 				x.Rules = append(x.Rules, shown)
 			}

@@ -47,20 +47,20 @@ func oneOf(list []string) string {
 }
 
 // tests compares a transaction with the ceilings.
-func (l ceilings) tests(t council.Transaction, now uint64) []Test {
+func (l ceilings) tests(t council.Transaction, begun uint64) []Test {
 	out := []Test{
 		{"gas", strconv.FormatUint(t.MaxGas, 10), "at most " + strconv.FormatUint(l.gas, 10), t.MaxGas <= l.gas},
 		{"fee", showWei(t.MaxFeePerGas), "at most " + showWei(l.fee), t.MaxFeePerGas.Cmp(l.fee) <= 0},
 		{"tip", showWei(t.MaxTipPerGas), "at most " + showWei(l.tip), t.MaxTipPerGas.Cmp(l.tip) <= 0},
 	}
-	return append(out, validityTest(t.ValidUntil, now, l.validity))
+	return append(out, validityTest(t.ValidUntil, begun, l.validity))
 }
 
-func validityTest(until, now, most uint64) Test {
+func validityTest(until, begun, most uint64) Test {
 	v := Test{What: "validity", Have: "over", Want: "at most " + showSeconds(new(big.Int).SetUint64(most)), OK: true}
-	if until > now {
-		v.Have = showSeconds(new(big.Int).SetUint64(until - now))
-		v.OK = until-now <= most+ClockSkew
+	if until > begun {
+		v.Have = showSeconds(new(big.Int).SetUint64(until - begun))
+		v.OK = until-begun <= most+ClockSkew
 	}
 	return v
 }
@@ -183,7 +183,7 @@ func sortedChains(m map[uint64]string) []uint64 {
 func (e *evaluation) cancelTests(c *Call) []Test {
 	l := e.p.charter.limits
 	l.gas = min(l.gas, MaxCancelGas)
-	return append([]Test{{"to", c.To.Hex(), "the council itself, " + e.in.From.Hex(), c.To == e.in.From}}, l.tests(e.t, e.in.Now)...)
+	return append([]Test{{"to", c.To.Hex(), "the council itself, " + e.in.From.Hex(), c.To == e.in.From}}, l.tests(e.t, e.in.begun())...)
 }
 
 // messageTests of the whole ask what timely asks.
@@ -197,7 +197,7 @@ func (p *Policy) messageTests(in Input, m council.Message, action *def, doc coun
 }
 
 // messageTests of a rule ask what about, or permitted, asks.
-func (r *rule) messageTests(m council.Message, action *def, doc council.TypedDocument, now uint64) []Test {
+func (r *rule) messageTests(m council.Message, action *def, doc council.TypedDocument, begun uint64) []Test {
 	var out []Test
 	w := r.message
 	if w == nil { // a deny rule about everything
@@ -230,8 +230,8 @@ func (r *rule) messageTests(m council.Message, action *def, doc council.TypedDoc
 	if text, ok := m.(council.Statement); ok {
 		out = append(out, Test{"length", fmt.Sprintf("%d bytes", len(text.Text)), fmt.Sprintf("at most %d bytes", w.length), len(text.Text) <= w.length})
 	}
-	out = append(out, validityTest(m.Expires(), now, r.limits.validity))
-	if refusal := r.permitted(m, action, doc, now); refusal != nil && held(out) {
+	out = append(out, validityTest(m.Expires(), begun, r.limits.validity))
+	if refusal := r.permitted(m, action, doc, begun); refusal != nil && held(out) {
 		out = append(out, Test{What: "rule", Have: refusal.Reason, Want: refusal.Hint})
 	}
 	return out

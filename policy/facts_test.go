@@ -357,3 +357,21 @@ func selectorOf(t *testing.T, signature string) []byte {
 	}
 	return f.Selector[:]
 }
+
+// A grant is told as what it is, in figures or as all of a token.
+func TestGrantsInWords(t *testing.T) {
+	token, from, to := common.HexToAddress("0x01"), common.HexToAddress("0x02"), common.HexToAddress("0x03")
+	all := new(big.Int).Sub(new(big.Int).Lsh(common.Big1, 160), common.Big1)
+	for want, m := range map[string]council.Movement{
+		"may move 5 of token vault":    {Asset: council.ERC20, Amount: big.NewInt(5)},
+		"may move all of token vault":  {Asset: council.ERC20, Amount: all},
+		"may move number 7 of token":   {Asset: council.ERC721, ID: common.BigToHash(big.NewInt(7)), Amount: common.Big1},
+		"may move all of token vault ": {Asset: council.ERC1155},
+	} {
+		m.Token, m.From, m.To, m.Grant = token, from, to, true
+		got := Move{Movement: m, TokenLabel: "vault", FromLabel: "treasury"}.String()
+		if !strings.Contains(got, want) || !strings.HasPrefix(got, to.Hex()) || !strings.HasSuffix(got, "from treasury ("+from.Hex()+")") {
+			t.Errorf("%s; want %q", got, want)
+		}
+	}
+}

@@ -36,6 +36,8 @@ const (
 	MaxWhenCost     = 100_000   // that one when takes before it is stopped
 	MaxWhenTotal    = 1_000_000 // that all of them take for one transaction
 
+	maxPooledGas = 1 << 24 // gas of one transaction that Ethereum takes at most (EIP-7825)
+
 	maxHops  = 1024 // allowed wrappers that a proof looks through; with more, its answers are unknown
 	maxWays  = 4096 // ways to one call that it looks at, likewise
 	maxShown = 64   // ways of one call that it shows

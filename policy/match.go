@@ -42,7 +42,7 @@ func (r *rule) passes(e *evaluation, c *Call, m meaning) (stage int) {
 		return stage
 	}
 	switch {
-	case !r.limits.hold(e.t, e.in.Now):
+	case !r.limits.hold(e.t, e.in.begun()):
 		return stageCeiling
 	case r.incident && !hasIncident(e.t.Reason):
 		return stageIncident
@@ -82,7 +82,7 @@ func (r *rule) explain(e *evaluation, c *Call, m meaning, stage int) *Refusal {
 			}
 		}
 	case stageCeiling:
-		reason, hint := r.limits.exceeded(e.t, e.in.Now)
+		reason, hint := r.limits.exceeded(e.t, e.in.begun())
 		return &Refusal{r.label, reason, hint}
 	case stageIncident:
 		return &Refusal{r.label, "the reason names no incident", "propose it with the incident's number in the reason, such as INC-2031-07"}

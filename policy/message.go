@@ -234,7 +234,7 @@ func (p *Policy) message(d Decision, in Input, m council.Message) Decision {
 		if i > 0 && !s.narrow {
 			continue
 		}
-		r, refusal := s.permits(m, action, doc, in.Now, i > 0)
+		r, refusal := s.permits(m, action, doc, in.begun(), i > 0)
 		if refusal != nil {
 			return no(refusal)
 		}
@@ -265,13 +265,13 @@ func (p *Policy) timely(in Input, m council.Message, action *def, doc council.Ty
 
 // permits finds the first rule of a set that allows the message. Failing that,
 // it tells of one that is about such messages, and what it asks.
-func (s *ruleset) permits(m council.Message, action *def, doc council.TypedDocument, now uint64, member bool) (*rule, *Refusal) {
+func (s *ruleset) permits(m council.Message, action *def, doc council.TypedDocument, begun uint64, member bool) (*rule, *Refusal) {
 	var near *Refusal
 	for _, r := range s.words {
 		if !r.allow || r.message.action != action {
 			continue
 		}
-		refusal := r.permitted(m, action, doc, now)
+		refusal := r.permitted(m, action, doc, begun)
 		if refusal == nil {
 			return r, nil
 		}
@@ -289,15 +289,15 @@ func (s *ruleset) permits(m council.Message, action *def, doc council.TypedDocum
 }
 
 // permitted says why an allow rule does not allow the message, or nil.
-func (r *rule) permitted(m council.Message, action *def, doc council.TypedDocument, now uint64) *Refusal {
+func (r *rule) permitted(m council.Message, action *def, doc council.TypedDocument, begun uint64) *Refusal {
 	text, _ := m.(council.Statement)
 	switch lack := r.message.misses(action, doc); {
 	case lack != "":
 		return &Refusal{r.label, "the rule is about another " + lack, "propose it with the domain and primary type of the rule " + r.label}
 	case len(text.Text) > r.message.length:
 		return &Refusal{r.label, fmt.Sprintf("the text has %d bytes, more than %d", len(text.Text), r.message.length), "say it in fewer words"}
-	case m.Expires() > now && m.Expires()-now > r.limits.validity+ClockSkew:
-		return &Refusal{r.label, fmt.Sprintf("valid for %d seconds, longer than %d", m.Expires()-now, r.limits.validity), "propose it with an earlier end of validity"}
+	case m.Expires() > begun && m.Expires()-begun > r.limits.validity+ClockSkew:
+		return &Refusal{r.label, fmt.Sprintf("valid for %d seconds, longer than %d", m.Expires()-begun, r.limits.validity), "propose it with an earlier end of validity"}
 	}
 	return nil
 }

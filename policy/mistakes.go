@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -8,6 +9,10 @@ import (
 // mistakes finds what reviewers of charters have learnt to look for, beyond what
 // a single rule shows.
 func (k *checker) mistakes(c *Charter) {
+	if c.limits.gas > maxPooledGas {
+		k.add(Warning, c.gasPos, "limits", fmt.Sprintf("lower it to %d, unless a chain of this charter is known to take more", maxPooledGas),
+			"a transaction may ask for %d gas, and Ethereum takes none with more than %d since the Osaka fork (EIP-7825): its nonce would wait until it is replaced", c.limits.gas, maxPooledGas)
+	}
 	r := newReach(New(c, nil))
 	for _, ct := range c.contracts {
 		k.functions(c, ct)

@@ -31,17 +31,20 @@ type StateChange struct {
 	Expected bool // by the proposal, or by the nature of a transaction
 }
 
-// Move is a movement with names.
+// Move is a movement, or the grant of one, with names.
 type Move struct {
 	council.Movement
 	TokenLabel, FromLabel, ToLabel string
-	Watched                        bool // it leaves an address that the charter watches
+	Watched                        bool // it leaves an address that the charter watches, or may leave it
 }
 
-// String is "100 of token T from A to B".
+// String is "100 of token T from A to B", or of a grant "B may move 100 of token T from A".
 func (m Move) String() string {
 	amount := "an amount that can't be read"
-	if m.Amount != nil {
+	switch {
+	case m.Grant && (m.Amount == nil || m.Amount.BitLen() >= 160):
+		amount = "all"
+	case m.Amount != nil:
 		amount = m.Amount.String()
 	}
 	what := ""
@@ -55,8 +58,13 @@ func (m Move) String() string {
 		what = " of token " + named(m.TokenLabel, m.Token)
 	case council.ERC721:
 		amount, what = "number "+m.ID.Big().String(), " of token "+named(m.TokenLabel, m.Token)
-	default:
-		what = fmt.Sprintf(" of number %s of token %s", m.ID.Big(), named(m.TokenLabel, m.Token))
+	case council.ERC1155:
+		if what = " of token " + named(m.TokenLabel, m.Token); !m.Grant {
+			what = fmt.Sprintf(" of number %s%s", m.ID.Big(), what)
+		}
+	}
+	if m.Grant {
+		return fmt.Sprintf("%s may move %s%s from %s", named(m.ToLabel, m.To), amount, what, named(m.FromLabel, m.From))
 	}
 	return fmt.Sprintf("%s%s from %s to %s", amount, what, named(m.FromLabel, m.From), named(m.ToLabel, m.To))
 }
@@ -277,7 +285,10 @@ func (r *rule) sights(e *evaluation, a council.Answer) []sight {
 	out = append(out, sight{"movements", "none out of what the charter watches", func() string { return f.moved(a.Sight) }, func() *Refusal {
 		const hint = "propose something that moves nothing out of it; a transfer needs a governance vote"
 		for _, m := range f.Moves {
-			if m.Watched {
+			switch {
+			case m.Watched && m.Grant:
+				return refuse("propose something that grants nothing of it; that needs a governance vote", "the simulation grants that %s", m)
+			case m.Watched:
 				return refuse(hint, "the simulation moves %s", m)
 			}
 		}
@@ -327,11 +338,21 @@ func seen(a council.Answer) string {
 	for _, k := range a.Accounts {
 		words += len(k.Slots)
 	}
+	grants := 0
+	for _, m := range a.Moves {
+		if m.Grant {
+			grants++
+		}
+	}
+	moves := count(len(a.Moves)-grants, "asset")
+	if grants > 0 {
+		moves += " and grants " + count(grants, "allowance")
+	}
 	switch {
 	case a.Sight.State():
-		return fmt.Sprintf("the simulation changes %s and moves %s", count(words, "word"), count(len(a.Moves), "asset"))
+		return fmt.Sprintf("the simulation changes %s and moves %s", count(words, "word"), moves)
 	case a.Sight.Moves():
-		return fmt.Sprintf("the simulation moves %s; changes of state were not seen", count(len(a.Moves), "asset"))
+		return fmt.Sprintf("the simulation moves %s; changes of state were not seen", moves)
 	}
 	return "the simulation does not revert; changes of state and movements were not seen"
 }

@@ -40,7 +40,11 @@ func writeEffects(w io.Writer, p api.Proposal) {
 		if m.Watched {
 			mark = "WATCHED: "
 		}
-		fmt.Fprintf(w, "  %smoves %s\n", mark, oneLine(m.Text))
+		verb := "moves "
+		if m.Grant {
+			verb = "grants that "
+		}
+		fmt.Fprintf(w, "  %s%s%s\n", mark, verb, oneLine(m.Text))
 	}
 	for _, c := range e.Changes {
 		mark := ""
