@@ -50,7 +50,7 @@ func (a *Agenda) planned(ev Planned) {
 	if !ok || l.try != nil || c.proposal != p || c.nonce != ev.Nonce || c.attempt != ev.Attempt || !slices.Contains(c.set, a.self) {
 		return
 	}
-	if a.unmined(l, ev.Fees) != "" { // there is a newer block by now, which wants more
+	if a.belowBase(l, ev.Fees) != "" { // there is a newer block by now, which wants more
 		l.turn = turn{}
 		p.held = a.now.Add(a.timing.Retry)
 		return
@@ -406,7 +406,7 @@ func (a *Agenda) abandon(l *lane, suspects []council.MemberID, proven bool, reas
 	a.do(Abort{Session: t.session})
 	a.dropTried(t)
 	a.do(Append{council.WordAttemptFailed, council.AttemptFailed{
-		Proposal: b.Proposal, Chain: b.Chain, Nonce: b.Nonce, Attempt: b.Attempt, Suspects: suspects, Proven: proven, Reason: clip(reason),
+		Proposal: b.Proposal, Chain: b.Chain, Nonce: b.Nonce, Attempt: b.Attempt, Suspects: suspects, Proven: proven, Reason: council.Readable(reason, council.MaxReason),
 	}})
 	if p, ok := a.proposals[b.Proposal]; ok {
 		// Known at once, and whether or not the entry about the attempt's
@@ -438,12 +438,4 @@ func (a *Agenda) withoutPeer(m council.MemberID, what string) {
 		}
 	}
 	a.proclaimWithout(m, what)
-}
-
-// clip bounds a reason that goes into a feed.
-func clip(s string) string {
-	if len(s) > council.MaxReason {
-		return s[:council.MaxReason]
-	}
-	return s
 }

@@ -218,6 +218,6 @@ func (a *Agenda) accused(ev Accused) {
 		return
 	}
 	a.do(Append{council.WordAttemptFailed, council.AttemptFailed{
-		Proposal: b.Proposal, Chain: b.Chain, Nonce: b.Nonce, Attempt: b.Attempt, Suspects: []council.MemberID{ev.Culprit}, Proven: true, Reason: clip(ev.Err.Error()),
+		Proposal: b.Proposal, Chain: b.Chain, Nonce: b.Nonce, Attempt: b.Attempt, Suspects: []council.MemberID{ev.Culprit}, Proven: true, Reason: council.Readable(ev.Err.Error(), council.MaxReason),
 	}})
 }

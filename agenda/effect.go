@@ -38,12 +38,12 @@ type Fetch struct {
 
 // Plan asks the own RPC for fees; answered by Planned.
 type Plan struct {
-	Proposal council.ProposalID
-	Deed     council.Transaction
-	Nonce    uint64
-	Attempt  uint64        // 0: ahead of time, for whichever attempt comes
-	Outbid   *council.Fees // what a pool may hold at this nonce, and wants outbid; nil for nothing
-	Most     bool          // at the deed's ceilings, since less was too low for a pool
+	Proposal   council.ProposalID
+	Deed       council.Transaction
+	Nonce      uint64
+	Attempt    uint64        // 0: ahead of time, for whichever attempt comes
+	Outbid     *council.Fees // what a pool may hold at this nonce, and wants outbid; nil for nothing
+	AtCeilings bool          // at the deed's ceilings, since less was too low for a pool
 }
 
 // Enlist writes the ledger's `reserved` row, durably, records Begun, and then

@@ -146,14 +146,14 @@ type Convicted struct{ Member council.MemberID }
 
 // Seen reports what became of a tracked transaction on its chain.
 type Seen struct {
-	Chain     uint64
-	Tx        common.Hash
-	What      council.Word // WordBroadcast, WordMined, WordReverted, WordReorged, WordFinal or WordDisplaced
-	Block     uint64
-	BlockHash common.Hash
-	GasUsed   uint64
-	Err       error // of a broadcast
-	Low       bool  // it is that a pool wants higher prices
+	Chain       uint64
+	Tx          common.Hash
+	What        council.Word // WordBroadcast, WordMined, WordReverted, WordReorged, WordFinal or WordDisplaced
+	Block       uint64
+	BlockHash   common.Hash
+	GasUsed     uint64
+	Err         error // of a broadcast
+	Underpriced bool  // it is that a pool wants higher prices
 }
 
 // Lost reports that a final block has a nonce of the council's used by a
@@ -166,15 +166,15 @@ type Lost struct {
 
 // Found answers a Find: the transaction, and the block that it is in.
 type Found struct {
-	Chain     uint64
-	Nonce     uint64
-	Tx        *types.Transaction
-	Block     uint64
-	BlockHash common.Hash
-	GasUsed   uint64
-	Reverted  bool
-	Err       error
-	Mute      bool // no RPC has said anything: nothing follows from that
+	Chain      uint64
+	Nonce      uint64
+	Tx         *types.Transaction
+	Block      uint64
+	BlockHash  common.Hash
+	GasUsed    uint64
+	Reverted   bool
+	Err        error
+	Unanswered bool // no RPC has said anything: nothing follows from that
 }
 
 // KeygenWanted reports that this node's operator takes part in the ceremony.

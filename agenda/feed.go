@@ -195,7 +195,7 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	if !a.mandated(e.Author, e.At) { // by its own clock: who dates back gains an agenda item, no approval
 		return
 	}
-	if !a.grant(e.Author, e.At, places(b.Intent)) || a.proposals[id] != nil { // in this order: others' feeds, which come in any, don't count
+	if !a.allot(e.Author, e.At, places(b.Intent)) || a.proposals[id] != nil { // in this order: others' feeds, which come in any, don't count
 		return
 	}
 	at := unix(a.now)

@@ -81,7 +81,7 @@ func (a *Agenda) found(ev Found) {
 			continue
 		}
 		if ev.Err != nil {
-			if ev.Mute { // it has nothing to say of the nonce: asked again, and later each time
+			if ev.Unanswered { // it has nothing to say of the nonce: asked again, and later each time
 				p.mute++
 			} else {
 				p.mute = 0

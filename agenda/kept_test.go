@@ -193,7 +193,7 @@ func TestNobodySaysWhatUsedANonce(t *testing.T) {
 			continue
 		}
 		asked++
-		if got := told(n.Step(agenda.Found{Chain: chainID, Err: errors.New("no RPC answered"), Mute: true}, w.now)); len(got) > 0 {
+		if got := told(n.Step(agenda.Found{Chain: chainID, Err: errors.New("no RPC answered"), Unanswered: true}, w.now)); len(got) > 0 {
 			t.Fatalf("after %d times: %v", asked, got)
 		}
 	}

@@ -19,10 +19,10 @@ import (
 // Its nonce is the one that this node derives.
 func (a *Agenda) priced(p *Proposal, b council.Begin) string {
 	l := a.laneOf(p)
-	if why := a.unmined(l, b.Fees); why != "" {
+	if why := a.belowBase(l, b.Fees); why != "" {
 		return why
 	}
-	if old := a.standing(l, b.Nonce); old != nil && !b.Fees.Outbids(*old) && !a.utmost(p, b.Fees) {
+	if old := a.standing(l, b.Nonce); old != nil && !b.Fees.Outbids(*old) && !a.atCeilings(p, b.Fees) {
 		return fmt.Sprintf("nonce %d is signed for, and %s wei per gas with a tip of %s does not outbid %s with %s by a tenth", b.Nonce, b.Fees.MaxFeePerGas, b.Fees.MaxTipPerGas, old.MaxFeePerGas, old.MaxTipPerGas)
 	}
 	if p.Tx == nil {
@@ -35,10 +35,10 @@ func (a *Agenda) priced(p *Proposal, b council.Begin) string {
 	return ""
 }
 
-// unmined says why no block may take a price, or "". A base fee is good for as long as there
+// belowBase says why no block may take a price, or "". A base fee is good for as long as there
 // is no newer block; and for a while longer, since a node looks at the head less often than
 // fast chains have blocks, and asks for facts at those in between.
-func (a *Agenda) unmined(l *lane, f council.Fees) string {
+func (a *Agenda) belowBase(l *lane, f council.Fees) string {
 	switch {
 	case l.base == nil:
 		return "this node's RPC tells no base fee, so no price can be told from one at which nothing is mined"
@@ -70,10 +70,10 @@ func (a *Agenda) standing(l *lane, nonce uint64) *council.Fees {
 	return most
 }
 
-// utmost reports whether these are the highest prices that may be signed for a proposal
+// atCeilings reports whether these are the highest prices that may be signed for a proposal
 // which has no signature yet. Its ceilings may be too low to outbid what it replaces; but a
 // pool that does not hold that, as it pays for more gas than there is money for, takes it.
-func (a *Agenda) utmost(p *Proposal, f council.Fees) bool {
+func (a *Agenda) atCeilings(p *Proposal, f council.Fees) bool {
 	deed, ok := p.Intent.(council.Transaction)
 	return ok && p.Tx == nil && f.MaxFeePerGas.Cmp(deed.MaxFeePerGas) == 0 && f.MaxTipPerGas.Cmp(deed.MaxTipPerGas) == 0
 }
@@ -81,7 +81,7 @@ func (a *Agenda) utmost(p *Proposal, f council.Fees) bool {
 // enters reports whether pools would take these prices at a nonce, as far as this node knows.
 func (a *Agenda) enters(l *lane, nonce uint64, f council.Fees) bool {
 	old := a.standing(l, nonce)
-	return a.unmined(l, f) == "" && (old == nil || f.Outbids(*old))
+	return a.belowBase(l, f) == "" && (old == nil || f.Outbids(*old))
 }
 
 // planFor asks for the prices of an attempt. They are the ceilings where less has been too
@@ -92,7 +92,7 @@ func (a *Agenda) planFor(l *lane, c choice) *Plan {
 	plan := &Plan{Proposal: p.ID, Deed: deed, Nonce: c.nonce, Attempt: c.attempt, Outbid: a.standing(l, c.nonce)}
 	if plan.Outbid != nil {
 		outbids := deed.Ceilings().Outbids(*plan.Outbid)
-		plan.Most = p.Tx == nil && !outbids || p.Tx != nil && outbids && p.low == p.Tx.Hash()
+		plan.AtCeilings = p.Tx == nil && !outbids || p.Tx != nil && outbids && p.underpriced == p.Tx.Hash()
 	}
 	return plan
 }

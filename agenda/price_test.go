@@ -297,7 +297,7 @@ func TestTooLowForAPool(t *testing.T) {
 	id, p := w.stuck()
 	deed := p.Intent.(council.Transaction)
 	for _, m := range everyone {
-		w.step(m, agenda.Seen{Chain: chainID, Tx: p.Tx.Hash(), What: council.WordBroadcast, Err: errors.New("replacement transaction underpriced"), Low: true})
+		w.step(m, agenda.Seen{Chain: chainID, Tx: p.Tx.Hash(), What: council.WordBroadcast, Err: errors.New("replacement transaction underpriced"), Underpriced: true})
 	}
 	was := p.Tx.Hash()
 	if !w.held(10*time.Minute, func() bool { return p.Tx.Hash() != was }) {

@@ -56,31 +56,31 @@ type Proposal struct {
 	ripe   time.Time        // since when it is approved and its time has come, as this process knows; zero while it is not
 	held   time.Time        // until then others may go first
 	// Until then this node begins nothing: somebody is about to say who was silent.
-	listening  time.Time
-	needs      []council.Query // what the policy must know; a function of the intent
-	count      *count
-	facts      *council.Facts
-	quote      *quote      // fees, asked ahead of time
-	quoting    uint64      // the block at which they were last asked
-	low        common.Hash // the transaction of it whose prices were last too low for a pool
-	fetching   time.Time
-	fetched    time.Time
-	denials    int       // on facts that were asked for, in a row
-	unanswered bool      // what was asked for last did not come, or was of an old block
-	spoken     int       // the most approvals that there were
-	sent       time.Time // last broadcast
-	sought     time.Time // last asked the chain what has used its nonce
-	misses     int       // times that it did not say
-	mute       int       // times in a row since then that nobody answered
-	lost       uint64    // the final block in which it is used, by none that is known; 0 for not known to be so
-	told       map[string]bool
-	active     bool                           // it is in Agenda.active
-	words      map[council.MemberID]int       // of members, that each member has brought
-	brought    map[council.MemberID]time.Time // words that no feed has yet, and since when
-	doubt      map[council.MemberID]int       // attempts in which the member was suspected
-	excuses    map[council.MemberID]int       // attempts that the member refused for no fault of its own
-	unheard    map[council.MemberID]int       // attempts given up because this node does not hear who coordinates them
-	apart      apart
+	listening   time.Time
+	needs       []council.Query // what the policy must know; a function of the intent
+	count       *count
+	facts       *council.Facts
+	quote       *quote      // fees, asked ahead of time
+	quoting     uint64      // the block at which they were last asked
+	underpriced common.Hash // the transaction of it whose prices were last too low for a pool
+	fetching    time.Time
+	fetched     time.Time
+	denials     int       // on facts that were asked for, in a row
+	unanswered  bool      // what was asked for last did not come, or was of an old block
+	spoken      int       // the most approvals that there were
+	sent        time.Time // last broadcast
+	sought      time.Time // last asked the chain what has used its nonce
+	misses      int       // times that it did not say
+	mute        int       // times in a row since then that nobody answered
+	lost        uint64    // the final block in which it is used, by none that is known; 0 for not known to be so
+	told        map[string]bool
+	active      bool                           // it is in Agenda.active
+	words       map[council.MemberID]int       // of members, that each member has brought
+	brought     map[council.MemberID]time.Time // words that no feed has yet, and since when
+	doubt       map[council.MemberID]int       // attempts in which the member was suspected
+	excuses     map[council.MemberID]int       // attempts that the member refused for no fault of its own
+	unheard     map[council.MemberID]int       // attempts given up because this node does not hear who coordinates them
+	apart       apart
 }
 
 // Attempt is one try at a signature, as the feeds report it.

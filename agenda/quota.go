@@ -40,9 +40,9 @@ func (q *quota) pass(at uint64) {
 	}
 }
 
-// grant counts a proposal of a member, and reports whether it may make it. People hear of
+// allot counts a proposal of a member, and reports whether it may make it. People hear of
 // the first that it may not.
-func (a *Agenda) grant(m council.MemberID, at, places uint64) bool {
+func (a *Agenda) allot(m council.MemberID, at, places uint64) bool {
 	q := a.quotas[m]
 	q.pass(at)
 	w := q.wait(at, places)

@@ -72,7 +72,7 @@ func (c *RollCall) Gave(h council.Heartbeat) {
 // is checked of what would be news, and of no other.
 func (c *RollCall) Take(h council.Heartbeat, from council.MemberID, now time.Time) (news bool, _ error) {
 	if _, ok := c.roster.Member(h.Member); !ok {
-		return false, fmt.Errorf("heartbeat: %q is not in the roster", clip(string(h.Member)))
+		return false, fmt.Errorf("heartbeat: %.40q is not in the roster", string(h.Member))
 	}
 	have, known := c.last[h.Member]
 	by := time.Unix(int64(h.Time), 0).Sub(now)

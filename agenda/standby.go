@@ -295,7 +295,7 @@ func (a *Agenda) armFailed(ev Failed) bool {
 	set.arming = council.SessionID{}
 	a.standby.later(set, a.now)
 	text := fmt.Sprintf("slot of %s: %v%s", council.Names(set.members), ev.Err, blame(ev))
-	a.do(Notify{What: "arming-failed", Text: clip(text)})
+	a.do(Notify{What: "arming-failed", Text: council.Readable(text, council.MaxReason)})
 	return true
 }
 

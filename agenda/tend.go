@@ -231,7 +231,7 @@ func (a *Agenda) verdict(p *Proposal, missing error) {
 		p.JudgedAt = a.now
 	}
 	j := council.Judged{
-		Proposal: p.ID, Allow: d.Allow, Rule: d.Rule, Reason: clip(d.Reason),
+		Proposal: p.ID, Allow: d.Allow, Rule: d.Rule, Reason: council.Readable(d.Reason, council.MaxReason),
 		Sentence: p.Action.Sentence, Policy: a.policy.Hash(),
 	}
 	if p.facts != nil {
@@ -318,8 +318,8 @@ func (a *Agenda) seen(ev Seen) {
 		return
 	}
 	if ev.Err != nil {
-		if ev.Low {
-			p.low = ev.Tx
+		if ev.Underpriced {
+			p.underpriced = ev.Tx
 		}
 		if p.once("broadcast: " + ev.Err.Error()) {
 			a.do(Notify{What: "stuck", Proposal: p.ID, Text: ev.Err.Error()})

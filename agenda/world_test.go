@@ -418,7 +418,7 @@ func (w *world) execute(n *member, e agenda.Effect) []agenda.Event {
 			fees.MaxFeePerGas = big.NewInt(3e9)
 		}
 		switch {
-		case e.Most:
+		case e.AtCeilings:
 			fees = e.Deed.Ceilings()
 		case e.Outbid != nil:
 			fees.MaxFeePerGas = new(big.Int).Mul(e.Outbid.MaxFeePerGas, big.NewInt(2))

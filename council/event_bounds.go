@@ -35,11 +35,16 @@ func (c Complete) bounds() error {
 	return nil
 }
 
-func (b Begun) bounds() error { return ids(append([]MemberID{b.Coordinator}, b.Signers...)) }
+func (b Begun) bounds() error {
+	if err := b.Coordinator.Valid(); err != nil {
+		return err
+	}
+	return ids(b.Signers)
+}
 
 func (f AttemptFailed) bounds() error {
-	if len(f.Reason) > MaxReason {
-		return fmt.Errorf("a reason of %d bytes; at most %d", len(f.Reason), MaxReason)
+	if err := reason(f.Reason); err != nil {
+		return err
 	}
 	return ids(f.Suspects)
 }
@@ -62,7 +67,7 @@ func reason(s string) error {
 }
 
 func ids(all []MemberID) error {
-	if len(all) > MaxMembers+1 {
+	if len(all) > MaxMembers {
 		return fmt.Errorf("%d names; at most %d", len(all), MaxMembers)
 	}
 	for _, m := range all {

@@ -53,7 +53,7 @@ func TestBodiesSurviveTheirEncoding(t *testing.T) {
 // each proposal and before they know whether it makes sense, is bounded by that.
 func TestBodiesAreBounded(t *testing.T) {
 	long := strings.Repeat("x", council.MaxReason+1)
-	many := slices.Repeat([]council.MemberID{"core-1"}, council.MaxMembers+2)
+	many := slices.Repeat([]council.MemberID{"core-1"}, council.MaxMembers+1)
 	standing := slices.Repeat([]council.Standing{{Member: "core-1", Sequence: 1}}, council.MaxMembers+1)
 	approve := func(a council.Approval) council.Voted {
 		a.Decision = council.Approve
@@ -98,9 +98,9 @@ func TestBodiesAreBounded(t *testing.T) {
 		council.WordJudged:        council.Judged{Rule: long[:council.MaxRule], Reason: long[1:], Sentence: long[1:]},
 		council.WordApproved:      approve(council.Approval{Action: long[1:], Reason: long[1:], Sig: make([]byte, 65)}),
 		council.WordComplete:      council.Complete{Approvals: standing[1:]},
-		council.WordBegun:         council.Begun{Coordinator: "core-1", Signers: many[2:]},
-		council.WordAttemptFailed: council.AttemptFailed{Suspects: many[2:], Reason: long[1:]},
-		council.WordSigned:        council.Signed{Tx: make([]byte, council.MaxTx), Signature: make([]byte, 65), Signers: many[2:]},
+		council.WordBegun:         council.Begun{Coordinator: "core-1", Signers: many[1:]},
+		council.WordAttemptFailed: council.AttemptFailed{Suspects: many[1:], Reason: long[1:]},
+		council.WordSigned:        council.Signed{Tx: make([]byte, council.MaxTx), Signature: make([]byte, 65), Signers: many[1:]},
 		council.WordFrozen:        council.Frozen{Reason: long[1:]},
 	} {
 		b, err := council.EncodeBody(body)

@@ -182,7 +182,7 @@ func validText(what, s string, limit int) error {
 	}
 	for _, r := range s {
 		if Hidden(r) {
-			return fmt.Errorf("%s: control character %U", what, r)
+			return fmt.Errorf("%s: character that can't be seen, %U", what, r)
 		}
 	}
 	return nil

@@ -43,7 +43,7 @@ const (
 // signature of another text with such a beginning could be taken for theirs. What nobody
 // sees before the first word makes no other beginning.
 func OwnWords(text string) bool {
-	text = strings.TrimLeftFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) })
+	text = strings.TrimLeftFunc(text, func(r rune) bool { return unicode.IsSpace(r) || Hidden(r) })
 	return strings.HasPrefix(text, testTitle) || strings.HasPrefix(text, proclamationTitle)
 }
 

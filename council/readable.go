@@ -25,6 +25,14 @@ func Readable(text string, limit int) string {
 
 // Hidden reports the characters that can't be seen and change what can, or make two texts
 // differ that look the same: controls, those that change the direction of what follows
-// ("Trojan Source", 2021), joiners, breaks, tags and marks of no width. Line feeds and tabs
-// are none.
-func Hidden(r rune) bool { return !unicode.IsGraphic(r) && r != '\n' && r != '\t' }
+// ("Trojan Source", 2021), joiners, breaks, tags, selectors of variants, and letters that are
+// blank. Line feeds and tabs are none. That two letters look alike is another matter.
+func Hidden(r rune) bool {
+	switch r {
+	case '\n', '\t':
+		return false
+	case '\u2800', '\u034f': // a pattern of no dots, a joiner among the marks
+		return true
+	}
+	return !unicode.IsGraphic(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}

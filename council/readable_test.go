@@ -18,7 +18,6 @@ func TestReadable(t *testing.T) {
 		"a\u202eb\u2066c\u200bd\u2028e\ufefff\u00ad": "abcd ef",
 		"\xff\xfehalf":                               "half",
 		"größer, 更大":                                 "größer, 更大",
-		"cut":                                        "cut",
 		strings.Repeat("x", 60) + "é":                strings.Repeat("x", 60),
 		"":                                           "",
 	} {
@@ -28,9 +27,9 @@ func TestReadable(t *testing.T) {
 	}
 }
 
-// Two statements that look the same are the same, and what stands in one is what is seen.
+// What stands in a statement is what is seen.
 func TestTextsHideNothing(t *testing.T) {
-	for _, hidden := range []string{"\u200b", "\u200d", "\u2028", "\u2029", "\ufeff", "\u00ad", "\U000e0041", "\u202e", "\x1b", "\x00", "\u0085", "\x7f", "\r"} {
+	for _, hidden := range []string{"\u200b", "\u200d", "\u2028", "\u2029", "\ufeff", "\u00ad", "\U000e0041", "\u202e", "\x1b", "\x00", "\u0085", "\x7f", "\r", "\ufe0f", "\U000e0100", "\u034f", "\u115f", "\u3164", "\uffa0", "\u2800"} {
 		in := council.Statement{Text: "All is" + hidden + " well.", ValidUntil: 1}
 		if _, err := council.Propose(common.Hash{1}, in); err == nil {
 			t.Errorf("a statement with %+q in it can be proposed", hidden)

@@ -121,7 +121,7 @@ func (n *Node) plan(e agenda.Plan) {
 		fees, err := w.client.Fees(ctx, from, e.Deed)
 		switch {
 		case err != nil:
-		case e.Most:
+		case e.AtCeilings:
 			fees = e.Deed.Ceilings()
 		case e.Outbid != nil:
 			var raised council.Fees
@@ -154,7 +154,7 @@ func (n *Node) broadcast(e agenda.Broadcast) {
 		if err != nil {
 			n.log.Warn("broadcast", "tx", e.Tx.Hash(), "err", err, "hint", council.Hint(err))
 		}
-		n.report(agenda.Seen{Chain: e.Chain, Tx: e.Tx.Hash(), What: council.WordBroadcast, Err: err, Low: errors.Is(err, chain.ErrUnderpriced)})
+		n.report(agenda.Seen{Chain: e.Chain, Tx: e.Tx.Hash(), What: council.WordBroadcast, Err: err, Underpriced: errors.Is(err, chain.ErrUnderpriced)})
 	})
 }
 
@@ -169,7 +169,7 @@ func (n *Node) seek(e agenda.Find) {
 		ctx, cancel := context.WithTimeout(n.ctx, fetchTimeout)
 		defer cancel()
 		tx, s, err := w.client.Spent(ctx, from, e.Nonce)
-		n.report(agenda.Found{Chain: e.Chain, Nonce: e.Nonce, Tx: tx, Block: s.Block, BlockHash: s.BlockHash, GasUsed: s.GasUsed, Reverted: s.Reverted, Err: err, Mute: err != nil && !chain.Answered(err)})
+		n.report(agenda.Found{Chain: e.Chain, Nonce: e.Nonce, Tx: tx, Block: s.Block, BlockHash: s.BlockHash, GasUsed: s.GasUsed, Reverted: s.Reverted, Err: err, Unanswered: err != nil && !chain.Answered(err)})
 	})
 }
 

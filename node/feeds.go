@@ -140,11 +140,11 @@ func (n *Node) feedWarnings() (out []string) {
 		if b < journal.MaxFeedBytes/100*feedWarns {
 			continue
 		}
-		what := "no node takes more of it then"
+		what := "once it is full, no node takes more of it"
 		if b >= journal.MaxFeedBytes-journal.FeedReserve {
 			what = "what is left is for what was begun and for a freeze, and it takes no verdict, approval or proposal any more"
 		}
-		out = append(out, fmt.Sprintf("the feed of %s is full to %d in 100 parts: %s; let the council go on without this member id", m, b*100/journal.MaxFeedBytes, what))
+		out = append(out, fmt.Sprintf("the feed of %s is %d %% full: %s", m, b*100/journal.MaxFeedBytes, what))
 	}
 	return out
 }

@@ -83,7 +83,7 @@ func TestMessages(t *testing.T) {
 		{"a hash within words", say("The transaction is " + digest + "."), "", "charter/statements", true, 4},
 		{"signing in", say("example.com wants you to sign in with your Ethereum account:\n0x00"), "", "never/sign-in", false, 0},
 		{"a proclamation", say(council.Proclamation{Version: 2}.Text()), "", "never/own-words", false, 0},
-		{"a proclamation after a line", say("\n\t\u200b " + council.Proclamation{Version: 2}.Text()), "", "never/own-words", false, 0},
+		{"a proclamation after a line", say("\n\t\u00a0 " + council.Proclamation{Version: 2}.Text()), "", "never/own-words", false, 0},
 		{"a test signature", say(council.TestText(2, [32]byte{}, nil, [32]byte{}) + "and more"), "", "never/own-words", false, 0},
 		{"words about a proclamation", say("Read: " + council.Proclamation{Version: 2}.Text()), "", "charter/statements", true, 4},
 

@@ -6,8 +6,10 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/millicent-one/signer/council"
 )
 
 // longest is how much of a text that somebody else wrote is shown, in characters.
@@ -18,16 +20,7 @@ func oneLine(s string) string { return clip(words(s), longest) }
 
 // words is the whole of a text in one line, of what can be seen alone.
 func words(s string) string {
-	seen := strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, s)
-	return strings.Join(strings.Fields(seen), " ")
+	return strings.Join(strings.Fields(council.Readable(s, len(s))), " ")
 }
 
 // clip shortens a text to n characters.
@@ -72,29 +65,22 @@ func (g *guard) Write(b []byte) (int, error) {
 
 // shown is a text as a terminal may have it.
 func shown(b []byte) []byte {
-	if utf8.Valid(b) && bytes.IndexFunc(b, steers) < 0 {
+	if utf8.Valid(b) && bytes.IndexFunc(b, council.Hidden) < 0 {
 		return b
 	}
 	var out bytes.Buffer
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
 		b = b[n:]
-		if steers(r) {
-			fmt.Fprintf(&out, `\u%04x`, r)
-		} else {
+		switch {
+		case !council.Hidden(r):
 			out.WriteRune(r)
+		case r > 0xffff: // as JSON has it
+			hi, lo := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, hi, lo)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
 		}
 	}
 	return out.Bytes()
-}
-
-// steers reports whether a character does something to what stands around it.
-func steers(r rune) bool {
-	switch {
-	case r == '\n' || r == '\t':
-		return false
-	case r == '\u061c', r == '\u200e', r == '\u200f', r == '\u2028', r == '\u2029', r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
-		return true // the order of letters, and ends of lines
-	}
-	return unicode.IsControl(r)
 }
