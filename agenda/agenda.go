@@ -187,6 +187,8 @@ func (a *Agenda) Step(ev Event, now time.Time) []Effect {
 		a.fetched(ev)
 	case Head:
 		a.head(ev)
+	case BaseFee:
+		a.baseFee(ev)
 	case Planned:
 		a.planned(ev)
 	case Ledger:

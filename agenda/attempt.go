@@ -53,6 +53,9 @@ func (a *Agenda) planned(ev Planned) {
 	if a.belowBase(l, ev.Fees) != "" { // there is a newer block by now, which wants more
 		l.turn = turn{}
 		p.held = a.now.Add(a.timing.Retry)
+		if why := a.baseless(l); why != "" && p.once("base fee") {
+			a.do(Notify{What: "stuck", Proposal: p.ID, Text: p.Action.Sentence + ": " + why})
+		}
 		return
 	}
 	a.open(l, c, ev.Fees)
@@ -153,6 +156,10 @@ func (a *Agenda) consider(p *Proposal, l *lane, b council.Begin) {
 		return
 	}
 	if !b.OfMessage() {
+		if why := a.baseless(l); why != "" {
+			a.refuse(l, b, "base-fee", why)
+			return
+		}
 		if why := a.priced(p, b); why != "" {
 			a.refuse(l, b, "fees", why)
 			return

@@ -64,6 +64,13 @@ type Head struct {
 	BaseFee *big.Int
 }
 
+// BaseFee tells what a newer block asks for while the own RPC does not tell the account at it.
+type BaseFee struct {
+	Chain uint64
+	Block uint64
+	Fee   *big.Int // wei per gas; nil on a chain that has none
+}
+
 // Planned answers a Plan: the fees that this node would offer now, at a block of
 // the chain.
 type Planned struct {
@@ -215,6 +222,7 @@ func (PeerRestarted) event() {}
 func (Said) event()          {}
 func (Fetched) event()       {}
 func (Head) event()          {}
+func (BaseFee) event()       {}
 func (Planned) event()       {}
 func (Ledger) event()        {}
 func (Enlisted) event()      {}

@@ -248,7 +248,10 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 // are looked at: each costs as much as a signature, at every start anew, and an honest node
 // brings a few.
 func (a *Agenda) voted(p *Proposal, by council.MemberID, ap council.Approval, read time.Time) council.MemberID {
-	if p.Unread != nil || ap.Expires == 0 || p.heard(ap) || p.words[by] >= MaxWords {
+	if p.Unread != nil || ap.Expires == 0 || p.heard(ap) || ap.Roster != a.hash || ap.Charter != a.roster.Charter || ap.Action != p.Action.Sentence {
+		return ""
+	}
+	if p.words[by] >= MaxWords {
 		return ""
 	}
 	p.words[by]++

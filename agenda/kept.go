@@ -121,14 +121,17 @@ func (a *Agenda) keptBack(p *Proposal, l *lane, tx *types.Transaction) {
 	a.do(Append{council.WordSigned, council.Signed{Proposal: p.ID, Chain: l.chain, Nonce: tx.Nonce(), Tx: raw}})
 }
 
-// outrun has the chain followed for a signature that nobody has shown, too, if it is in a
-// block before the one that is known. Both do the same, and the final block decides.
+// outrun has the chain followed for another signature than the last that is known, if it is
+// in a block before that: one with lower fees, or one that nobody has shown. All do the same,
+// and the final block decides.
 func (a *Agenda) outrun(p *Proposal, l *lane, ev Found) {
-	if ev.Err != nil || slices.Contains(p.txs, ev.Tx.Hash()) || !a.does(l, p, ev.Tx) {
+	if ev.Err != nil || ev.Tx.Hash() == p.TxHash() || !a.does(l, p, ev.Tx) || !p.once("outrun by "+ev.Tx.Hash().Hex()) {
 		return
 	}
-	a.tellKept(p, ev.Tx)
-	p.txs = append(p.txs, ev.Tx.Hash())
+	if !slices.Contains(p.txs, ev.Tx.Hash()) {
+		a.tellKept(p, ev.Tx)
+		p.txs = append(p.txs, ev.Tx.Hash())
+	}
 	a.do(Broadcast{Chain: ev.Chain, Tx: ev.Tx})
 }
 

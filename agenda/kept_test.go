@@ -3,6 +3,7 @@ package agenda_test
 import (
 	"errors"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -229,6 +230,15 @@ func TestSignatureWithLowerFeesIsKnown(t *testing.T) {
 		t.Errorf("it knows %v, and the last is %s; want %s and %s", all, p.Tx.Hash(), last, low.Hash())
 	}
 	n.Step(agenda.Head{Chain: chainID, Block: w.block + 1, Nonce: 1, BaseFee: baseFee}, w.now)
+	for i := range 2 { // it is followed from when the chain names it on
+		follows := slices.ContainsFunc(n.Step(agenda.Found{Chain: chainID, Tx: low, Block: 9}, w.now), func(e agenda.Effect) bool {
+			b, ok := e.(agenda.Broadcast)
+			return ok && b.Tx.Hash() == low.Hash()
+		})
+		if follows != (i == 0) {
+			t.Errorf("named %d times, it is followed: %t", i+1, follows)
+		}
+	}
 	if got := told(n.Step(agenda.Seen{Chain: chainID, Tx: low.Hash(), What: council.WordMined, Block: 9}, w.now)); len(got) != 1 || got[0] != council.WordMined {
 		t.Errorf("in its block it says %v", got)
 	}

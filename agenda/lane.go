@@ -272,7 +272,7 @@ func (a *Agenda) head(ev Head) {
 		l.moved = a.now
 	}
 	l.known, l.block, l.nonce = true, ev.Block, ev.Nonce
-	l.base, l.based, l.heard = ev.BaseFee, ev.Block, a.now
+	a.baseFee(BaseFee{ev.Chain, ev.Block, ev.BaseFee})
 	l.account(a.now)
 	l.forget()
 	a.forgetAhead(l)

@@ -35,16 +35,33 @@ func (a *Agenda) priced(p *Proposal, b council.Begin) string {
 	return ""
 }
 
-// belowBase says why no block may take a price, or "". A base fee is good for as long as there
-// is no newer block; and for a while longer, since a node looks at the head less often than
-// fast chains have blocks, and asks for facts at those in between.
-func (a *Agenda) belowBase(l *lane, f council.Fees) string {
+// baseFee takes up what the own RPC says that the newest block asks for.
+func (a *Agenda) baseFee(ev BaseFee) {
+	if l, known := a.lanes[ev.Chain]; known && l.known && ev.Block >= l.based {
+		l.base, l.based, l.heard = ev.Fee, ev.Block, a.now
+	}
+}
+
+// baseless says why this node can't tell a price from one at which nothing is mined, or "". A
+// base fee is good for as long as there is no newer block; and for a while longer, since a
+// node looks at the head less often than fast chains have blocks, and asks for facts at
+// those in between.
+func (a *Agenda) baseless(l *lane) string {
 	switch {
 	case l.base == nil:
 		return "this node's RPC tells no base fee, so no price can be told from one at which nothing is mined"
 	case !l.close(l.based) && a.now.Sub(l.heard) > baseAge:
 		return fmt.Sprintf("the base fee that this node's RPC told is of block %d, and there is block %d", l.based, l.block)
-	case f.MaxFeePerGas.Cmp(l.base) < 0:
+	}
+	return ""
+}
+
+// belowBase says why no block may take a price, or "".
+func (a *Agenda) belowBase(l *lane, f council.Fees) string {
+	if why := a.baseless(l); why != "" {
+		return why
+	}
+	if f.MaxFeePerGas.Cmp(l.base) < 0 {
 		return fmt.Sprintf("%s wei per gas is below the base fee, which this node's RPC says is %s", f.MaxFeePerGas, l.base)
 	}
 	return ""
@@ -105,7 +122,8 @@ func (a *Agenda) outbidden(in council.Intent) error {
 		return nil
 	}
 	old := a.standing(a.laneOf(q), q.Tx.Nonce())
-	if deed.Ceilings().Outbids(*old) {
+	room, _ := q.Intent.(council.Transaction)
+	if deed.Ceilings().Outbids(*old) || !room.Ceilings().Outbids(*old) { // that it is at its own ceilings keeps nobody from trying
 		return nil
 	}
 	least := old.Next()

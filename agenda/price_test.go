@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/core/types"
+
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
 )
@@ -144,7 +146,7 @@ func TestPricesWithoutAQuote(t *testing.T) {
 	}{
 		{"one wei", head(baseFee), 1, 0, "fees: 1 wei per gas is below the base fee, which this node's RPC says is 500000000"},
 		{"what was enough before", head(big.NewInt(6e8)), 5e8, 0, "fees: 500000000 wei per gas is below the base fee"},
-		{"no base fee", head(nil), 5e8, 0, "fees: this node's RPC tells no base fee"},
+		{"no base fee", head(nil), 5e8, 0, "base-fee: this node's RPC tells no base fee"},
 		{"no block asks for anything", head(new(big.Int)), 1, 0, ""},
 	} {
 		n.Step(c.head, w.now)
@@ -170,12 +172,29 @@ func TestBaseFeeOfAFastChain(t *testing.T) {
 	n.Step(agenda.Fetched{Proposal: id, Facts: council.Facts{Chain: chainID, Block: w.block + 20}}, w.now)
 	head := w.now
 	w.now = head.Add(5*time.Minute + time.Second)
-	if why := w.answer("core-3", b); !strings.HasPrefix(why, "fees: the base fee that this node's RPC told is of block") {
+	if why := w.answer("core-3", b); !strings.HasPrefix(why, "base-fee: the base fee that this node's RPC told is of block") {
 		t.Errorf("of long ago: %q", why)
 	}
-	if why := w.answer("core-3", at(b, p.Intent.(council.Transaction), 1, 0)); !strings.HasPrefix(why, "fees: ") {
+	if why := w.answer("core-3", at(b, p.Intent.(council.Transaction), 1, 0)); !strings.HasPrefix(why, "base-fee: ") {
 		t.Errorf("of long ago, and too low: %q", why)
 	}
+	// Its RPC tells the newest block, and does not tell the account at it.
+	n.Step(agenda.BaseFee{Chain: chainID, Block: w.block + 20, Fee: baseFee}, w.now)
+	if why := w.answer("core-3", at(b, p.Intent.(council.Transaction), 1, 0)); !strings.HasPrefix(why, "fees: 1 wei per gas is below the base fee") {
+		t.Errorf("of a block without an account, and too low: %q", why)
+	}
+	w = newWorld(t, 93)
+	id = w.propose("core-1", "pause", "protocol")
+	w.reverts = id
+	w.run(5*time.Second, w.known(id))
+	w.approvedBy(everyone[:4], id)
+	w.run(time.Second, func() bool { p, _ := w.nodes["core-3"].agenda.Proposal(id); return len(p.Ballots) == 4 })
+	n = w.nodes["core-3"].agenda
+	p, _ = n.Proposal(id)
+	b = w.beginBy(liar, "core-3", id, 1)
+	n.Step(agenda.Head{Chain: chainID, Block: w.block, BaseFee: baseFee}, w.now)
+	n.Step(agenda.Fetched{Proposal: id, Facts: council.Facts{Chain: chainID, Block: w.block + 20}}, w.now)
+	head = w.now
 	w.now = head.Add(time.Minute)
 	if why := w.answer("core-3", b); why != "" {
 		t.Errorf("of a minute ago: %q", why)
@@ -277,6 +296,14 @@ func TestReplacementThatCannotOutbid(t *testing.T) {
 	if _, _, err := n.Admit(enough, w.now); err != nil {
 		t.Errorf("with the ceilings that were named: %v", err)
 	}
+	// What is to be replaced is at its own ceilings: perhaps no pool holds it any more.
+	utmost := p.Intent.(council.Transaction)
+	was := p.Tx
+	p.Tx = types.NewTx(&types.DynamicFeeTx{Nonce: was.Nonce(), GasFeeCap: utmost.MaxFeePerGas, GasTipCap: utmost.MaxTipPerGas})
+	if _, _, err := n.Admit(deed, w.now); err != nil {
+		t.Errorf("in the place of one at its ceilings: %v", err)
+	}
+	p.Tx = was
 	p.Where = council.Sighted{}
 	by := w.put("core-1", deed, seconds)
 	w.held(5*time.Second, w.known(by))

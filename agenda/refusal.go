@@ -59,7 +59,7 @@ func quoted(text string) string { return council.Readable(text, MaxQuoted) }
 func (a *Agenda) refused(l *lane, who council.MemberID, b council.Begin, m Refusal) {
 	suspects := []council.MemberID{who}
 	switch m.Rule {
-	case "busy", "attempt", "suspected", "mandate":
+	case "busy", "attempt", "suspected", "mandate", "base-fee":
 		if p, ok := a.proposals[b.Proposal]; ok && who != a.self {
 			if p.excuses[who]++; p.excuses[who] > MaxExcuses {
 				break

@@ -237,11 +237,13 @@ func (a *Agenda) verdict(p *Proposal, missing error) {
 	if p.facts != nil {
 		j.Block = p.facts.Block
 	}
-	if old, ok := p.Verdicts[a.self]; ok && old.Allow == j.Allow && old.Rule == j.Rule && old.Policy == j.Policy {
+	old, ok := p.Verdicts[a.self]
+	if ok && old.Allow == j.Allow && old.Rule == j.Rule && old.Policy == j.Policy {
 		return
 	}
-	// Facts that others can turn every moment don't fill this node's feed.
-	if p.record.judgments >= MaxSaid && !a.due(p.record.judgedAt, a.timing.Fair) {
+	// Facts that others can turn every moment don't fill this node's feed. But what it has
+	// denied in there and allows keeps nobody waiting: an RPC may have stuttered.
+	if lifts := ok && !old.Allow && j.Allow; !lifts && p.record.judgments >= MaxSaid && !a.due(p.record.judgedAt, a.timing.Fair) {
 		return
 	}
 	p.record.judgedAt = a.now

@@ -9,6 +9,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/millicent-one/signer/council"
 )
 
 // Head is the newest block that an RPC knows. The hash is the one the RPC
@@ -56,8 +58,10 @@ func (c *Client) finalized(ctx context.Context, e *endpoint, head Head) (uint64,
 		case err == nil:
 			e.tagged.Store(true)
 			return min(b.Number, head.Number), nil
-		case e.tagged.Load() || !e.untagged(err):
+		case e.tagged.Load():
 			return 0, err
+		case !e.untagged(err):
+			return 0, council.WithHint(err, "if this RPC does not know finalised blocks, say with 'confirmations' of the chain in signer.yaml how many blocks are final")
 		}
 	}
 	if head.Number < c.cfg.FinalityDepth {
@@ -77,7 +81,7 @@ func (e *endpoint) untagged(err error) bool {
 		return false
 	}
 	text := strings.ToLower(se.text)
-	return se.code == codeNoMethod || se.code == codeBadParams || strings.Contains(text, "unknown block") ||
+	return se.code == codeNoMethod || se.code == codeBadParams || strings.Contains(text, "unknown block") || strings.Contains(text, "invalid block") || strings.Contains(text, "unsupported block") ||
 		strings.Contains(text, "finalized") && (strings.Contains(text, "not found") || strings.Contains(text, "not supported") || strings.Contains(text, "unsupported"))
 }
 

@@ -3,6 +3,7 @@ package council_test
 import (
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -25,6 +26,25 @@ func TestReadable(t *testing.T) {
 			t.Errorf("%q is read as %q; want %q", in, got, want)
 		}
 	}
+}
+
+// The table holds what Unicode says of characters that can't be seen, as far as it goes now.
+func TestHiddenIsWhatCantBeSeen(t *testing.T) {
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		seen := unicode.IsGraphic(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) && r != 0x2800 && r != 0x034f
+		switch {
+		case r == '\n', r == '\t', !unicode.IsGraphic(r) && !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp): // not assigned, or of no text
+		case unicode.Is(unicode.Cf, r) && drawn(r):
+		case seen == council.Hidden(r):
+			t.Errorf("%U: hidden %t", r, council.Hidden(r))
+		}
+	}
+}
+
+// drawn are the signs before Arabic and other numbers, and the joiners of hieroglyphs:
+// they can be seen.
+func drawn(r rune) bool {
+	return unicode.Is(unicode.Prepended_Concatenation_Mark, r) || r >= 0x13430 && r <= 0x1343f
 }
 
 // What stands in a statement is what is seen.

@@ -75,7 +75,7 @@ const leaveOut = "find out why this member writes so much; a new roster can leav
 // being told.
 func Needed(w council.Word) bool {
 	switch w {
-	case council.WordBegun, council.WordAttemptFailed, council.WordSigned, council.WordKeyMade, council.WordFrozen, council.WordThawed,
+	case council.WordComplete, council.WordBegun, council.WordAttemptFailed, council.WordSigned, council.WordKeyMade, council.WordFrozen, council.WordThawed,
 		council.WordBroadcast, council.WordMined, council.WordReverted, council.WordReorged, council.WordFinal, council.WordDisplaced, council.WordExpired:
 		return true
 	}

@@ -40,7 +40,7 @@ func TestTheEndOfAFeedIsKept(t *testing.T) {
 	filled(t, j, "core-1", MaxFeedBytes-FeedReserve)
 	filled(t, other, "core-1", MaxFeedBytes-FeedReserve)
 	words := map[council.Word]bool{
-		council.WordProposed: false, council.WordJudged: false, council.WordApproved: false, council.WordRejected: false, council.WordComplete: false,
+		council.WordProposed: false, council.WordJudged: false, council.WordApproved: false, council.WordRejected: false, council.WordComplete: true,
 		council.WordRosterSigned: false, council.WordBackedUp: false, "word-of-tomorrow": false,
 		council.WordBegun: true, council.WordAttemptFailed: true, council.WordSigned: true, council.WordBroadcast: true, council.WordMined: true,
 		council.WordReverted: true, council.WordReorged: true, council.WordFinal: true, council.WordDisplaced: true, council.WordExpired: true,

@@ -60,7 +60,8 @@ func (n *Node) look(ctx context.Context, w *chainWork, h chain.Head) {
 	}
 	n.calls.post(func() {
 		w.head, w.err = h, err
-		if err != nil {
+		if err != nil { // prices can be told at it all the same
+			n.step(agenda.BaseFee{Chain: w.client.Chain(), Block: h.Number, Fee: h.BaseFee})
 			return
 		}
 		// The nonce belongs to the head it was asked at, which may be newer.

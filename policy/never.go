@@ -65,8 +65,9 @@ var never = func() map[[4]byte]forbidden {
 			"permit(address,((address,uint160,uint48,uint48),address,uint256),bytes)",
 			"permit(address,((address,uint160,uint48,uint48)[],address,uint256),bytes)",
 			"permitForAll(address,address,uint256,bool,uint8,bytes32,bytes32)",
-			// The same of lending pools and vaults: Morpho, Maker, Compound, Balancer, Aave.
-			"setAuthorization(address,bool)", "hope(address)", "allow(address,bool)",
+			// The same of lending pools and vaults: Morpho, Maker, Balancer, Aave. Compound's
+			// allow(address,bool) is what other contracts call something else.
+			"setAuthorization(address,bool)", "hope(address)",
 			"setRelayerApproval(address,address,bool)", "approveDelegation(address,uint256)",
 		}},
 		{"never/renounce", "renouncing power can't be taken back", "renounce-role", []string{
