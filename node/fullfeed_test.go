@@ -110,11 +110,11 @@ func TestNodeWithAFullFeedSigns(t *testing.T) {
 	told, log := counted("own feed")
 	r := h.start(m, log)
 	h.ready(m)
-	if w := warned(); len(w) != 1 || !strings.Contains(w[0], "93 in 100") {
+	if w := warned(); len(w) != 1 || !strings.Contains(w[0], "93 % full") {
 		t.Errorf("a full feed: %q", w)
 	}
 	if checks, err := r.Doctor(t.Context()); err != nil || !slices.ContainsFunc(checks, func(c api.Check) bool {
-		return c.Outcome == api.Warn && strings.Contains(c.Detail, "feed of "+string(m))
+		return c.Name == "feed" && c.Outcome == api.Warn && strings.Contains(c.Detail, "feed of "+string(m)) && strings.Contains(c.Hint, "under another id")
 	}) {
 		t.Errorf("the doctor: %+v, %v", checks, err)
 	}
