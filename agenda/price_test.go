@@ -190,7 +190,6 @@ func TestBaseFeeOfAFastChain(t *testing.T) {
 	w.approvedBy(everyone[:4], id)
 	w.run(time.Second, func() bool { p, _ := w.nodes["core-3"].agenda.Proposal(id); return len(p.Ballots) == 4 })
 	n = w.nodes["core-3"].agenda
-	p, _ = n.Proposal(id)
 	b = w.beginBy(liar, "core-3", id, 1)
 	n.Step(agenda.Head{Chain: chainID, Block: w.block, BaseFee: baseFee}, w.now)
 	n.Step(agenda.Fetched{Proposal: id, Facts: council.Facts{Chain: chainID, Block: w.block + 20}}, w.now)
