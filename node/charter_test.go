@@ -188,16 +188,23 @@ func TestCharterLoosens(t *testing.T) {
 	if _, err := c.rooms["core-1"].BeginRotation(t.Context(), plan, charterBody(text)); err != nil {
 		t.Fatal(err)
 	}
-	waits := func() bool {
-		for _, m := range all {
-			s, err := c.rooms[m].Rotation(t.Context())
-			if err != nil || s.Stage != agenda.StageProposed || s.Roster != 2 {
-				return false
+	// The days are counted once the text is there, not from when it is heard of.
+	waits := func(still time.Duration) func() bool {
+		return func() bool {
+			for _, m := range all {
+				s, err := c.rooms[m].Rotation(t.Context())
+				if err != nil || s.Stage != agenda.StageProposed || s.Roster != 2 {
+					return false
+				}
+				_, day, _ := strings.Cut(s.Text, "begins ")
+				if begins, err := time.Parse("2006-01-02 15:04 UTC at the earliest", day); err != nil || begins.Before(c.now().Add(still)) {
+					return false
+				}
 			}
+			return true
 		}
-		return true
 	}
-	c.until("all to have heard of it", waits)
+	c.until("all to have heard of it", waits(40*time.Hour))
 	c.pass(47 * time.Hour)
 	for _, m := range []council.MemberID{"core-2", "core-3"} { // one that starts anew counts on from when it first heard
 		c.stop(m)
@@ -206,7 +213,7 @@ func TestCharterLoosens(t *testing.T) {
 	for _, m := range all {
 		c.ready(m)
 	}
-	c.until("all to wait still", waits)
+	c.until("all to wait still", waits(0))
 	c.speak("still the old charter", "core-2", "core-1", "core-2", "core-3", "core-4")
 	c.pass(2 * time.Hour)
 	c.until("the new charter everywhere", c.under(plan.Roster, all...))
