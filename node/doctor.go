@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/millicent-one/signer/api"
@@ -75,12 +76,12 @@ func (n *Node) Doctor(ctx context.Context) ([]api.Check, error) {
 	for _, w := range frozen {
 		add("freeze", api.Warn, w, "call that member; docs/runbook.md, 'Compromise', says what the council does; it ends when its operator says 'signer key thaw'")
 	}
-	full := n.feedWarnings()
-	for _, w := range full {
-		add("feed", api.Warn, w, "find out why that member writes so much; a new roster can leave it out, or take it in under another id")
-	}
 	for _, w := range s.Warnings {
-		if slices.Contains(frozen, w) || slices.Contains(full, w) {
+		switch {
+		case slices.Contains(frozen, w):
+			continue
+		case strings.HasPrefix(w, feedOf):
+			add("feed", api.Warn, w, "find out why that member writes so much; a new roster can leave it out, or take it in under another id")
 			continue
 		}
 		add("warning", api.Warn, w, "mend what it names; it goes away by itself then")
