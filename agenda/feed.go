@@ -1,7 +1,6 @@
 package agenda
 
 import (
-	"bytes"
 	"slices"
 	"time"
 
@@ -50,7 +49,7 @@ func (a *Agenda) record(e Recorded) {
 			}
 			p.Verdicts[e.Author], p.Given[e.Author] = b, e.At
 			if e.Author == a.self {
-				p.record.judgments++
+				p.record.verdicts.said++
 				if p.record.judged == 0 || e.At < p.record.judged {
 					p.record.judged = e.At
 				}
@@ -69,7 +68,7 @@ func (a *Agenda) record(e Recorded) {
 		if p := a.known(b.Proposal, e); p != nil {
 			p.record.completes[e.Author] = b
 			if e.Author == a.self {
-				p.record.said++
+				p.record.complete.said++
 			}
 		}
 	case council.Begun:
@@ -137,49 +136,6 @@ func (a *Agenda) mandated(id council.MemberID, at uint64) bool {
 	return slices.ContainsFunc(a.roster.Members, holds) || slices.ContainsFunc(a.former, holds)
 }
 
-// known finds the proposal, or keeps the entry until the proposal arrives: the
-// feeds of different members reach us in any order. Of an author's entries the oldest makes
-// room: what it says of a proposal that never comes, or that is not taken up here, must not
-// hold its places for good.
-func (a *Agenda) known(id council.ProposalID, e Recorded) *Proposal {
-	if p, ok := a.proposals[id]; ok {
-		return p
-	}
-	a.orphans[id] = append(a.orphans[id], e)
-	own, used := append(a.orphaned[e.Author], newOrphan(id, e)), 0
-	for _, o := range own {
-		used += o.places
-	}
-	for ; used > MaxOrphans; own = own[1:] {
-		used -= own[0].places
-		a.dropOrphan(own[0].about, e.Author)
-	}
-	a.orphaned[e.Author] = own
-	return nil
-}
-
-// orphan is an entry that waits for its proposal, and what it takes of its author's places.
-type orphan struct {
-	about  council.ProposalID
-	places int
-}
-
-func newOrphan(id council.ProposalID, e Recorded) orphan {
-	signed, _ := e.Body.(council.Signed) // no other is large
-	return orphan{id, int(places(signed.Tx))}
-}
-
-// dropOrphan drops an author's oldest entry about a proposal.
-func (a *Agenda) dropOrphan(id council.ProposalID, author council.MemberID) {
-	of := a.orphans[id]
-	i := slices.IndexFunc(of, func(e Recorded) bool { return e.Author == author })
-	if of = slices.Delete(of, i, i+1); len(of) == 0 {
-		delete(a.orphans, id)
-		return
-	}
-	a.orphans[id] = of
-}
-
 func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 	if b.Council != a.genesis.ID() {
 		return
@@ -240,60 +196,6 @@ func (a *Agenda) proposed(e Recorded, b council.Proposed) {
 		a.orphaned[w.Author] = slices.DeleteFunc(a.orphaned[w.Author], func(o orphan) bool { return o.about == id })
 		a.record(w)
 	}
-}
-
-// voted takes up a member's word. The signature is checked now; expiry and term
-// are checked again, at their time, whenever the approvals are counted. It gives the
-// member whose word is news; "" for none. Of what one member brings, no more than MaxWords
-// are looked at: each costs as much as a signature, at every start anew, and an honest node
-// brings a few.
-func (a *Agenda) voted(p *Proposal, by council.MemberID, ap council.Approval, read time.Time) council.MemberID {
-	if p.Unread != nil || ap.Expires == 0 || p.heard(ap) || ap.Roster != a.hash || ap.Charter != a.roster.Charter || ap.Action != p.Action.Sentence {
-		return ""
-	}
-	if p.words[by] >= MaxWords {
-		return ""
-	}
-	p.words[by]++
-	m, err := a.ballot(p).VerifyOf(ap, p.ID, a.hash, a.readingTime(ap))
-	if err != nil {
-		return ""
-	}
-	if prev, ok := p.Ballots[m.ID]; ok && !ap.Supersedes(prev) {
-		return ""
-	}
-	p.Ballots[m.ID], p.count = ap, nil
-	a.encouraged(p)
-	if a.replaying {
-		return m.ID
-	}
-	p.Spoken[m.ID] = read
-	if p.QuorumAt.IsZero() && a.enough(p) {
-		p.QuorumAt = read
-	}
-	return m.ID
-}
-
-// heard reports whether these very words are known: a Begin brings along what
-// the feeds have brought already.
-func (p *Proposal) heard(ap council.Approval) bool {
-	for _, b := range p.Ballots {
-		if bytes.Equal(b.Sig, ap.Sig) {
-			return true
-		}
-	}
-	return false
-}
-
-// readingTime is the time at which an approval is read: now, and for one that
-// the journal brings back after it has lapsed, the last second of its life, so
-// that it is shown for what it was.
-func (a *Agenda) readingTime(ap council.Approval) uint64 {
-	now := unix(a.now)
-	if a.replaying || ap.Expires <= now {
-		return ap.Expires - 1
-	}
-	return now
 }
 
 // reading is the time at which something is learnt: zero from the journal.

@@ -11,7 +11,6 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/millicent-one/signer/council"
-	"github.com/millicent-one/signer/policy"
 )
 
 // Whoever is the last to make a signature can keep it, and bring it to the chain alone.
@@ -259,17 +258,6 @@ func (a *Agenda) floor(l *lane, p *Proposal) (nonce uint64) {
 		}
 	}
 	return nonce
-}
-
-// since is when a proposal was put before the council: when its proposer dates it, or when
-// this node first judged it, if that is earlier. 0 while neither is known. A brake counts by
-// this node's own time alone, so that nobody keeps it off by proposing the same, dated back.
-func (p *Proposal) since() uint64 {
-	judged := p.record.judged
-	if p.Action.Class == policy.Restrictive || judged > 0 && judged < p.At {
-		return judged
-	}
-	return p.At
 }
 
 // tellGap tells the member, once for each nonce, that an approved proposal does not go on

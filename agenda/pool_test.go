@@ -317,15 +317,7 @@ func TestSameTextTwice(t *testing.T) {
 		}
 		// One that comes by another road, from a node that did not look, is over
 		// at once.
-		raw, err := council.EncodeIntent(in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		id, err := council.Propose(w.genesis.ID(), in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.step("core-3", w.append(w.nodes["core-3"], council.WordProposed, council.Proposed{Council: w.genesis.ID(), Intent: raw}))
+		id := w.unasked("core-3", in)
 		w.run(3*time.Second, func() bool { return false })
 		if s := w.state("core-4", id); s != agenda.StateDisplaced {
 			t.Errorf("the third is %s", s)
@@ -516,22 +508,28 @@ func TestSignedMessageIsTheEnd(t *testing.T) {
 	}
 }
 
+// unasked puts an intent before the council, whatever its member's node thinks of that.
+func (w *world) unasked(m council.MemberID, in council.Intent) council.ProposalID {
+	w.t.Helper()
+	raw, err := council.EncodeIntent(in)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id, err := council.Propose(w.genesis.ID(), in)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.step(m, w.append(w.nodes[m], council.WordProposed, council.Proposed{Council: w.genesis.ID(), Intent: raw}))
+	return id
+}
+
 // Of many proposals with one text those that are over are looked at no more. They are again
 // when there is a signature of one after all, or may be: one digest, one proposal.
 func TestTwinsThatAreOver(t *testing.T) {
 	w := newWorld(t, 323)
 	say := func(salt byte, seconds uint64) council.ProposalID {
 		in := council.Statement{Text: "all is well", ValidUntil: uint64(w.now.Unix()) + seconds, Salt: common.Hash{salt}}
-		raw, err := council.EncodeIntent(in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		id, err := council.Propose(w.genesis.ID(), in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.step("core-1", w.append(w.nodes["core-1"], council.WordProposed, council.Proposed{Council: w.genesis.ID(), Intent: raw}))
-		return id
+		return w.unasked("core-1", in)
 	}
 	all := func(is func(*agenda.Agenda) bool) func() bool {
 		return func() bool {

@@ -2,7 +2,6 @@ package agenda
 
 import (
 	"fmt"
-	"math/big"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -77,12 +76,10 @@ func (a *Agenda) standing(l *lane, nonce uint64) *council.Fees {
 			continue
 		}
 		f := council.FeesOf(q.Tx)
-		if most == nil {
-			most = &f
-			continue
+		if most != nil {
+			f = f.Highest(*most)
 		}
-		most.MaxFeePerGas = higher(most.MaxFeePerGas, f.MaxFeePerGas)
-		most.MaxTipPerGas = higher(most.MaxTipPerGas, f.MaxTipPerGas)
+		most = &f
 	}
 	return most
 }
@@ -140,11 +137,4 @@ func (a *Agenda) patienceWith(p *Proposal, coordinator council.MemberID) time.Du
 		return 2 * a.timing.Bump
 	}
 	return a.timing.Bump
-}
-
-func higher(x, y *big.Int) *big.Int {
-	if x.Cmp(y) > 0 {
-		return x
-	}
-	return y
 }

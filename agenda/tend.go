@@ -243,10 +243,10 @@ func (a *Agenda) verdict(p *Proposal, missing error) {
 	}
 	// Facts that others can turn every moment don't fill this node's feed. But what it has
 	// denied in there and allows keeps nobody waiting: an RPC may have stuttered.
-	if lifts := ok && !old.Allow && j.Allow; !lifts && p.record.judgments >= MaxSaid && !a.due(p.record.judgedAt, a.timing.Fair) {
+	if lifts := ok && !old.Allow && j.Allow; !lifts && !a.mayRepeat(&p.record.verdicts) {
 		return
 	}
-	p.record.judgedAt = a.now
+	p.record.verdicts.last = a.now
 	a.do(Append{council.WordJudged, j})
 }
 

@@ -35,10 +35,8 @@ type record struct {
 	asked     *policy.Decision                      // the last of this node's that allows: what the rules ask for
 	since     uint64                                // this process: since when the approvals are complete; 0 while they are not
 	completes map[council.MemberID]council.Complete // the last of each member
-	said      int                                   // how many of this node's there are
-	saidAt    time.Time                             // when it said the last, in this process
-	judgments int                                   // how many verdicts of this node's there are
-	judgedAt  time.Time                             // when it said the last, in this process
+	complete  repeats                               // this node's of these
+	verdicts  repeats                               // and its verdicts
 	learnt    uint64                                // when this node learnt of the signature; 0 for not known
 	stamps    map[council.MemberID]uint64           // each member's first entry about it, by its clock
 	begun     uint64                                // when this node last joined an attempt
@@ -54,75 +52,6 @@ func newRecord(counts []string) record {
 // timed reports whether the rules ask for more than approvals, as far as this node
 // knows. A brake's never do: nobody can find one too early.
 func (p *Proposal) timed() bool { return p.record.asked != nil && p.record.asked.Terms != "" }
-
-// complete notes since when the approvals that a delay waits for are there, and
-// tells it in this node's feed: it must be known after a restart, and it is what
-// other nodes go by that were away.
-func (a *Agenda) complete(p *Proposal) {
-	if p.record.asked == nil || p.record.asked.Delay == 0 {
-		return
-	}
-	q, err := a.Quorum(p)
-	if err != nil || !a.enough(p) {
-		p.record.since = 0
-		return
-	}
-	own, said := p.record.completes[a.self]
-	said = said && a.stands(p, own)
-	if p.record.since == 0 {
-		p.record.since = unix(a.now)
-		if said {
-			p.record.since = own.Since
-		}
-	}
-	if said && own.Since == p.record.since {
-		return
-	}
-	// A member that approves ever anew, or now and now not, does not fill this node's feed.
-	if p.record.said >= MaxSaid && !a.due(p.record.saidAt, a.timing.Fair) {
-		return
-	}
-	p.record.saidAt = a.now
-	c := council.Complete{Proposal: p.ID, Since: p.record.since}
-	for _, m := range q.Members() {
-		c.Approvals = append(c.Approvals, council.Standing{Member: m, Sequence: p.Ballots[m].Sequence})
-	}
-	a.do(Append{council.WordComplete, c})
-}
-
-// stands reports whether those of the approvals that an entry names which still hold are
-// all that the rules ask for: then they have been there without a break.
-func (a *Agenda) stands(p *Proposal, c council.Complete) bool {
-	seats, prev, n := map[council.Seat]int{}, council.MemberID(""), 0
-	for _, s := range c.Approvals {
-		b, ok := p.Ballots[s.Member]
-		who, in := a.roster.Member(s.Member)
-		if s.Member <= prev {
-			return false
-		}
-		prev = s.Member
-		if ok && in && b.Decision == council.Approve && b.Sequence == s.Sequence && b.Expires > unix(a.now) {
-			seats[who.Seat]++
-			n++
-		}
-	}
-	want := policy.Decision{}
-	if p.record.asked != nil {
-		want = *p.record.asked
-	}
-	return n >= max(a.roster.Threshold, want.Approvals) && seats[council.Core] >= want.Seats.Core && seats[council.Community] >= want.Seats.Community
-}
-
-// completeSince is since when the approvals are complete; 0 while they are not.
-func (a *Agenda) completeSince(p *Proposal) uint64 {
-	var all []uint64
-	for _, c := range p.record.completes {
-		if a.stands(p, c) {
-			all = append(all, c.Since)
-		}
-	}
-	return a.agreed(p.record.since, all)
-}
 
 // agreed is the own time, or what the members' times say for sure if that is
 // earlier; 0 without an own time.

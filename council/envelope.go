@@ -56,6 +56,17 @@ func (f Fees) Next() Fees {
 	return Fees{Gas: f.Gas, MaxFeePerGas: tenth(f.MaxFeePerGas), MaxTipPerGas: tenth(f.MaxTipPerGas)}
 }
 
+// Highest are these fees with the higher of both prices each.
+func (f Fees) Highest(g Fees) Fees {
+	if g.MaxFeePerGas.Cmp(f.MaxFeePerGas) > 0 {
+		f.MaxFeePerGas = g.MaxFeePerGas
+	}
+	if g.MaxTipPerGas.Cmp(f.MaxTipPerGas) > 0 {
+		f.MaxTipPerGas = g.MaxTipPerGas
+	}
+	return f
+}
+
 // Ceilings are the highest fees that the members approved.
 func (t Transaction) Ceilings() Fees {
 	return Fees{Gas: t.MaxGas, MaxFeePerGas: t.MaxFeePerGas, MaxTipPerGas: t.MaxTipPerGas}

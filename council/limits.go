@@ -23,6 +23,6 @@ const (
 	MaxOpenRows     = 256                 // rows that one Lock carries: one nonce a chain, a few messages, and what was revealed and never finished
 	MaxCertificate  = 1 << 20             // bytes of a certificate or an abort certificate
 	MaxApprovals    = 2 * MaxMembers
-	MaxGasCeiling   = 60_000_000 // gas; more than a main-net block has
+	MaxGasCeiling   = 60_000_000 // gas. Main net takes 2^24 in one transaction (EIP-7825), other chains more
 	MaxValidSeconds = 366 * 24 * 3600
 )

@@ -25,7 +25,7 @@ var (
 	ErrWrite    = errors.New("write was begun and not finished")       // Merge within Together: give all of it up
 )
 
-// ErrReserve is ErrFeedFull, of an own feed that has room for what is Needed alone: the
+// ErrReserve is ErrFeedFull, of an own feed that has room for what is needed alone: the
 // entry is not written, and this node goes on.
 var ErrReserve = fmt.Errorf("%w but for what it keeps for signing", ErrFeedFull)
 

@@ -47,7 +47,7 @@ func (j *Journal) Append(word council.Word, body []byte, now uint64) (Entry, err
 		if err != nil {
 			return err
 		}
-		if !Needed(word) && head.Bytes+uint64(len(body)) > MaxFeedBytes-FeedReserve {
+		if !needed(word) && head.Bytes+uint64(len(body)) > MaxFeedBytes-FeedReserve {
 			return council.WithHint(fmt.Errorf("%q in the feed of %s: %w: %d of %d bytes are written", string(word), j.self, ErrReserve, head.Bytes, MaxFeedBytes), leaveOut)
 		}
 		e = Entry{Author: j.self, Seq: head.Seq + 1, Prev: head.Hash, Time: max(now, head.Time), Word: word, Body: append([]byte{}, body...)}
@@ -68,12 +68,12 @@ func (j *Journal) Append(word council.Word, body []byte, now uint64) (Entry, err
 // leaveOut is the way out of a feed that is full: what is written stays.
 const leaveOut = "find out why this member writes so much; a new roster can leave the member out, or take it in under another id"
 
-// Needed reports whether an entry may use the end of the own feed. What others can make a
+// needed reports whether an entry may use the end of the own feed. What others can make a
 // node write, such as its verdicts, must not take from it the words without which nothing
 // is signed or seen through: a node that can't write those only watches. Nor must it keep
 // a member from stopping its node and letting it sign again, or the birth of a key from
 // being told.
-func Needed(w council.Word) bool {
+func needed(w council.Word) bool {
 	switch w {
 	case council.WordComplete, council.WordBegun, council.WordAttemptFailed, council.WordSigned, council.WordKeyMade, council.WordFrozen, council.WordThawed,
 		council.WordBroadcast, council.WordMined, council.WordReverted, council.WordReorged, council.WordFinal, council.WordDisplaced, council.WordExpired:

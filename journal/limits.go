@@ -12,7 +12,7 @@ const (
 	MaxWord       = 32      // bytes of an entry's word
 	MaxEntry      = MaxBody + 1<<10
 	MaxFeedBytes  = 1 << 30   // bytes of one member's feed on disk, the own one included: others would take no more of it
-	FeedReserve   = 64 << 20  // bytes of those that the own feed keeps for what was agreed on and for a freeze, see Needed
+	FeedReserve   = 64 << 20  // bytes of those that the own feed keeps for what was agreed on and for a freeze, see needed
 	MaxForks      = 64        // pieces of fork evidence kept for one author
 	MaxExhibits   = 16        // records of evidence kept against one member, shown and not shown each
 	MaxExhibit    = 4 << 20   // bytes of those, likewise

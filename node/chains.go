@@ -126,19 +126,12 @@ func (n *Node) plan(e agenda.Plan) {
 			fees = e.Deed.Ceilings()
 		case e.Outbid != nil:
 			var raised council.Fees
-			raised, err = chain.Bump(*e.Outbid, e.Deed)
-			fees.MaxFeePerGas = larger(fees.MaxFeePerGas, raised.MaxFeePerGas)
-			fees.MaxTipPerGas = larger(fees.MaxTipPerGas, raised.MaxTipPerGas)
+			if raised, err = chain.Bump(*e.Outbid, e.Deed); err == nil {
+				fees = fees.Highest(raised)
+			}
 		}
 		n.report(agenda.Planned{Proposal: e.Proposal, Nonce: e.Nonce, Attempt: e.Attempt, Fees: fees, Err: err})
 	})
-}
-
-func larger(a, b *big.Int) *big.Int {
-	if b == nil || a != nil && a.Cmp(b) > 0 {
-		return a
-	}
-	return b
 }
 
 // broadcast sends a transaction to all RPCs and follows its nonce.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/millicent-one/signer/api"
@@ -76,12 +75,15 @@ func (n *Node) Doctor(ctx context.Context) ([]api.Check, error) {
 	for _, w := range frozen {
 		add("freeze", api.Warn, w, "call that member; docs/runbook.md, 'Compromise', says what the council does; it ends when its operator says 'signer key thaw'")
 	}
+	full, err := ask(ctx, n, func() ([]string, error) { return n.feedWarnings(), nil })
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range full {
+		add("feed", api.Warn, w, "find out why that member writes so much; a new roster can leave it out, or take it in under another id")
+	}
 	for _, w := range s.Warnings {
-		switch {
-		case slices.Contains(frozen, w):
-			continue
-		case strings.HasPrefix(w, feedOf):
-			add("feed", api.Warn, w, "find out why that member writes so much; a new roster can leave it out, or take it in under another id")
+		if slices.Contains(frozen, w) || slices.Contains(full, w) {
 			continue
 		}
 		add("warning", api.Warn, w, "mend what it names; it goes away by itself then")

@@ -129,9 +129,6 @@ func (n *Node) write(f func(*journal.Journal) error) error {
 	return err
 }
 
-// feedOf is how each of the feedWarnings begins.
-const feedOf = "the feed of "
-
 // feedWarnings names whose feed is nearly full.
 func (n *Node) feedWarnings() (out []string) {
 	sizes, err := n.book().Sizes()
@@ -147,7 +144,7 @@ func (n *Node) feedWarnings() (out []string) {
 		if b >= journal.MaxFeedBytes-journal.FeedReserve {
 			what = "what is left is for what was begun and for a freeze, and it takes no verdict, approval or proposal any more"
 		}
-		out = append(out, fmt.Sprintf(feedOf+"%s is %d %% full: %s", m, b*100/journal.MaxFeedBytes, what))
+		out = append(out, fmt.Sprintf("the feed of %s is %d %% full: %s", m, b*100/journal.MaxFeedBytes, what))
 	}
 	return out
 }

@@ -73,7 +73,7 @@ func (a *app) fail(ctx context.Context, err error) int {
 		f.Code = exitNotReady
 	case p != nil && p.Kind() == api.Denied:
 		f.Code = exitRefused
-	case p != nil:
+	case p != nil: // no interrupt, whatever it is about
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		f.Error, f.Code = "interrupted", exitInterrupted
 	}

@@ -115,7 +115,7 @@ charter knows of the old address: that has to be given to the new one.`,
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&reason, "reason", "", "what has happened; all members read it")
-	fs.BoolVar(&yes, "yes", false, "don't ask")
+	addYes(cmd, &yes)
 	fs.BoolVar(&dry, "dry-run", false, "show what to do, and freeze nothing")
 	cmd.MarkFlagsMutuallyExclusive("yes", "dry-run")
 	return cmd

@@ -190,7 +190,7 @@ you are told which there are.`,
 	}
 	cmd.Flags().StringVar(&x.Reason, "reason", "", "why; all members read it")
 	cmd.Flags().StringVar(&x.Roster, "roster", "", "which, by the hash of its roster, if several are agreed on")
-	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	addYes(cmd, &yes)
 	return cmd
 }
 
@@ -228,7 +228,7 @@ func (a *app) termCommit() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&four, "last-four", false, "four locks are enough; see what that assumes")
-	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	addYes(cmd, &yes)
 	return cmd
 }
 

@@ -105,7 +105,7 @@ func (a *app) voteCmd(word council.Choice, cmd *cobra.Command) *cobra.Command {
 	fs.StringVar(&member, "member", "", "whose word it is (default: this node's member)")
 	fs.StringVar(&reason, "reason", "", "why; it is signed, too")
 	fs.DurationVar(&holds, "holds", 0, "how long the word counts (default: as long as the proposal)")
-	fs.BoolVar(&yes, "yes", false, "don't ask")
+	addYes(cmd, &yes)
 	return cmd
 }
 
