@@ -111,13 +111,7 @@ func TestNoMandateNoAssistance(t *testing.T) {
 				w.approve(m, id)
 			}
 			n := w.nodes["core-1"] // takes the word of one whose node is off
-			p, _ := n.agenda.Proposal(id)
-			ap, doc, err := n.agenda.Ballot(p, "community-1", council.Approve, "", w.now)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ap.Sig = testcouncil.Sign(t, doc, w.council.Wallets["community-1"])
-			w.step(n.id, w.append(n, council.WordApproved, council.Voted{Approval: ap}))
+			w.step(n.id, w.append(n, council.WordApproved, council.Voted{Approval: w.ballot(n.id, "community-1", id, council.Approve)}))
 			if !w.run(time.Minute, w.minedBy(id)) {
 				w.fail(id)
 			}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/council"
-	"github.com/millicent-one/signer/internal/testcouncil"
 )
 
 func (n *member) intent(p council.ProposalID) council.Intent {
@@ -494,11 +493,7 @@ func TestSignedMessageIsTheEnd(t *testing.T) {
 	if !w.run(30*time.Second, w.signedBy(id)) {
 		w.failMessages(id)
 	}
-	ap, doc, err := w.nodes["core-4"].agenda.Ballot(p, "core-4", council.Reject, "", w.now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ap.Sig = testcouncil.Sign(t, doc, w.council.Wallets["core-4"])
+	ap := w.ballot("core-4", "core-4", id, council.Reject)
 	if _, _, err := w.nodes["core-4"].agenda.Vote(ap, w.now); err == nil || council.Hint(err) == "" {
 		t.Errorf("withdrawn after the signature: %v", err)
 	}

@@ -271,6 +271,8 @@ func (w *world) parts() map[council.MemberID]common.Hash {
 func TestProclamationBadCalls(t *testing.T) {
 	w := rotated(t, 705)
 	parts := w.parts()
+	over := slices.IndexFunc(w.council.Roster.Members, func(m council.Member) bool { return m.ID == "community-1" })
+	w.council.Roster.Members[over].Term.End = uint64(w.now.Unix())
 	w.start("core-1")
 	w.run(time.Minute, never)
 	for name, bad := range map[string]func(*agenda.ProclaimBegin){
@@ -283,6 +285,10 @@ func TestProclamationBadCalls(t *testing.T) {
 		"parts missing":    func(b *agenda.ProclaimBegin) { b.Parts = b.Parts[:3] },
 		"another's part":   func(b *agenda.ProclaimBegin) { b.Parts[1][0] ^= 1 },
 		"no part":          func(b *agenda.ProclaimBegin) { b.Parts[1] = common.Hash{} },
+		"an ended mandate": func(b *agenda.ProclaimBegin) {
+			b.Signers = []council.MemberID{"community-1", liar, "core-1", "core-2"}
+			b.Parts[1], b.Parts[2] = b.Parts[2], b.Parts[1] // the own one, of core-1
+		},
 	} {
 		b := w.called(parts)
 		bad(&b)

@@ -77,7 +77,7 @@ func (a *Agenda) proclaimBegin(from council.MemberID, m ProclaimBegin) {
 		return
 	}
 	for i, s := range m.Signers {
-		if _, ok := a.roster.Member(s); !ok || i > 0 && m.Signers[i-1] >= s {
+		if in, ok := a.roster.Member(s); !ok || !in.Term.Holds(unix(a.now)) || i > 0 && m.Signers[i-1] >= s {
 			return
 		}
 	}

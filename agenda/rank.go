@@ -3,6 +3,7 @@ package agenda
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -85,13 +86,20 @@ func (a *Agenda) doubt(p *Proposal, m council.MemberID) int {
 
 const convictedDoubt = 1 << 16
 
-// convict takes up that a record proves a member false. No slot is kept with it.
+// convict takes up that a record proves a member false. No slot is kept with it, and no
+// attempt goes on that it leads: whom it has told something else than the rest would wait
+// for them as long as an attempt may take.
 func (a *Agenda) convict(m council.MemberID) {
 	if _, ok := a.roster.Member(m); !ok || m == a.self || a.convicted[m] {
 		return
 	}
 	a.convicted[m] = true
 	a.standbyWithout(m, true)
+	for _, l := range a.every() {
+		if l.try != nil && l.try.begin.Coordinator == m {
+			a.giveUp(l, []council.MemberID{m}, fmt.Sprintf("%s coordinates it, and is convicted", m))
+		}
+	}
 }
 
 // worst is the most that any of the signers is suspected whom this node would

@@ -13,7 +13,6 @@ import (
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/configs"
 	"github.com/millicent-one/signer/council"
-	"github.com/millicent-one/signer/internal/testcouncil"
 	"github.com/millicent-one/signer/policy"
 )
 
@@ -147,13 +146,7 @@ func TestDelayedDoesNotGoFirst(t *testing.T) {
 	// Three nodes can't sign, but carry the fourth word.
 	n := w.nodes[everyone[0]]
 	for _, x := range brakes {
-		p, _ := n.agenda.Proposal(x)
-		ap, doc, err := n.agenda.Ballot(p, everyone[3], council.Approve, "", w.now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ap.Sig = testcouncil.Sign(t, doc, w.council.Wallets[everyone[3]])
-		w.step(n.id, w.append(n, council.WordApproved, council.Voted{Approval: ap}))
+		w.step(n.id, w.append(n, council.WordApproved, council.Voted{Approval: w.ballot(n.id, everyone[3], x, council.Approve)}))
 	}
 	w.pass(3 * time.Minute) // by now the delay is over
 	w.start(everyone[3])

@@ -124,12 +124,7 @@ func TestWordsThatAreLookedAt(t *testing.T) {
 		t.Fatalf("core-3 has looked at word %d", n)
 	}
 	n := w.nodes["core-1"]
-	p, _ := n.agenda.Proposal(id)
-	ap, doc, err := n.agenda.Ballot(p, "core-1", council.Reject, "", w.now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ap.Sig = testcouncil.Sign(t, doc, w.council.Wallets["core-1"])
+	ap := w.ballot("core-1", "core-1", id, council.Reject)
 	if _, _, err := n.agenda.Vote(ap, w.now); err == nil || !strings.Contains(err.Error(), "has passed on 64 words") || council.Hint(err) == "" {
 		t.Errorf("its own node takes another word: %v", err)
 	}

@@ -726,6 +726,18 @@ func (w *world) approve(m council.MemberID, id council.ProposalID) {
 func (w *world) say(m council.MemberID, id council.ProposalID, c council.Choice) {
 	w.t.Helper()
 	n := w.nodes[m]
+	ap := w.ballot(m, m, id, c)
+	_, word, err := n.agenda.Vote(ap, w.now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.step(m, w.append(n, word, council.Voted{Approval: ap}))
+}
+
+// ballot is a member's word, asked for at some node, that nobody has heard yet.
+func (w *world) ballot(at, m council.MemberID, id council.ProposalID, c council.Choice) council.Approval {
+	w.t.Helper()
+	n := w.nodes[at]
 	p, ok := n.agenda.Proposal(id)
 	if !ok {
 		w.t.Fatalf("%s does not know %s", m, id.Short())
@@ -735,11 +747,7 @@ func (w *world) say(m council.MemberID, id council.ProposalID, c council.Choice)
 		w.t.Fatal(err)
 	}
 	ap.Sig = testcouncil.Sign(w.t, doc, w.council.Wallets[m])
-	_, word, err := n.agenda.Vote(ap, w.now)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.step(m, w.append(n, word, council.Voted{Approval: ap}))
+	return ap
 }
 
 func (w *world) state(m council.MemberID, id council.ProposalID) agenda.State {

@@ -341,14 +341,14 @@ func signers(what string, digest common.Hash, sigs []WalletSignature, members []
 	for _, sig := range sigs {
 		i := slices.IndexFunc(members, func(m Member) bool { return m.ID == sig.Member })
 		if i < 0 {
-			return nil, fmt.Errorf("succession: %s of %s, who has none to give", what, sig.Member)
+			return nil, WithHint(fmt.Errorf("succession: %s of %s, who has none to give", what, sig.Member), "take it out of the file")
 		}
 		if seen[sig.Member] {
-			return nil, fmt.Errorf("succession: %s of %s stands twice", what, sig.Member)
+			return nil, WithHint(fmt.Errorf("succession: %s of %s stands twice", what, sig.Member), "take one of the two out of the file")
 		}
 		who, err := Recover(digest, sig.Sig)
 		if err != nil {
-			return nil, fmt.Errorf("succession: %s of %s: %w", what, sig.Member, err)
+			return nil, WithHint(fmt.Errorf("succession: %s of %s: %w", what, sig.Member, err), "the file is damaged: ask the member for its signature again")
 		}
 		if who != members[i].Approver {
 			return nil, WithHint(fmt.Errorf("succession: %s of %s is by %s, not by its wallet %s", what, sig.Member, who.Hex(), members[i].Approver.Hex()),
