@@ -35,7 +35,7 @@ func TestModuliAreBurntByBeingHeard(t *testing.T) {
 	c := smallCabinet(t)
 	c.opens()
 	c.genesis, c.shares = nil, nil
-	c.quick(5 * time.Second)
+	c.quick(25 * time.Second)
 	ids := c.size.IDs()
 	silent, dies := ids[1], ids[2]
 	ended := map[council.MemberID]<-chan drawing{}

@@ -83,6 +83,9 @@ func TestEvidenceIsGivenOnce(t *testing.T) {
 	h.start("core-1")
 	h.equivocates("core-1", h.puppet("core-2"), 3, 100)
 	h.holds("core-1", 3)
+	if _, err := h.rooms["core-1"].Status(t.Context()); err != nil { // and it has told those who are there
+		t.Fatal(err)
+	}
 	beggar := h.puppet("core-4")
 	ask := func(d node.Docket) {
 		t.Helper()

@@ -43,7 +43,8 @@ func lying(change func(to council.MemberID, f *p2p.Frame)) func(*node.Config) {
 	return func(c *node.Config) { c.Transport = liar{c.Transport, change} }
 }
 
-// has waits until a node holds evidence of a kind against a member.
+// has waits until a node holds proof of a kind against a member. What only tells of a lie it
+// may have before.
 func (h *house) has(at, culprit council.MemberID, kind string) api.Evidence {
 	h.t.Helper()
 	var found api.Evidence
@@ -52,7 +53,7 @@ func (h *house) has(at, culprit council.MemberID, kind string) api.Evidence {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		i := slices.IndexFunc(all, func(e api.Evidence) bool { return e.Culprit == culprit && e.Kind == kind })
+		i := slices.IndexFunc(all, func(e api.Evidence) bool { return e.Culprit == culprit && e.Kind == kind && e.Proven })
 		if i >= 0 {
 			found = all[i]
 		}
@@ -103,7 +104,9 @@ func (h *house) failures(at council.MemberID) (out []council.AttemptFailed) {
 }
 
 // shows reports whether a frame shows what a member has heard, or what follows from it.
-func shows(f p2p.Frame) bool { return f.Channel == p2p.Sync && (f.Type == 3 || f.Type == 4) }
+func shows(f p2p.Frame) bool {
+	return f.Channel == p2p.Sync && (f.Type == syncFrames || f.Type == syncEvidence)
+}
 
 // convenes has the house's clocks stand from the moment on in which a member first shows
 // what it has heard, so that no court gives up before all have seen it.
@@ -148,6 +151,9 @@ func suspected(p api.Proposal) (out []council.MemberID) {
 	return slices.Compact(council.Sorted(out))
 }
 
+// alone has the first in rank coordinate each attempt, however long it takes to begin.
+func alone(c *node.Config) { c.Timing.Grace = 30 * time.Second }
+
 var approvers = []council.MemberID{"core-1", "core-2", "core-3", "core-4"}
 
 // A member commits to one thing towards one signer and to another towards the
@@ -158,14 +164,14 @@ func TestEquivocationConvicts(t *testing.T) {
 	convenes := h.convenes()
 	for _, m := range h.council.Roster.IDs() {
 		if m == "core-2" {
-			h.start(m, h.enduring, convenes, lying(func(to council.MemberID, f *p2p.Frame) {
+			h.start(m, h.enduring, alone, convenes, lying(func(to council.MemberID, f *p2p.Frame) {
 				if f.Channel == p2p.Session && tss.Round(f.Type) == tss.SignRound5 && to == "core-3" {
 					f.Payload[len(f.Payload)-1] ^= 1
 				}
 			}))
 			continue
 		}
-		h.start(m, h.enduring, convenes)
+		h.start(m, h.enduring, alone, convenes)
 	}
 	id := h.propose("core-1", "pause")
 	h.judged(id, h.council.Roster.IDs()...)
@@ -217,30 +223,41 @@ func equivocate(t *testing.T, rounds ...tss.Round) {
 	ids := h.council.Roster.IDs()
 	liars, honest := ids[:3], ids[3:]
 	var turn atomic.Int32
+	// The clocks stand from when somebody first shows what it has heard in a turn until all
+	// have the proof: who is held up is not waited for in vain.
+	var convening atomic.Bool
+	t.Cleanup(h.goOn)
+	convenes := lying(func(_ council.MemberID, f *p2p.Frame) {
+		if f.Channel == p2p.Sync && f.Type == syncFrames && convening.CompareAndSwap(true, false) {
+			h.halt()
+		}
+	})
 	for i, m := range liars {
-		h.start(m, h.enduring, lying(func(to council.MemberID, f *p2p.Frame) {
+		h.start(m, h.enduring, alone, convenes, lying(func(to council.MemberID, f *p2p.Frame) {
 			if int(turn.Load()) == i && f.Channel == p2p.Session && tss.Round(f.Type) == rounds[i] && to == honest[0] {
 				f.Payload = reworded(f.Payload)
 			}
 		}))
 	}
 	for _, m := range honest {
-		h.start(m, h.enduring)
+		h.start(m, h.enduring, alone, convenes)
 	}
 	for i, r := range rounds {
 		turn.Store(int32(i))
 		liar, id := liars[i], h.propose(honest[3], []string{"pause", "unpause"}[i%2])
 		h.judged(id, ids...)
+		convening.Store(true)
 		for _, m := range append([]council.MemberID{liar}, honest[:3]...) {
 			h.approve(honest[3], m, id)
 		}
-		h.mined(id)
 		for _, m := range honest {
 			e := h.has(m, liar, "equivocation")
 			if h.convicts(e, liar); e.Message != r.String() {
 				t.Errorf("%s: convicted by %s in %s", m, e.Message, r)
 			}
 		}
+		h.goOn()
+		h.mined(id)
 		p := h.rooms[honest[0]].proposal(t, id)
 		if !slices.Contains(suspected(p), liar) || p.Nonce == nil || *p.Nonce != uint64(i) {
 			t.Errorf("%s: nonce %v, attempts %+v", r, p.Nonce, p.Attempts)

@@ -10,6 +10,7 @@ import (
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/journal"
 	"github.com/millicent-one/signer/tss"
 )
 
@@ -123,6 +124,16 @@ func (h *house) lineup(nonces uint64) (self council.MemberID, honest []council.M
 	return self, honest
 }
 
+// shot is a lie that the traitor tells when its slot is fired.
+type shot struct {
+	name  string
+	bend  bending
+	hangs bool      // the attempt, as long as the test wants
+	keeps bool      // the signature, that it alone finishes
+	kind  string    // of what convicts it, if anything does
+	found tss.Round // in which
+}
+
 // A traitor that has made its slots like anybody else lies when they are fired. It costs
 // the slot and the attempt; the honest fire the next one, and it is their own. What it
 // keeps to itself then is worth nothing: the nonce is the proposal's, and the chain takes
@@ -130,26 +141,34 @@ func (h *house) lineup(nonces uint64) (self council.MemberID, honest []council.M
 func TestTraitorFires(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("makes eight slots")
+		t.Skip("makes twelve slots")
 	}
+	own := 0 // signed with the slot of the honest
+	// The last one of each house convicts: from then on the traitor is not called any more.
+	for _, shots := range [][]shot{{
+		{name: "silence from round 4", bend: silentFrom(tss.SignRound4), hangs: true},
+		{name: "a signature kept", bend: silentFrom(tss.SignRound9), hangs: true, keeps: true},
+		{name: "a false part of the signature", bend: flipped(tss.SignRound9, everyone)},
+		{name: "two broadcasts in round 5", bend: equivocated(tss.SignRound5), kind: "equivocation", found: tss.SignRound5},
+	}, {
+		{name: "silence from round 5", bend: silentFrom(tss.SignRound5), hangs: true},
+		{name: "a wrong proof in round 6", bend: flipped(tss.SignRound6, everyone), kind: "invalid-message", found: tss.SignRound6},
+	}} {
+		t.Run(shots[0].name, func(t *testing.T) { own += fireAll(t, shots) })
+	}
+	if own == 0 {
+		t.Error("the honest have fired no slot of their own")
+	}
+}
+
+// fireAll has a traitor tell its lies one after the other, and counts how often the honest
+// have signed with a slot of their own.
+func fireAll(t *testing.T, shots []shot) (own int) {
 	c := newCabal(t, func(h *house) { h.slots, h.sits, h.nonces = true, true, 3 })
 	x, three := c.x, c.approvers()
 	x.stock(c.four())
 	var ids []council.ProposalID
-	own := 0 // signed with the slot of the honest
-	for i, lie := range []struct {
-		name  string
-		bend  bending
-		hangs bool // the attempt, as long as the test wants
-		keeps bool // the signature, that it alone finishes
-		found tss.Round
-	}{
-		{name: "silence from round 4", bend: silentFrom(tss.SignRound4), hangs: true},
-		{name: "a signature kept", bend: silentFrom(tss.SignRound9), hangs: true, keeps: true},
-		{name: "a false part of the signature", bend: flipped(tss.SignRound9, everyone)},
-		// The last one convicts: from then on the traitor is not called any more.
-		{name: "two broadcasts in round 5", bend: equivocated(tss.SignRound5), found: tss.SignRound5},
-	} {
+	for i, lie := range shots {
 		x.lie(nil)
 		c.pass(2 * time.Minute) // whoever rests after a failure has rested
 		c.stocked(lie.name, 2)  // with the traitor, and without
@@ -175,13 +194,13 @@ func TestTraitorFires(t *testing.T) {
 		}
 		var late *types.Transaction
 		if lie.keeps {
-			_, late = c.finished(id)
+			var b council.Begin
+			b, late = c.finished(id)
+			c.revealed(id, b, journal.Revealed)
 		}
 		c.signedWithout(id)
 		if late != nil {
-			if err := c.eth.SendTransaction(t.Context(), late); err == nil {
-				t.Error("the chain takes a second transaction with one nonce")
-			}
+			c.tooLate(late)
 		}
 		ids = append(ids, id)
 		// Who hears late that the first attempt is over refuses the second, and with it goes
@@ -190,21 +209,19 @@ func TestTraitorFires(t *testing.T) {
 			own++
 		}
 		for _, m := range c.honest {
-			if lie.found != 0 {
-				e := c.has(m, x.self, "equivocation")
+			if lie.kind != "" {
+				e := c.has(m, x.self, lie.kind)
 				if c.convicts(e, x.self); e.Message != lie.found.String() {
 					t.Errorf("%s: convicted by %s", m, e.Message)
 				}
 			}
 		}
 	}
-	if own == 0 {
-		t.Error("the honest have fired no slot of their own")
-	}
 	c.whole(true, ids...)
 	if !x.knows(x.distinct) {
 		t.Error("a slot was called for twice")
 	}
+	return own
 }
 
 // firing is an attempt at a proposal in which it fires a slot.

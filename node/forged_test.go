@@ -131,7 +131,7 @@ func TestForgedNumbersInAKeyGeneration(t *testing.T) {
 }
 
 // A member that receives a share in a resharing brings a modulus of many primes. All others
-// have the proof of it, the old shares are as they were, and nobody has a new one.
+// have the proof of it, the old shares are as they were and sign, and nobody has a new one.
 func TestForgedNumbersInAResharing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a real resharing")
@@ -159,4 +159,5 @@ func TestForgedNumbersInAResharing(t *testing.T) {
 			t.Errorf("%s has the shares %+v, %v", m, all, err)
 		}
 	}
+	c.signs("after", "member-01", "member-01", "member-02") // by the shares that they have
 }

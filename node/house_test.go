@@ -413,6 +413,21 @@ func (h *house) dump(m council.MemberID) {
 	}
 }
 
+// seq is how long a node has a member's feed.
+func (r *room) seq(t *testing.T, author council.MemberID) uint64 {
+	t.Helper()
+	heads, err := r.book.Heads()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, head := range heads {
+		if head.Author == author {
+			return head.Seq
+		}
+	}
+	return 0
+}
+
 func (r *room) proposal(t *testing.T, id council.ProposalID) api.Proposal {
 	p, err := r.Proposal(t.Context(), id.Hex())
 	if err != nil {

@@ -274,7 +274,7 @@ func (c *cabinet) landsAmongLocks(one council.ProposalID, kept *types.Transactio
 // which the keeper alone has the signature.
 func (c *cabinet) keptSignature() (council.ProposalID, *types.Transaction) {
 	c.t.Helper()
-	c.denies(aloof, "pause")
+	c.denies(aloof, "pause, unpause")
 	patient := func(cfg *node.Config) {
 		if cfg.Roster.Version == c.first.Version { // the attempt ends at the Lock
 			cfg.Timing.Deadline, cfg.Timing.Silence = patience, patience

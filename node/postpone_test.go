@@ -18,21 +18,9 @@ func TestPostponedEntryIsSentInItsTurn(t *testing.T) {
 	h.start(b)
 	h.ready(a)
 	h.ready(b)
-	seq := func(r *room) uint64 {
-		heads, err := r.book.Heads()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, head := range heads {
-			if head.Author == a {
-				return head.Seq
-			}
-		}
-		return 0
-	}
-	began := seq(h.rooms[a])
+	began := h.rooms[a].seq(t, a)
 	reached := func(want uint64) func(*room) bool {
-		return func(r *room) bool { return seq(r) == began+want }
+		return func(r *room) bool { return r.seq(t, a) == began+want }
 	}
 	h.await(b, "the feed of now", minute, reached(0))
 	h.net.Add(p2p.Fault{Channel: p2p.Sync, Drop: 1}) // what is missed now stays missed

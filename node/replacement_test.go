@@ -1,13 +1,16 @@
 package node_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/millicent-one/signer/api"
 	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/node"
 )
 
 // A replacement is taken by a real pool that holds what it replaces, at once, though the
@@ -16,7 +19,9 @@ import (
 func TestReplacementIsTakenByThePool(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, true)
-	h.startAll()
+	for _, m := range h.council.Roster.IDs() {
+		h.start(m, func(c *node.Config) { c.Timing.Bump = time.Hour }) // nothing is signed again while no block comes
+	}
 	goOn := h.chain.Hold()
 	t.Cleanup(goOn)
 	voters := []council.MemberID{"core-1", "core-2", "community-1", "community-2"}
@@ -41,11 +46,12 @@ func TestReplacementIsTakenByThePool(t *testing.T) {
 	first := signed(old)
 
 	again := api.ProposeRequest{Playbook: "pause", Target: "protocol", Reason: "a test", Replaces: old.Hex(), MaxFee: api.NewWei(first.GasFeeCap()), MaxTip: api.NewWei(first.GasTipCap())}
-	// Until the node has the pool's answer this is proposed, and nobody approves of it.
-	h.await("core-1", "its word that the pool has it", minute, func(r *room) bool {
-		_, err := r.Propose(t.Context(), again)
-		return err != nil && strings.Contains(err.Error(), "no pool takes it in the place of proposal "+old.Short()) && strings.Contains(council.Hint(err), "--max-fee '")
+	h.await("core-1", "its word that the pool has it", minute, func(*room) bool {
+		return slices.ContainsFunc(h.spoken("core-1", string(council.WordBroadcast)), func(e api.Event) bool { return e.Proposal == old && e.Member == "core-1" })
 	})
+	if _, err := h.rooms["core-1"].Propose(t.Context(), again); err == nil || !strings.Contains(err.Error(), "no pool takes it in the place of proposal "+old.Short()) || !strings.Contains(council.Hint(err), "--max-fee '") {
+		t.Errorf("proposed with ceilings that are too low: %v", err)
+	}
 	again.MaxFee, again.MaxTip = nil, nil
 	p, err := h.rooms["core-1"].Propose(t.Context(), again)
 	if err != nil {

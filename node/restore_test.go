@@ -30,6 +30,10 @@ func TestRestoredDiskOnlyWatches(t *testing.T) {
 		h.approve(who, who, id)
 	}
 	h.await(m, "finality", minute, inState(t, id, api.Final))
+	said := h.rooms[m].seq(t, m)
+	for _, who := range h.council.Roster.IDs() { // else it could say something else in the place of what few have heard
+		h.await(who, "all that it has said", minute, func(r *room) bool { return r.seq(t, m) >= said })
+	}
 	h.stop(m)
 	if err := os.WriteFile(h.path(m, "journal.db"), old, 0o600); err != nil {
 		t.Fatal(err)

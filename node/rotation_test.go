@@ -557,7 +557,9 @@ func TestNothingIsSignedAfterTheLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.await("member-02", "the proposal", minute, func(r *room) bool { return r.proposal(t, p.ID).ID == p.ID })
+	for _, m := range []council.MemberID{"member-02", "member-03"} {
+		c.await(m, "the proposal", minute, func(r *room) bool { return r.proposal(t, p.ID).ID == p.ID })
+	}
 	one := c.propose("member-01", "pause")
 	for _, m := range []council.MemberID{"member-01", "member-02"} {
 		c.approve(m, m, one)

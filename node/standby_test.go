@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -34,10 +35,16 @@ func TestFourFireFromStandby(t *testing.T) {
 	}
 	ready := func() {
 		t.Helper()
+		sets := map[council.MemberID]int{} // that are ready, by who is in them
+		for i, m := range h.council.Roster.IDs() {
+			if sets[m] = 0; i < len(four) {
+				sets[m] = 1
+			}
+		}
 		for _, m := range four {
 			h.await(m, "a slot", minute, func(r *room) bool {
 				s, err := r.Status(t.Context())
-				return err == nil && s.Standby != nil && s.Standby.Ready == 1 && s.Standby.Slots == 1
+				return err == nil && s.Standby != nil && s.Standby.Ready == 1 && s.Standby.Slots == 1 && s.Standby.Sets == 35 && maps.Equal(s.Standby.Members, sets)
 			})
 		}
 	}

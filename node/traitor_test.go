@@ -115,6 +115,8 @@ const (
 	recordMessage = 16
 	syncHeads     = 1
 	syncEntries   = 2
+	syncFrames    = 3
+	syncEvidence  = 4
 )
 
 // anything is a warrant for whatever the traitor wants to sign.

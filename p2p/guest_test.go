@@ -25,7 +25,7 @@ func guest(t *testing.T, id council.MemberID) council.Member {
 // When some nodes have the next roster and others don't know of it yet, they still
 // reach each other.
 func TestGuests(t *testing.T) {
-	w := newHosts(t)
+	w := newCalmHosts(t)
 	in := guest(t, dana)
 	w.council.NodeKeys[dana] = testcouncil.NodeKey(dana)
 	a := w.open(t, alice, letting(Guest{Member: in}))
@@ -134,7 +134,7 @@ func TestNoGuestInAMembersPlace(t *testing.T) {
 // Guests come and go while a host runs: who is admitted gets a connection, and who is
 // none any more loses it and is a stranger again.
 func TestAdmit(t *testing.T) {
-	w := newHosts(t)
+	w := newCalmHosts(t)
 	in := guest(t, dana)
 	w.council.NodeKeys[dana] = testcouncil.NodeKey(dana)
 	start := func(who council.MemberID, guests ...Guest) *Host { return w.open(t, who, letting(guests...)) }
@@ -186,7 +186,7 @@ func TestAdmit(t *testing.T) {
 // A frame that a guest has sent in the moment of its dismissal, before the link is cut,
 // counts for nothing, and is no offence.
 func TestLastFrameOfWhoIsDismissed(t *testing.T) {
-	w := newHosts(t)
+	w := newCalmHosts(t)
 	in := guest(t, dana)
 	w.council.NodeKeys[dana] = testcouncil.NodeKey(dana)
 	start := func(who council.MemberID) *Host { return w.open(t, who, letting(Guest{Member: in})) }

@@ -72,6 +72,14 @@ func newHosts(t testing.TB) *hosts {
 	return &hosts{council: testcouncil.New(t), tune: defaults, listen: map[council.MemberID][]string{}, running: map[council.MemberID]*Host{}}
 }
 
+// newCalmHosts is the same for tests of something else than how a dead member is noticed: on
+// however busy a machine nobody is taken for one.
+func newCalmHosts(t testing.TB) *hosts {
+	w := newHosts(t)
+	w.tune.pulseLost, w.tune.pulseLostTCP = patience, patience
+	return w
+}
+
 func (w *hosts) config(who council.MemberID) HostConfig {
 	listen := w.listen[who]
 	if listen == nil {
@@ -124,7 +132,7 @@ func (w *hosts) start(t testing.TB, who council.MemberID) *Host {
 }
 
 func hostWorld(t *testing.T) world {
-	w := newHosts(t)
+	w := newCalmHosts(t)
 	return world{
 		start: func(t *testing.T, who council.MemberID) Transport { t.Helper(); return w.start(t, who) },
 		next: func(t *testing.T, who council.MemberID) Transport {

@@ -137,7 +137,7 @@ func TestNext(t *testing.T) {
 // Two nodes that go on at once, as all do when a council rotates, keep the connection
 // whichever comes first.
 func TestNextAtBothEnds(t *testing.T) {
-	w := newHosts(t)
+	w := newCalmHosts(t)
 	a, b := w.start(t, alice), w.start(t, bob)
 	awaitUp(t, a, bob)
 	awaitUp(t, b, alice)
