@@ -19,12 +19,13 @@ import (
 type forger struct {
 	p2p.Transport
 	liar   *forge.Liar
+	heard  *diary
 	frames chan p2p.Frame
 }
 
-func forging(l *forge.Liar) func(*node.Config) {
+func forging(l *forge.Liar, o *overheard) func(*node.Config) {
 	return func(c *node.Config) {
-		f := forger{c.Transport, l, make(chan p2p.Frame)}
+		f := forger{c.Transport, l, &o.heard, make(chan p2p.Frame)}
 		go f.listen()
 		c.Transport = f
 	}
@@ -34,6 +35,7 @@ func forging(l *forge.Liar) func(*node.Config) {
 func (f forger) listen() {
 	defer close(f.frames)
 	for x := range f.Transport.Frames() {
+		f.heard.Write(x.Payload)
 		if x.Channel == p2p.Session {
 			f.liar.Hear(node.MessageOf(x))
 		}
@@ -91,7 +93,8 @@ func TestForgedNumbersInAKeyGeneration(t *testing.T) {
 				overLibp2p(&c.house)
 			}
 			ids := c.size.IDs()
-			c.alters(liar, forging(forge.NewLiar(liar, ids, x.lie)))
+			told := c.overhear(ids...)
+			c.alters(liar, forging(forge.NewLiar(liar, ids, x.lie), told))
 			ended := map[council.MemberID]<-chan drawing{}
 			for _, m := range ids {
 				c.start(m)
@@ -117,6 +120,7 @@ func TestForgedNumbersInAKeyGeneration(t *testing.T) {
 				}
 				c.halfMade(m, 0)
 			}
+			c.discreet(told, slices.DeleteFunc(slices.Clone(ids), func(m council.MemberID) bool { return m == liar })...)
 			if !again || t.Failed() {
 				return
 			}
@@ -139,7 +143,8 @@ func TestForgedNumbersInAResharing(t *testing.T) {
 	const liar = council.MemberID("member-03")
 	c := newCabinet(t)
 	heirs := c.plan.Roster.IDs()
-	c.alters(liar, forging(forge.NewLiar(liar, heirs, forge.ManyPrimes(40))))
+	told := c.overhear(append(c.size.IDs(), joiner)...)
+	c.alters(liar, forging(forge.NewLiar(liar, heirs, forge.ManyPrimes(40)), told))
 	honest := slices.DeleteFunc(append(c.size.IDs(), joiner), func(m council.MemberID) bool { return m == liar })
 	for _, m := range append(c.size.IDs(), joiner) {
 		c.start(m)
@@ -159,5 +164,6 @@ func TestForgedNumbersInAResharing(t *testing.T) {
 			t.Errorf("%s has the shares %+v, %v", m, all, err)
 		}
 	}
+	c.discreet(told, honest...)
 	c.signs("after", "member-01", "member-01", "member-02") // by the shares that they have
 }

@@ -32,6 +32,20 @@ import (
 // secretsOf are the numbers of a stored share that nobody else may know.
 func secretsOf(t *testing.T, stored []byte) map[string]*big.Int {
 	t.Helper()
+	return numbersOf(t, stored, map[int]string{
+		5: "first prime of Paillier", 6: "second prime of Paillier", 7: "p", 8: "q", 9: "alpha", 10: "beta", 11: "the share",
+	})
+}
+
+// primesOf are those of stored pre-parameters.
+func primesOf(t *testing.T, stored []byte) map[string]*big.Int {
+	t.Helper()
+	return numbersOf(t, stored, map[int]string{0: "first prime of Paillier", 1: "second prime of Paillier", 2: "p", 3: "q", 5: "alpha", 6: "beta"})
+}
+
+// numbersOf are numbers of what is stored, named by the places at which they stand.
+func numbersOf(t *testing.T, stored []byte, names map[int]string) map[string]*big.Int {
+	t.Helper()
 	var e struct {
 		Kind    string
 		Version uint64
@@ -47,9 +61,9 @@ func secretsOf(t *testing.T, stored []byte) map[string]*big.Int {
 		t.Fatal(err)
 	}
 	out := map[string]*big.Int{}
-	for i, name := range []string{"first prime of Paillier", "second prime of Paillier", "p", "q", "alpha", "beta", "the share"} {
+	for i, name := range names {
 		n := new(big.Int)
-		if err := rlp.DecodeBytes(parts[5+i], n); err != nil || n.BitLen() < 200 {
+		if err := rlp.DecodeBytes(parts[i], n); err != nil || n.BitLen() < 200 {
 			t.Fatalf("%s: %d bits, %v", name, n.BitLen(), err)
 		}
 		out[name] = n
@@ -171,14 +185,58 @@ func (c *cabal) discreet() {
 		said["log of "+string(m)], said["events of "+string(m)] = c.diaries[m].bytes(), c.events(m)
 		maps.Copy(said, c.files(m))
 	}
+	c.untold(secrets, said)
+}
+
+// untold holds that none of the secrets is in what was said: texts by what they are, files
+// by their paths.
+func (h *house) untold(secrets map[string]*big.Int, said map[string][]byte) {
+	h.t.Helper()
 	for what, text := range said {
 		if len(text) == 0 && !filepath.IsAbs(what) {
-			c.t.Errorf("the %s is empty", what)
+			h.t.Errorf("the %s is empty", what)
 		}
 		if found := leaks(text, secrets); len(found) > 0 {
-			c.t.Errorf("%s has %s, and %d more", what, found[0], len(found)-1)
+			h.t.Errorf("%s has %s, and %d more", what, found[0], len(found)-1)
 		}
 	}
+}
+
+// overheard is all that the nodes of a cabinet say, and what the node of one of them hears.
+type overheard struct {
+	logs  map[council.MemberID]*diary
+	heard diary
+}
+
+// overhear listens to nodes that are not started yet.
+func (c *cabinet) overhear(members ...council.MemberID) *overheard {
+	o := &overheard{logs: map[council.MemberID]*diary{}}
+	for _, m := range members {
+		o.logs[m] = new(diary)
+		c.alters(m, o.logs[m].keeps)
+	}
+	return o
+}
+
+// discreet holds the same of members who have made shares, or tried to, with a liar: of the
+// shares that they had before, and of the numbers that they came with.
+func (c *cabinet) discreet(o *overheard, honest ...council.MemberID) {
+	c.t.Helper()
+	secrets, said := map[string]*big.Int{}, map[string][]byte{"what the liar has heard": o.heard.bytes()}
+	for _, m := range honest {
+		of := primesOf(c.t, c.sets[slices.Index(slices.Concat(c.size.IDs(), c.heirs), m)])
+		if c.shares[m] != nil {
+			for name, n := range secretsOf(c.t, c.shares[m]) {
+				of[name+" of before"] = n
+			}
+		}
+		for name, n := range of {
+			secrets[name+" of "+string(m)] = n
+		}
+		said["log of "+string(m)], said["events of "+string(m)] = o.logs[m].bytes(), c.events(m)
+		maps.Copy(said, c.files(m))
+	}
+	c.untold(secrets, said)
 }
 
 // Nothing of a share is in what a node says or writes, but sealed: its log when it says
