@@ -18,7 +18,7 @@ JOBS        ?= 2
 # the key generations of seven nodes.
 RACE        := ./node ./api ./api/client ./p2p ./journal ./keystore ./chain ./cmd/devnet \
                ./internal/devchain ./internal/slowlink ./internal/testcouncil
-RACE_SKIP   := SevenNodesMakeAKey|KeyIsWholeOrNotThere|Silence|Distant|CoordinatorLies|CoordinatorForks|LastSigner|LiesInARound|OverLibp2p|Culprit|InvalidMessage|TwoBegins|FinalityReaches|PolicyRow|ForgedNumbers
+RACE_SKIP   := SevenNodesMakeAKey|KeyIsWholeOrNotThere|SilenceNames|SilenceInAKey|SilenceInARound|SilenceOn|Distant|CoordinatorLies|CoordinatorForks|LastSigner|LiesInARound|OverLibp2p|Culprit|InvalidMessage|TwoBegins|FinalityReaches|PolicyRow|ForgedNumbers
 RACE_TSS    := GeneratePreParams|PreParamsCancel|PairSigns
 # Of the commands it is what waits at a prompt, and for a stream.
 RACE_SIGNER := Interrupt|Denying
