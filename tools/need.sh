@@ -32,7 +32,7 @@ for name in "$@"; do
 	devel*) ;;
 	*)
 		if [ -z "$minor" ] || [ "$minor" -lt 26 ]; then
-			say "Go 1.26 or newer is needed, this is $version; get it from https://go.dev/dl/"
+			say "Go 1.26 or newer is needed, this is ${version:-older}; get it from https://go.dev/dl/"
 		fi
 		;;
 	esac

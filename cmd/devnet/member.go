@@ -159,17 +159,22 @@ func (m *member) call(ctx context.Context, cmd *exec.Cmd, aside io.Writer) (stri
 
 // ask is signer with --json, read.
 func ask[T any](ctx context.Context, m *member, args ...string) (T, error) {
-	var v T
 	ctx, cancel := context.WithTimeoutCause(ctx, commandTime, fmt.Errorf("no answer in %s", commandTime))
 	defer cancel()
 	out, err := m.signer(ctx, append([]string{"--json"}, args...)...)
 	if err != nil {
-		return v, err
+		var none T
+		return none, err
 	}
-	if err := json.Unmarshal([]byte(out), &v); err != nil {
-		return v, fmt.Errorf("%s: read the answer to signer %s: %w", m.id, strings.Join(args, " "), err)
+	return parsed[T](m, out, "signer "+strings.Join(args, " "))
+}
+
+// parsed reads what a command has answered.
+func parsed[T any](m *member, out, command string) (v T, err error) {
+	if err = json.Unmarshal([]byte(out), &v); err != nil {
+		err = fmt.Errorf("%s: read the answer to %s: %w", m.id, command, err)
 	}
-	return v, nil
+	return v, err
 }
 
 // start runs the member's daemon and waits until it answers.

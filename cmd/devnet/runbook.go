@@ -10,9 +10,16 @@ import (
 	"strings"
 )
 
-// runbook are the command lines of docs/runbook.md under "Compromise" and "Term change".
-// The trials type each of them as it stands there.
+// runbook are the command lines of docs/runbook.md under "A node is lost", "Compromise", "Term
+// change" and "A drill". The trials type each of them as it stands there.
 var runbook = []string{
+	"signer policy sample signer",
+	"signer policy sample policy",
+	"signer policy check",
+	"signer roster verify",
+	"signer backup restore FILE --identity safe.txt",
+	"signer id --renew",
+	"signer backup verify FILE",
 	"signer key compromised --reason 'laptop stolen'",
 	"signer status",
 	"signer init --member core-5 …",
@@ -45,6 +52,11 @@ var runbook = []string{
 	"signer term abort --reason …",
 	"signer term abort --reason … --roster 0x…",
 	"signer term show succession-2.json",
+	"signer drill --reason 'exercise of November'",
+	"signer show ID",
+	"signer approve ID",
+	"signer drill report ID",
+	"signer show ID --signature",
 }
 
 // put says what stands here for a name that the runbook has as an example.
@@ -70,6 +82,16 @@ func (s *story) answers(ctx context.Context, m *member, word string, p put, line
 		s.commands.hold(line)
 	}
 	return out, err
+}
+
+// reads is types of a line whose answer is taken as JSON.
+func reads[T any](ctx context.Context, s *story, m *member, p put, line string) (T, error) {
+	out, err := s.types(ctx, m, p, line, "--json")
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return parsed[T](m, out, line)
 }
 
 // into splits a line into words, as a shell does, with what stands here for its examples.

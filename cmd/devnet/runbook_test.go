@@ -15,7 +15,7 @@ func TestTrialsTypeTheRunbook(t *testing.T) {
 		t.Fatal(err)
 	}
 	var there []string
-	for _, title := range []string{"Compromise", "Term change"} {
+	for _, title := range []string{"A node is lost", "Compromise", "Term change", "A drill"} {
 		_, section, ok := strings.Cut(string(text), "\n## "+title+"\n")
 		if !ok {
 			t.Fatalf("there is no section %q", title)
@@ -40,13 +40,14 @@ func TestTrialsTypeTheRunbook(t *testing.T) {
 }
 
 func TestPut(t *testing.T) {
-	p := put{"core-5": "core-6", "succession-2.json": "succession-2.json succession-3.json", "…": "", "0x…": "0x12", "FILE": "a/b"}
+	p := put{"core-5": "core-6", "succession-2.json": "succession-2.json succession-3.json", "…": "", "0x…": "0x12", "FILE": "a/b", "ID": "0x1a2b"}
 	for line, want := range map[string][]string{
 		"signer term show FILE":                              {"signer", "term", "show", "a/b"},
 		"signer key compromised --reason 'laptop stolen'":    {"signer", "key", "compromised", "--reason", "laptop stolen"},
 		"signer init --member core-5 …":                      {"signer", "init", "--member", "core-6"},
 		"signer id --renew --approver 0x…":                   {"signer", "id", "--renew", "--approver", "0x12"},
 		"signer id --out core-5.json":                        {"signer", "id", "--out", "core-6.json"},
+		"signer show ID --signature":                         {"signer", "show", "0x1a2b", "--signature"},
 		"signer roster verify roster.json succession-2.json": {"signer", "roster", "verify", "roster.json", "succession-2.json", "succession-3.json"},
 	} {
 		if got := p.into(line); !slices.Equal(got, want) {

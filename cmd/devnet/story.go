@@ -31,6 +31,7 @@ type story struct {
 	wires    *wires             // that the nodes are on; nil: this machine's loopback
 	patience float64            // with a busy machine; 1 with an idle one
 	paused   bool               // the protocol, as far as the measurements know
+	moved    []*member          // whose nodes are elsewhere than the roster says
 }
 
 // deed is a proposal that was signed and mined.
@@ -100,18 +101,18 @@ func (s *story) chapter(ctx context.Context, number int, c step, budget time.Dur
 	return err == nil
 }
 
-// propose is bring for what 'signer propose' brings.
-func (s *story) propose(ctx context.Context, by *member, args ...string) (api.Proposal, error) {
-	return s.bring(ctx, by, append([]string{"propose"}, args...)...)
-}
-
-// bring puts something before the council through a member's node, and waits
+// propose puts something before the council through a member's node, and waits
 // until every node that runs has judged it.
-func (s *story) bring(ctx context.Context, by *member, args ...string) (api.Proposal, error) {
-	p, err := ask[api.Proposal](ctx, by, args...)
+func (s *story) propose(ctx context.Context, by *member, args ...string) (api.Proposal, error) {
+	p, err := ask[api.Proposal](ctx, by, append([]string{"propose"}, args...)...)
 	if err != nil {
 		return p, err
 	}
+	return s.judged(ctx, by, p)
+}
+
+// judged waits until every node that runs has judged a proposal.
+func (s *story) judged(ctx context.Context, by *member, p api.Proposal) (api.Proposal, error) {
 	online := s.online()
 	for _, m := range online {
 		if _, err := s.until(ctx, m, p.ID, "the verdicts of all nodes that run", func(p api.Proposal) bool { return judgedBy(p, online) }); err != nil {

@@ -52,7 +52,16 @@ func (s *story) backUp(ctx context.Context, epoch uint64) error {
 // safe is where a member keeps the backup of a share epoch (.age) and what opens it
 // (.txt): in no node's directory.
 func (s *story) safe(m *member, epoch uint64) string {
-	return filepath.Join(s.dir, fmt.Sprintf("safe-of-%s", m.id), fmt.Sprintf("epoch-%d", epoch))
+	return filepath.Join(s.dir, safeName(m, epoch))
+}
+
+func safeName(m *member, epoch uint64) string {
+	return filepath.Join(fmt.Sprintf("safe-of-%s", m.id), fmt.Sprintf("epoch-%d", epoch))
+}
+
+// kept says where a backup lies, and what opens it.
+func kept(m *member, epoch uint64) put {
+	return put{"FILE": safeName(m, epoch) + ".age", "safe.txt": safeName(m, epoch) + ".txt"}
 }
 
 // backUp makes a member's backup and verifies it. The safe is an age identity

@@ -234,7 +234,11 @@ func (s *story) composed(ctx context.Context, gone *member, others []*member) (*
 	if _, err := s.types(ctx, heir, put{"FILE": keys, "core-5": string(heir.id)}, "signer id --keystore FILE --out core-5.json", "--password-file", heir.password()); err != nil {
 		return nil, nil, err
 	}
-	out, err := s.types(ctx, t.stay[0], p, "signer term propose --leave core-4 --join core-5.json")
+	var renewals []string
+	for _, m := range s.moved {
+		renewals = append(renewals, "--renew", m.newCard())
+	}
+	out, err := s.types(ctx, t.stay[0], p, "signer term propose --leave core-4 --join core-5.json", renewals...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -243,6 +247,12 @@ func (s *story) composed(ctx context.Context, gone *member, others []*member) (*
 			return nil, nil, fmt.Errorf("signer term propose does not say %q:\n%s", want, out)
 		}
 	}
+	for _, m := range s.moved {
+		if err := t.locates(m); err != nil {
+			return nil, nil, err
+		}
+	}
+	s.moved = nil
 	return t, p, nil
 }
 

@@ -14,17 +14,30 @@ import (
 	"github.com/millicent-one/signer/council"
 )
 
-// practise is a drill, as the runbook has it: all answer but one.
+// practise is docs/runbook.md, "A drill": all answer but one.
 func (s *story) practise(ctx context.Context) error {
 	by, silent := s.members[0], s.strict
 	answering := slices.DeleteFunc(slices.Clone(s.members), func(m *member) bool { return m == silent })
-	p, err := s.bring(ctx, by, "drill", "--reason", "exercise of the trials")
+	p, err := reads[api.Proposal](ctx, s, by, nil, "signer drill --reason 'exercise of November'")
 	if err != nil {
 		return err
 	}
-	s.say("%s calls the council: %q", by.id, clip(p.Intent.Text, 90))
-	if _, err := s.approve(ctx, p.ID, answering...); err != nil {
+	if p, err = s.judged(ctx, by, p); err != nil {
 		return err
+	}
+	id := put{"ID": p.Short}
+	s.say("%s calls the council: %q", by.id, clip(p.Intent.Text, 90))
+	for _, m := range answering {
+		page, err := s.types(ctx, m, id, "signer show ID")
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(page, p.Intent.Text) {
+			return fmt.Errorf("signer show at %s does not show the statement %q:\n%s", m.id, p.Intent.Text, page)
+		}
+		if _, err := s.answers(ctx, m, "yes", id, "signer approve ID", m.byWallet()...); err != nil {
+			return err
+		}
 	}
 	p, err = s.until(ctx, by, p.ID, "the signed exercise", func(p api.Proposal) bool {
 		return len(p.Signature) > 0 && p.Have == len(answering)
@@ -32,7 +45,7 @@ func (s *story) practise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	word, err := by.signer(ctx, "show", p.ID.Hex(), "--signature")
+	word, err := s.types(ctx, by, id, "signer show ID --signature")
 	if err != nil {
 		return err
 	}
@@ -45,7 +58,7 @@ func (s *story) practise(ctx context.Context) error {
 		return fmt.Errorf("the signature of the exercise, %q: %w", word, err)
 	}
 	s.say("signed by %s, %d ms after the fourth approval was read; it recovers to the council's address", signers(p), p.Timing.Signed)
-	d, err := ask[drillReport](ctx, by, "drill", "report", p.ID.Hex())
+	d, err := reads[drillReport](ctx, s, by, id, "signer drill report ID")
 	if err != nil {
 		return err
 	}
@@ -53,12 +66,14 @@ func (s *story) practise(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the report of the drill: %w", err)
 	}
-	text, err := by.signer(ctx, "drill", "report", p.ID.Hex())
+	text, err := s.types(ctx, by, id, "signer drill report ID")
 	if err != nil {
 		return err
 	}
-	if named := "No word from " + string(silent.id) + ":"; !strings.Contains(text, named) {
-		return fmt.Errorf("the report of the drill does not say %q:\n%s", named, text)
+	for _, want := range []string{"No word from " + string(silent.id) + ":", "NODE PROVEN ALIVE"} {
+		if !strings.Contains(text, want) {
+			return fmt.Errorf("the report of the drill does not say %q:\n%s", want, text)
+		}
 	}
 	s.say("signer drill report: answered after %s; it names %s, who has not", times, silent.id)
 	s.gist = fmt.Sprintf("%d of %d answered, signed in %d ms", len(answering), len(s.members), d.Signing)

@@ -10,10 +10,13 @@ import (
 	"time"
 
 	"github.com/millicent-one/signer/api"
+	"github.com/millicent-one/signer/council"
+	"github.com/millicent-one/signer/internal/rosterfile"
 )
 
 // loseNode has a machine burn, and the member do what docs/runbook.md says under "A node is
-// lost". With three others the node that comes back only watches; with the fourth it is let in.
+// lost", on another machine. With three others the node that comes back only watches; with the
+// fourth it is let in.
 func (s *story) loseNode(ctx context.Context) error {
 	lost, helper := s.member("core-2"), s.members[0]
 	away := s.some("community-2", "core-1", "core-3")
@@ -27,6 +30,9 @@ func (s *story) loseNode(ctx context.Context) error {
 		return err
 	}
 	s.say("the node of %s is killed (SIGKILL), and all that it had is gone; there are its backups, and the member's wallet", lost.id)
+	if lost.port, err = freePort(); err != nil {
+		return err
+	}
 	if err := s.refound(ctx, lost, helper); err != nil {
 		return err
 	}
@@ -48,6 +54,13 @@ func (s *story) loseNode(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	out, err := s.types(ctx, lost, nil, "signer status")
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(out, detail) {
+		return fmt.Errorf("signer status of %s does not say %q:\n%s", lost.id, detail, out)
+	}
 	s.say("with %s away it signs nothing; signer status says watching: %s", list(names(away)), detail)
 	mark := lost.tape.mark()
 	if err := away[0].start(ctx); err != nil {
@@ -66,9 +79,14 @@ func (s *story) loseNode(ctx context.Context) error {
 	if err := s.meet(ctx, s.members); err != nil {
 		return err
 	}
-	safe := s.safe(lost, epoch)
-	if _, err := lost.signer(ctx, "backup", "verify", safe+".age", "--identity", safe+".txt"); err != nil {
+	if err := s.relocate(ctx, lost); err != nil {
 		return err
+	}
+	if out, err = s.types(ctx, lost, kept(lost, epoch), "signer backup verify FILE", "--identity", s.safe(lost, epoch)+".txt"); err != nil {
+		return err
+	}
+	if !strings.Contains(oneLine(out), "fundable yes") {
+		return fmt.Errorf("signer backup verify has not told the council:\n%s", out)
 	}
 	done, err := s.act(ctx, []*member{lost, helper, s.member("community-4"), s.member("core-5")})
 	if err != nil {
@@ -101,8 +119,8 @@ func (m *member) burn() error {
 // refound is step 2 there: the files of a node on a new machine, of which the member has
 // none any more. What is not the node's own comes from another member.
 func (s *story) refound(ctx context.Context, m, from *member) error {
-	for what, path := range map[string]string{"signer": m.config(), "policy": filepath.Join(m.home, "policy.yaml")} {
-		text, err := m.signer(ctx, "policy", "sample", what)
+	for line, path := range map[string]string{"signer policy sample signer": m.config(), "signer policy sample policy": filepath.Join(m.home, "policy.yaml")} {
+		text, err := s.types(ctx, m, nil, line)
 		if err == nil {
 			err = os.WriteFile(path, []byte(text), 0o600)
 		}
@@ -117,6 +135,7 @@ func (s *story) refound(ctx context.Context, m, from *member) error {
 		{"\nmember: core-1\n", "\nmember: " + string(m.id) + "\n"},
 		{"  - /ip4/0.0.0.0/tcp/4100\n", "  - " + m.address("tcp") + "\n"},
 		{"  - /ip4/0.0.0.0/udp/4100/quic-v1\n", "  - " + m.address("quic") + "\n"},
+		{"#announce:\n#  - /dns4/signer.example.org/tcp/4100\n", "announce:\n  - " + m.address("tcp") + "\n  - " + m.address("quic") + "\n"},
 		{"  #identity-file: /etc/signer/identity.txt\n", "  identity-file: " + m.identity() + "\n"},
 	} {
 		if err := m.edit(e[0], e[1]); err != nil {
@@ -133,20 +152,61 @@ func (s *story) refound(ctx context.Context, m, from *member) error {
 	if err := s.settleIn(m, kept); err != nil {
 		return err
 	}
-	for _, check := range [][]string{{"roster", "verify"}, {"policy", "check"}} {
-		if _, err := m.signer(ctx, check...); err != nil {
+	for _, check := range []string{"signer roster verify", "signer policy check"} {
+		if _, err := s.types(ctx, m, nil, check); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// relocate is step 5 there: the node has called all others, which know the old address alone,
+// and its card has the new one for the next roster.
+func (s *story) relocate(ctx context.Context, m *member) error {
+	out, err := s.types(ctx, m, nil, "signer id --renew", append(m.byWallet(), "--out", m.newCard())...)
+	if err != nil {
+		return err
+	}
+	for _, how := range []string{"tcp", "quic"} {
+		if !strings.Contains(out, m.address(how)) {
+			return fmt.Errorf("the new card of %s does not say %s:\n%s", m.id, m.address(how), out)
+		}
+	}
+	s.moved = append(s.moved, m)
+	s.say("it is at %s now: it has called all others, who were not told; its new card is for the next roster", m.address("tcp"))
+	return nil
+}
+
+// newCard is the card that a member has made anew.
+func (m *member) newCard() string { return "renewed-" + string(m.id) + ".json" }
+
+// locates holds that a succession says where a member's node is.
+func (t *turnover) locates(m *member) error {
+	step, err := rosterfile.ReadSuccession(t.file)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(step.Roster.Members, func(x council.Member) bool { return x.ID == m.id })
+	if i < 0 {
+		return fmt.Errorf("%s is not in roster %d", m.id, t.version)
+	}
+	at, err := council.OpenAddresses(step.Roster.Members[i], step.Addresses[i])
+	if err != nil {
+		return err
+	}
+	for _, a := range at.Addrs {
+		if a.String() == m.address("tcp") {
+			return nil
+		}
+	}
+	return fmt.Errorf("roster %d has the node of %s at %v; it is at %s", t.version, m.id, at.Addrs, m.address("tcp"))
+}
+
 // restore is step 3: the keystore from the backup of the shares in force. That of the
 // shares before is worth nothing, and refused.
 func (s *story) restore(ctx context.Context, m *member, now uint64) error {
 	from := func(epoch uint64) error {
-		safe := s.safe(m, epoch)
-		_, err := m.signer(ctx, "backup", "restore", safe+".age", "--identity", safe+".txt")
+		_, err := s.types(ctx, m, kept(m, epoch), "signer backup restore FILE --identity safe.txt")
 		return err
 	}
 	err := from(now - 1)

@@ -55,7 +55,7 @@ func (s *story) renewWallet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	card := "renewed-" + string(m.id) + ".json"
+	card := m.newCard()
 	if _, err := s.types(ctx, m, put{"0x…": m.wallet.Hex()}, "signer id --renew --approver 0x…", append(m.byWallet(), "--out", card)...); err != nil {
 		return err
 	}

@@ -22,12 +22,12 @@ func trialsCmd() *cobra.Command {
 		Long: `Kill nodes at each step of a rotation, practise, lose a disk, and follow the runbook:
 seven real signer processes make a key and back it up. Two leave and two join, and at each
 step of that from gathering on, as the nodes tell it, one of them is killed with SIGKILL and
-started again. Then the council holds a drill, and a node whose disk is gone comes back from
-its backup by the words of docs/runbook.md. By its words, too, and with every command typed
-as it stands under "Compromise" and "Term change", a node is frozen and replaced without its
-help, a wallet is renewed, steps are refused, shares are made anew, three nodes are replaced
-by the last four, and the same seats make another key. The exit code is 0 only if everything
-held.`,
+started again. The rest is by the words of docs/runbook.md, with every command typed as it
+stands under "A drill", "A node is lost", "Compromise" and "Term change": the council holds a
+drill, a node whose disk is gone comes back from its backup on another machine, a node is
+frozen and replaced without its help, a wallet is renewed, steps are refused, shares are made
+anew, three nodes are replaced by the last four, and the same seats make another key. The
+exit code is 0 only if everything held.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return trials(cmd.Context(), o) },
 	}

@@ -161,7 +161,7 @@ func (d *household) live(ctx context.Context) (err error) {
 		Standing: standing, Sound: &d.sound,
 		Spare:    c.Keygen.Spare,
 		Rehearse: c.Rehearse.Every,
-		Standby:  node.Standby{Depth: c.Standby.Depth, TTL: c.Standby.TTL, Percent: c.Standby.CPU},
+		Standby:  standbyOf(c.Standby),
 		Gas:      node.GasMoney{Transactions: c.Gas.Emergencies, Gas: gas, MaxFee: fee},
 		Warnings: slices.Concat(warnings, by.warnings, d.warnings), Version: about().Version, Log: d.log,
 	})
@@ -261,6 +261,10 @@ func hooksOf(hooks []configs.Hook) []node.Hook {
 		out[i] = node.Hook{On: h.On, Exec: h.Exec, Webhook: h.Webhook.Reveal()}
 	}
 	return out
+}
+
+func standbyOf(s configs.Standby) node.Standby {
+	return node.Standby{Depth: s.Depth, TTL: s.TTL, Percent: s.CPU}
 }
 
 func timingOf(d configs.Deadlines) agenda.Timing {
