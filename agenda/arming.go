@@ -92,11 +92,13 @@ func (a *Agenda) armAnswered(from council.MemberID, m ArmAnswer) {
 	if set == nil || set.call == nil || set.call.random != m.Call || !slices.Contains(set.members, from) || len(m.Have) > a.standby.Depth {
 		return
 	}
-	a.keepOnly(set, m.Have)
-	if m.Random == (common.Hash{}) { // not now
+	if m.Random == (common.Hash{}) { // not now; perhaps since it is still making the last one
 		set.call = nil
-		set.rest = a.now.Add(a.timing.Quiet)
+		set.restUntil(a.now.Add(a.timing.Quiet))
 		return
+	}
+	if a.keepOnly(set, m.Have) {
+		set.lose(a.now)
 	}
 	set.call.answers[from] = m.Random
 	if len(set.call.answers) < len(set.members)-1 {

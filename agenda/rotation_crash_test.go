@@ -3,6 +3,8 @@ package agenda_test
 import (
 	"flag"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,62 +16,121 @@ var matrix = flag.Bool("matrix", false, "a node dies at every step of a rotation
 
 // Each node dies at each step that it takes, and comes back: the rotation ends
 // committed for all, or as operators want it. What was not synced is lost. The council
-// signs on the way.
+// signs on the way. Where it is only each of so many steps, somebody dies at each kind of
+// them in each walk all the same.
 func TestDeathAtEveryStepOfTheRotation(t *testing.T) {
 	every := 12
 	if *matrix {
 		every = 1
 	}
-	for name, k := range walks(t) {
-		for i, victim := range k.victims(t) {
-			t.Run(name+"/"+victim, func(t *testing.T) {
-				t.Parallel()
-				k.diesEverywhere(t, victim, 1+i%every, every)
-			})
+	all, tolls := walks(t), map[string][]*toll{}
+	t.Run("each of so many", func(t *testing.T) {
+		for name, k := range all {
+			for i, victim := range k.victims(t) {
+				x := &toll{victim: victim, first: victim, seed: uint64(1 + i%every), died: steps{}}
+				tolls[name] = append(tolls[name], x)
+				t.Run(name+"/"+victim, func(t *testing.T) {
+					t.Parallel()
+					k.diesEverywhere(t, x, every)
+				})
+			}
 		}
-	}
+	})
+	t.Run("each kind", func(t *testing.T) {
+		for name, k := range all {
+			if slices.ContainsFunc(tolls[name], func(x *toll) bool { return x.met == nil }) {
+				continue // that one has failed, or was not to be played
+			}
+			for _, kind := range k.spared(tolls[name]) {
+				t.Run(name+"/"+kind, func(t *testing.T) {
+					t.Parallel()
+					k.diesAtKind(t, tolls[name], kind)
+				})
+			}
+		}
+	})
+}
+
+// toll is what came of the deaths of one node in the worlds of one seed.
+type toll struct {
+	victim string
+	first  string // whose operator comes before the others
+	seed   uint64
+	died   steps // that it has died at
+	met    steps // that all nodes take where nobody dies; nil until that was played
+}
+
+// spared are the kinds of steps at which nobody has died.
+func (k walk) spared(tolls []*toll) []string {
+	return slices.DeleteFunc(k.deaths(), func(kind string) bool {
+		return slices.ContainsFunc(tolls, func(x *toll) bool { return len(x.died[kind]) > 0 })
+	})
 }
 
 // diesEverywhere has a node die at every so many of its steps, once in each world. Until
 // then they are all the same, so that no step is missed. In the last one it does not come so
 // far, and nobody dies.
-func (k walk) diesEverywhere(t *testing.T, victim string, first, every int) {
-	died := steps{}
-	for point := first; ; point += every {
-		w := k.world(t, uint64(first), victim)
-		at, count, met := "", 0, steps{}
-		w.dies = func(name, step string) bool {
-			met.take(w, name, step)
-			if name != victim || at != "" {
-				return false
-			}
-			if count++; count < point {
-				return false
-			}
-			at = step
-			died.take(w, name, step)
-			return true
-		}
-		w.start(eve + upon)
-		label := fmt.Sprintf("dies at step %d (%s)", point, at)
-		switch how := k.finish(w, label); {
-		case how != k.ends && (at == "" || k.ends == "committed"):
-			t.Fatalf("%s: %s", label, how)
-		case at != "":
+func (k walk) diesEverywhere(t *testing.T, x *toll, every int) {
+	for point := int(x.seed); ; point += every {
+		left := point
+		at, count, met := k.dies(t, x, func(steps) bool { left--; return left == 0 })
+		if at != "" {
 			continue
-		case count < 20:
+		}
+		if x.met = met; count < 20 {
 			t.Errorf("only %d steps", count)
 		}
 		for _, s := range met.lack(k.least) {
 			t.Errorf("nobody dies: %s", s)
 		}
-		for step := range k.least {
-			if every == 1 && met[step][victim] && !died[step][victim] {
-				t.Errorf("it never dies %s", step)
+		for _, kind := range k.deaths() {
+			if every == 1 && met[kind][x.victim] && !x.died[kind][x.victim] {
+				t.Errorf("it never dies %s", kind)
 			}
 		}
 		return
 	}
+}
+
+// diesAtKind has a node that takes such a step, in a world where nobody dies, die there.
+func (k walk) diesAtKind(t *testing.T, tolls []*toll, kind string) {
+	for _, x := range tolls {
+		for _, name := range slices.Sorted(maps.Keys(x.met[kind])) {
+			y := &toll{victim: name, first: x.first, seed: x.seed, died: steps{}}
+			k.dies(t, y, func(taken steps) bool { return taken[kind] != nil })
+			if !y.died[kind][name] {
+				t.Fatalf("%s does not die there", name)
+			}
+			return
+		}
+	}
+	t.Fatal("nobody ever comes to it")
+}
+
+// dies plays a world in which a node dies at the first of its steps that is meant, or at
+// none. It tells that step, how many the node has taken, and what steps all have.
+func (k walk) dies(t *testing.T, x *toll, meant func(steps) bool) (at string, count int, met steps) {
+	w, met := k.world(t, x.seed, x.first), steps{}
+	w.dies = func(name, step string) bool {
+		met.take(w, name, step)
+		if name != x.victim || at != "" {
+			return false
+		}
+		count++
+		taken := steps{}
+		if taken.take(w, name, step); !meant(taken) {
+			return false
+		}
+		at = step
+		x.died.take(w, name, step)
+		return true
+	}
+	w.start(eve + upon)
+	label := fmt.Sprintf("%s dies at step %d (%s)", x.victim, count, at)
+	if how := k.finish(w, label); how != k.ends && (at == "" || k.ends == "committed") {
+		t.Fatalf("%s: %s", label, how)
+	}
+	return at, count, met
 }
 
 // start lets the rotation go on for some seconds, while the council signs.

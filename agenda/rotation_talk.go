@@ -16,6 +16,10 @@ func (r *Rotation) hear(from council.MemberID, m Message) {
 		switch m := m.(type) {
 		case ErasureMessage:
 			r.erased(m.Erasure)
+		case CertificateMessage: // said by who misses a word of erasure, and may have had this node's too early
+			if e := r.erasures[r.Self]; e.Sig != nil {
+				r.reply(from, Send{To: from, Message: ErasureMessage{e}})
+			}
 		case AbortMessage:
 			if s := m.Abort.Subject; s == r.certificate.Rotation.ID() || s == r.certificate.Rotation.Succession {
 				r.contradicts(m.Abort) // to answer it would have the two answer each other for ever

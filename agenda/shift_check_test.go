@@ -189,7 +189,58 @@ func (w *shift) settle(label string) string {
 	if how == "committed" && (old > 0 || next < 4) || how == "aborted" && (next > 0 || old < 4) {
 		w.t.Fatalf("%s: %s, and %d nodes sign under the old epoch, %d under the new", label, how, old, next)
 	}
+	for _, name := range w.names {
+		if d := w.desks[name]; d.node != nil {
+			w.stands(label, how, d)
+		}
+	}
 	return how
+}
+
+// stands holds that a node tells people how it has ended: the stage, the roster, and whom
+// it still waits for, which is nobody but those who have not said that their old share is
+// erased, since they are away.
+func (w *shift) stands(label, how string, d *desk) {
+	w.t.Helper()
+	s := d.node.Status()
+	_, held := w.holding.Roster.Member(d.id)
+	stage, text := agenda.StageAborted, "the old roster holds the key and signs on"
+	moved := false
+	if how == "committed" {
+		sw, _ := d.node.Switched()
+		moved = !sw.Rotation().Still()
+		switch stage, text = agenda.StageCommitted, sw.String(); {
+		case !moved:
+			text += "; no share was moved, and backups stay good"
+		case held:
+			stage = agenda.StageErased
+			text += "; the old share of this node is erased, its backups are void"
+		}
+	}
+	if s.Stage != stage || s.Roster != w.holding.Roster.Version+1 || !strings.HasSuffix(s.Text, text) {
+		w.t.Fatalf("%s: %s, and %s says of roster %d %s; want %s: %s", label, how, d.name, s.Roster, s, stage, text)
+	}
+	waits := map[council.MemberID]bool{}
+	for _, n := range s.Missing {
+		waits[n.Member] = true
+	}
+	if len(waits) != len(s.Missing) {
+		w.t.Fatalf("%s: %s names somebody twice: %s", label, d.name, s)
+	}
+	for _, m := range w.holding.Roster.IDs() {
+		here, gone := false, false
+		for _, o := range w.desks {
+			gone = gone || o.id == m && o.gone
+			here = here || o.id == m && o.gone && o.node != nil
+		}
+		if waits[m] && (here || !moved) || !waits[m] && moved && !gone {
+			w.t.Fatalf("%s: %s, and %s waits for %s (%t), which has erased its old share (%t): %s", label, how, d.name, m, waits[m], gone, s)
+		}
+		delete(waits, m)
+	}
+	if len(waits) > 0 {
+		w.t.Fatalf("%s: %s waits for others than the old members: %s", label, d.name, s)
+	}
 }
 
 // propose gives the succession to one old node, which tells the others.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +58,19 @@ func walks(t testing.TB) map[string]walk {
 	out["last four of a charter"] = walk{plan: charters(t), away: trio, ends: "committed", asks: lastFour, least: map[string]int{
 		proposed: 4, "after StageShare": 4, "after WriteLock of the last four": 4, "after SwitchShare": 4,
 	}}
+	return out
+}
+
+// deaths are the kinds of steps at which some node has to die: those of least, and between
+// each write of them and its sync.
+func (k walk) deaths() (out []string) {
+	for step := range k.least {
+		out = append(out, step)
+		if write, is := strings.CutPrefix(step, "after "); is {
+			out = append(out, "before sync of "+write)
+		}
+	}
+	slices.Sort(out)
 	return out
 }
 

@@ -204,7 +204,7 @@ func (a *Agenda) expireSlots(set *signerSet) {
 // that fails by silence.
 func (s *standby) later(set *signerSet, now time.Time) {
 	set.fails = min(set.fails+1, 10)
-	set.rest = now.Add(time.Second << set.fails)
+	set.restUntil(now.Add(time.Second << set.fails))
 	for _, m := range set.members {
 		s.trouble[m]++
 	}
@@ -245,12 +245,24 @@ func (a *Agenda) dropLacking(set *signerSet) {
 	for _, m := range set.members {
 		if !a.standby.says(m, set.index) && a.due(set.slots[len(set.slots)-1].at, 3*a.timing.Quiet) {
 			a.keepOnly(set, nil)
-			// One that loses each slot, or says so, has the others make new ones
-			// ever more rarely.
-			set.rest = a.now.Add(10 * time.Second << set.lost)
-			set.lost = min(set.lost+1, 8)
+			set.lose(a.now)
 			return
 		}
+	}
+}
+
+// lose spaces out what a member has lost: one that loses each slot, or says so, has the
+// others make new ones ever more rarely.
+func (s *signerSet) lose(now time.Time) {
+	s.restUntil(now.Add(10 * time.Second << s.lost))
+	s.lost = min(s.lost+1, 8)
+}
+
+// restUntil has no slot of a set called for before a time. What fails in between makes no
+// earlier one of it.
+func (s *signerSet) restUntil(t time.Time) {
+	if t.After(s.rest) {
+		s.rest = t
 	}
 }
 
@@ -260,8 +272,9 @@ func (s *standby) says(m council.MemberID, set int) bool {
 	return set/8 < len(b) && b[set/8]&(1<<(set%8)) != 0
 }
 
-// keepOnly drops all slots of a set but those named.
-func (a *Agenda) keepOnly(set *signerSet, ids []council.SessionID) {
+// keepOnly drops all slots of a set but those named, and reports whether there were any.
+func (a *Agenda) keepOnly(set *signerSet, ids []council.SessionID) bool {
+	before := len(set.slots)
 	set.slots = slices.DeleteFunc(set.slots, func(x readySlot) bool {
 		gone := !slices.Contains(ids, x.id)
 		if gone {
@@ -269,6 +282,7 @@ func (a *Agenda) keepOnly(set *signerSet, ids []council.SessionID) {
 		}
 		return gone
 	})
+	return len(set.slots) < before
 }
 
 // slotReady takes up a slot that all four have armed.
