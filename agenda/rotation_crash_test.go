@@ -95,14 +95,16 @@ func (k walk) diesEverywhere(t *testing.T, x *toll, every int) {
 // diesAtKind has a node that takes such a step, in a world where nobody dies, die there.
 func (k walk) diesAtKind(t *testing.T, tolls []*toll, kind string) {
 	for _, x := range tolls {
-		for _, name := range slices.Sorted(maps.Keys(x.met[kind])) {
-			y := &toll{victim: name, first: x.first, seed: x.seed, died: steps{}}
-			k.dies(t, y, func(taken steps) bool { return taken[kind] != nil })
-			if !y.died[kind][name] {
-				t.Fatalf("%s does not die there", name)
-			}
-			return
+		names := slices.Sorted(maps.Keys(x.met[kind]))
+		if len(names) == 0 {
+			continue
 		}
+		y := &toll{victim: names[0], first: x.first, seed: x.seed, died: steps{}}
+		k.dies(t, y, func(taken steps) bool { return taken[kind] != nil })
+		if !y.died[kind][y.victim] {
+			t.Fatalf("%s does not die there", y.victim)
+		}
+		return
 	}
 	t.Fatal("nobody ever comes to it")
 }

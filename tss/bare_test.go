@@ -231,7 +231,7 @@ func paillierProof(key *paillier.PrivateKey, k *big.Int, pub *ecrypto.ECPoint) [
 // hears first.
 func bareSign(f forgery, shares []*tss.Share) outcome {
 	ids, sorted := partyIDs(shares[0].Origin())
-	w := newWorld(shares)
+	w := signWorld(shares)
 	var parties [2]engine.Party
 	var outs [2]chan engine.Message
 	for i := range two {
@@ -348,5 +348,5 @@ func bareUpdate(p engine.Party, from, to *engine.PartyID, r tss.Round, c engine.
 	for _, c := range err.Culprits() {
 		who = append(who, c.Id)
 	}
-	return outcome("blames " + strings.Join(who, ", "))
+	return outcome("blames " + strings.Join(slices.Compact(who), ", ")) // of one, two of its workers may
 }

@@ -132,6 +132,20 @@ func (g Guard) Own(r Round, c engine.MessageContent) error { return g.g.own(r, c
 // Paillier is a member's modulus as the guard knows it.
 func (g Guard) Paillier(member int) *big.Int { return g.g.paillier[member] }
 
+// BelieveDealers lets a resharing take whatever key and secret its dealers name, as
+// if its guard knew nothing of the old epoch.
+func (s *Session) BelieveDealers() { s.guard.deal, s.guard.lone = nil, true }
+
+// EngineSession is the engine's id of a signature by all holders of the share, as
+// it is of a resharing from them.
+func (s *Share) EngineSession() []byte {
+	d, err := newDeal(s.Public(), s.parties())
+	if err != nil {
+		panic(err)
+	}
+	return d.ssid
+}
+
 // FeedParked gives a parked engine a message of round 4, which no road of the
 // package does.
 func (a *Armed) FeedParked(t testing.TB, m Message) {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	ecommon "github.com/bnb-chain/tss-lib/v2/common"
+	ecrypto "github.com/bnb-chain/tss-lib/v2/crypto"
 	"github.com/bnb-chain/tss-lib/v2/crypto/dlnproof"
 	"github.com/bnb-chain/tss-lib/v2/crypto/facproof"
 	"github.com/bnb-chain/tss-lib/v2/crypto/mta"
@@ -129,14 +130,21 @@ func longFactorProof(w *world, context []byte, wideSigma, long, blind int) [][]b
 }
 
 // rangeForgery is a valid range proof for k = m under mallory's key, made with
-// randomness of mallory's choice.
-type rangeForgery struct{ m, r, alpha, beta, gamma, rho *big.Int }
+// randomness of mallory's choice; or with the square of her modulus added to the
+// ciphertext, which is then the same to all that is checked of it.
+type rangeForgery struct {
+	m, r, alpha, beta, gamma, rho *big.Int
+	above                         bool
+}
 
 func (f rangeForgery) apply(w *world, msg *signing.SignRound1Message1) {
 	n, d := w.mallory.PaillierSK.N, w.alice
 	square, mod := new(big.Int).Mul(n, n), d.NTildei
 	gamma := new(big.Int).Add(n, big1)
 	c := product(square, power(gamma, f.m, square), power(f.r, n, square))
+	if f.above {
+		c.Add(c, square)
+	}
 	z := product(mod, power(d.H1i, f.m, mod), power(d.H2i, f.rho, mod))
 	u := product(square, power(gamma, f.alpha, square), power(f.beta, n, square))
 	v := product(mod, power(d.H1i, f.alpha, mod), power(d.H2i, f.gamma, mod))
@@ -147,6 +155,44 @@ func (f rangeForgery) apply(w *world, msg *signing.SignRound1Message1) {
 	}
 	parts := proof.Bytes()
 	msg.C, msg.RangeProofAlice = c.Bytes(), parts[:]
+}
+
+// answerForgery is mallory's answer to alice's k, made with a factor, a mask and
+// randomness of her choice, and a valid proof; or the same with the square of
+// alice's modulus added.
+type answerForgery struct {
+	x, y, r *big.Int
+	above   bool
+}
+
+// prove makes the answer and its proof; of a checked answer one that the factor is
+// that of a public point.
+func (f answerForgery) prove(w *world, point *ecrypto.ECPoint) (answer []byte, proof [][]byte) {
+	pk, d := &w.alice.PaillierSK.PublicKey, w.alice
+	square := pk.NSquare()
+	asked := new(big.Int).SetBytes(w.said[tss.SignRound1Direct].(*signing.SignRound1Message1).GetC())
+	c := product(square, power(asked, f.x, square), power(pk.Gamma(), f.y, square))
+	c = product(square, c, power(f.r, pk.N, square))
+	if f.above {
+		c.Add(c, square)
+	}
+	// As the engine's ProveBob does, it proves nothing about the factor without a point.
+	made, err := mta.ProveBobWC(w.context, engine.S256(), pk, d.NTildei, d.H1i, d.H2i, asked, c, f.x, f.y, f.r, point, rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	parts := made.Bytes()
+	if point == nil {
+		return c.Bytes(), parts[:mta.ProofBobBytesParts]
+	}
+	return c.Bytes(), parts[:]
+}
+
+// weight is mallory's part of the key in a signature of the two.
+func (w *world) weight() (secret *big.Int, public *ecrypto.ECPoint) {
+	d, i := w.mallory, w.indexes[1]
+	secret, all := signing.PrepareForSigning(engine.S256(), i, len(two), d.Xi, d.Ks, d.BigXj)
+	return secret, all[i]
 }
 
 func power(b, e, mod *big.Int) *big.Int { return new(big.Int).Exp(b, e, mod) }
@@ -265,22 +311,38 @@ func forgedSign() []forgery {
 	return []forgery{
 		{name: "range proof with S1 = S2", round: tss.SignRound1Direct, bare: accepts, does: ranged(func(n *big.Int) rangeForgery {
 			k, a := k(), mask()
-			return rangeForgery{k, random(n), a, random(n), a, k}
+			return rangeForgery{m: k, r: random(n), alpha: a, beta: random(n), gamma: a, rho: k}
 		})},
 		{name: "range proof with S = 1", round: tss.SignRound1Direct, bare: accepts, does: ranged(func(*big.Int) rangeForgery {
-			return rangeForgery{k(), big1, mask(), big1, mask(), mask()}
+			return rangeForgery{m: k(), r: big1, alpha: mask(), beta: big1, gamma: mask(), rho: mask()}
 		})},
 		{name: "range proof with Z = 1", round: tss.SignRound1Direct, bare: accepts, does: ranged(func(n *big.Int) rangeForgery {
-			return rangeForgery{zero, random(n), mask(), random(n), mask(), zero}
+			return rangeForgery{m: zero, r: random(n), alpha: mask(), beta: random(n), gamma: mask(), rho: zero}
 		})},
 		{name: "range proof with a long answer", round: tss.SignRound1Direct, bare: accepts, does: ranged(func(n *big.Int) rangeForgery {
-			return rangeForgery{k(), random(n), mask(), random(n), random(new(big.Int).Lsh(big1, 8*400)), mask()}
+			return rangeForgery{m: k(), r: random(n), alpha: mask(), beta: random(n), gamma: random(new(big.Int).Lsh(big1, 8*400)), rho: mask()}
+		})},
+		{name: "ciphertext that is 1", round: tss.SignRound1Direct, bare: accepts, does: ranged(func(n *big.Int) rangeForgery {
+			return rangeForgery{m: zero, r: big1, alpha: mask(), beta: random(n), gamma: mask(), rho: mask()}
+		})},
+		{name: "ciphertext above N^2", round: tss.SignRound1Direct, bare: finds, does: ranged(func(n *big.Int) rangeForgery {
+			return rangeForgery{m: k(), r: random(n), alpha: mask(), beta: random(n), gamma: mask(), rho: mask(), above: true}
 		})},
 		{name: "theta above q", round: tss.SignRound3, bare: accepts, does: func(_ *world, c engine.MessageContent) {
 			if m, ok := c.(*signing.SignRound3Message); ok {
 				m.Theta = plus(m.Theta, q)
 			}
 		}},
+		{name: "answer that is 1", round: tss.SignRound2, bare: blamesItself, does: answers(func(w *world, m *signing.SignRound2Message) {
+			m.C1, m.ProofBob = answerForgery{x: zero, y: zero, r: big1}.prove(w, nil)
+		})},
+		{name: "answer above N^2", round: tss.SignRound2, bare: finds, does: answers(func(w *world, m *signing.SignRound2Message) {
+			m.C1, m.ProofBob = answerForgery{x: k(), y: mask(), r: random(w.alice.PaillierSK.N), above: true}.prove(w, nil)
+		})},
+		{name: "checked answer above N^2", round: tss.SignRound2, bare: finds, does: answers(func(w *world, m *signing.SignRound2Message) {
+			x, point := w.weight()
+			m.C2, m.ProofBobWc = answerForgery{x: x, y: mask(), r: random(w.alice.PaillierSK.N), above: true}.prove(w, point)
+		})},
 		{name: "answer that is alice's modulus", round: tss.SignRound2, bare: finds, does: answers(func(w *world, m *signing.SignRound2Message) {
 			m.C1 = w.alice.PaillierSK.N.Bytes()
 		})},

@@ -86,6 +86,9 @@ func newWorld(shares []*tss.Share) *world {
 	return w.within(ssid)
 }
 
+// signWorld is the same in a signature, in which the engine's session is another.
+func signWorld(shares []*tss.Share) *world { return newWorld(shares).within(shares[0].EngineSession()) }
+
 var q = tss.Order
 
 // sealed is the commitment to the parts of an opening.
@@ -212,7 +215,7 @@ func TestForgeries(t *testing.T) {
 			if got := bareEngine(t, dir, "sign", f.name); got != f.bare {
 				t.Errorf("bare engine: %s; want %s", got, f.bare)
 			}
-			change := newWorld(shares).changes(t, f)
+			change := signWorld(shares).changes(t, f)
 			n := network{liar: mallory, errs: map[councilID]error{}, change: func(m *tss.Message, _ councilID) { change(m) }}
 			results, err := n.run(signers(t, shares, two, ceremonyOf(20+i)))
 			if err != nil {

@@ -204,25 +204,24 @@ func twoFaces(t *testing.T, sessions []*tss.Session, r tss.Round, steps [][]tss.
 	}
 }
 
-// TestWrongNumbers lets one of four send a number that only the sum of all can
-// show to be wrong.
-func TestWrongNumbers(t *testing.T) {
-	t.Parallel()
-	ids := testcouncil.IDs()
-	who, liar := ids[:4], ids[1]
-	shares := testcouncil.Shares(t)
-	before := stored(t, shares)
+// wrongNumber is one of the numbers that only the work with it, or the sum of all,
+// can show to be wrong.
+type wrongNumber struct {
+	name    string
+	share   *tss.Share // the liar's
+	lie     func(m *tss.Message, to council.MemberID)
+	noticed tss.Round
+	named   bool // the liar alone is suspected; else everyone else
+	reveals bool // honest members have sent their part of the signature
+}
+
+// wrongNumbers are what the second of the four may send.
+func wrongNumbers(t *testing.T, who []council.MemberID) []wrongNumber {
+	t.Helper()
+	liar := who[1]
 	wrong := testcouncil.Shares(t)[1]
 	wrong.Data().Xi.Add(wrong.Data().Xi, big.NewInt(1))
-	var lies sync.WaitGroup
-	for i, c := range []struct {
-		name    string
-		share   *tss.Share // the liar's
-		lie     func(m *tss.Message, to council.MemberID)
-		noticed tss.Round
-		named   bool // the liar alone is suspected; else everyone else
-		reveals bool // honest members have sent their part of the signature
-	}{
+	return []wrongNumber{
 		{"another share", wrong, func(*tss.Message, council.MemberID) {}, tss.SignRound2, true, false},
 		{"a bad theta", nil, func(m *tss.Message, to council.MemberID) {
 			// Its own session must add up the same sum.
@@ -235,41 +234,66 @@ func TestWrongNumbers(t *testing.T) {
 				rewrite(t, m, of(func(m *signing.SignRound9Message) { m.S = plus(m.S, big.NewInt(1)) }))
 			}
 		}, tss.SignRound9, false, true},
-	} {
+	}
+}
+
+// shares are those of the council, with the liar's own.
+func (w wrongNumber) shares(t *testing.T) []*tss.Share {
+	t.Helper()
+	all := testcouncil.Shares(t)
+	if w.share != nil {
+		all[1] = w.share.Copy()
+	}
+	return all
+}
+
+// noticedBy checks how the sessions of the honest ones among the four have ended.
+func (w wrongNumber) noticedBy(t *testing.T, who []council.MemberID, n network, results []testcouncil.Result) {
+	t.Helper()
+	liar := who[1]
+	for i, m := range who {
+		if m == liar {
+			continue
+		}
+		b := blamed(t, n.errs[m])
+		want := []council.MemberID{liar}
+		if !w.named {
+			want = slices.DeleteFunc(slices.Clone(who), func(o council.MemberID) bool { return o == m })
+		}
+		if b.Round != w.noticed || b.Proven || !slices.Equal(b.Suspects, want) || errors.Is(b, tss.ErrPanic) {
+			t.Errorf("%s: %v", m, b)
+		}
+		if results[i].Signature != nil || results[i].Armed != nil {
+			t.Errorf("%s signed, or is armed", m)
+		}
+	}
+	for _, e := range n.log {
+		if e.m.From != liar && e.reveals && !w.reveals {
+			t.Errorf("%s has given away its part of the signature", e.m.From)
+		}
+	}
+}
+
+// TestWrongNumbers lets one of four send a number that only the sum of all can
+// show to be wrong.
+func TestWrongNumbers(t *testing.T) {
+	t.Parallel()
+	ids := testcouncil.IDs()
+	who := ids[:4]
+	shares := testcouncil.Shares(t)
+	before := stored(t, shares)
+	var lies sync.WaitGroup
+	for i, w := range wrongNumbers(t, who) {
 		lies.Add(1)
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(w.name, func(t *testing.T) {
 			defer lies.Done()
 			t.Parallel()
-			all := slices.Clone(shares)
-			if c.share != nil {
-				all[1] = c.share
-			}
-			n := network{liar: liar, deaf: liar, errs: map[council.MemberID]error{}, change: c.lie}
-			results, err := n.run(signers(t, all, who, common.Hash{63, byte(i)}))
+			n := network{liar: who[1], deaf: who[1], errs: map[council.MemberID]error{}, change: w.lie}
+			results, err := n.run(signers(t, w.shares(t), who, common.Hash{63, byte(i)}))
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, m := range who {
-				if m == liar {
-					continue
-				}
-				b := blamed(t, n.errs[m])
-				want := []council.MemberID{liar}
-				if !c.named {
-					want = slices.DeleteFunc(slices.Clone(who), func(o council.MemberID) bool { return o == m })
-				}
-				if b.Round != c.noticed || b.Proven || !slices.Equal(b.Suspects, want) || errors.Is(b, tss.ErrPanic) {
-					t.Errorf("%s: %v", m, b)
-				}
-				if results[i].Signature != nil {
-					t.Errorf("%s signed", m)
-				}
-			}
-			for _, e := range n.log {
-				if e.m.From != liar && e.reveals && !c.reveals {
-					t.Errorf("%s has given away its part of the signature", e.m.From)
-				}
-			}
+			w.noticedBy(t, who, n, results)
 		})
 	}
 	t.Run("without the traitor", func(t *testing.T) {
@@ -277,6 +301,51 @@ func TestWrongNumbers(t *testing.T) {
 		lies.Wait()
 		signWithout(t, shares, before, []council.MemberID{ids[0], ids[2], ids[3], ids[6]}, common.Hash{64})
 	})
+}
+
+// TestWrongNumbersFromStandby lets one of four send such a number in arming. What
+// the work of arming shows ends it, and nobody is armed. With any other the slot is
+// armed like a good one; when that is fired, by all and without another lie, it shows
+// in the same round and of the same members as in a signature from the start, and the
+// slot is spent.
+func TestWrongNumbersFromStandby(t *testing.T) {
+	t.Parallel()
+	who := testcouncil.IDs()[:4]
+	for i, w := range wrongNumbers(t, who) {
+		if w.noticed == tss.SignRound9 { // it is sent when the slot has been fired
+			continue
+		}
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			n := network{liar: who[1], deaf: who[1], errs: map[council.MemberID]error{}, change: w.lie}
+			results, err := n.run(armers(t, w.shares(t), who, council.SessionID{67, byte(i)}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.ContainsFunc(tss.ArmSteps, func(step []tss.Round) bool { return slices.Contains(step, w.noticed) }) {
+				w.noticedBy(t, who, n, results)
+				return
+			}
+			var slots []*tss.Armed
+			for i, m := range who {
+				if n.errs[m] != nil || results[i].Armed == nil {
+					t.Fatalf("%s is not armed: %v", m, n.errs[m])
+				}
+				slots = append(slots, results[i].Armed)
+			}
+			p := permit(who, common.Hash{67, byte(i)})
+			n = network{errs: map[council.MemberID]error{}}
+			if results, err = n.run(fireAll(t, slots, p)); err != nil {
+				t.Fatal(err)
+			}
+			w.noticedBy(t, who, n, results)
+			for _, a := range slots {
+				if err := second(a, p); !errors.Is(err, tss.ErrSpent) {
+					t.Errorf("%s can be fired again: %v", a, err)
+				}
+			}
+		})
+	}
 }
 
 // TestOtherDigest lets one of four fire the slot for another text, and pretend
