@@ -72,12 +72,13 @@ func (a *Agenda) armCalled(from council.MemberID, m ArmCall) {
 	if set == nil || set.leader != from || from == a.self || len(m.Have) > a.standby.Depth || !a.allOnline(set.members) {
 		return
 	}
-	a.keepOnly(set, m.Have)
+	rested := a.due(set.rest, 0) // an honest leader has waited itself for what it has lost
+	a.dropLost(set, m.Have)
 	set.pledge = nil // the leader has given that call up
 	answer := ArmAnswer{Signers: set.members, Call: m.Call, Have: set.have()}
 	all, _ := a.standby.underway(from)
 	wanted := a.genesis != nil && a.watching == "" && !a.busy() && len(set.slots) < a.standby.Depth &&
-		!set.taken() && all < MaxArming && a.due(set.rest, 0)
+		!set.taken() && all < MaxArming && rested
 	if wanted {
 		set.pledge = &armPledge{call: m.Call, random: a.standby.random(), at: a.now}
 		a.at(a.now.Add(a.timing.Hold))
@@ -97,9 +98,7 @@ func (a *Agenda) armAnswered(from council.MemberID, m ArmAnswer) {
 		set.restUntil(a.now.Add(a.timing.Quiet))
 		return
 	}
-	if a.keepOnly(set, m.Have) {
-		set.lose(a.now)
-	}
+	a.dropLost(set, m.Have)
 	set.call.answers[from] = m.Random
 	if len(set.call.answers) < len(set.members)-1 {
 		return

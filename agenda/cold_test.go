@@ -324,3 +324,82 @@ func TestFalseAnswerToArmCalls(t *testing.T) {
 		})
 	}
 }
+
+// Nor is it one to lead sets, to make slots of them like anybody else, and to call for the
+// next each time as one who has none.
+func TestFalseCallsForSlots(t *testing.T) {
+	w := newWarmWorld(t, 723, 1)
+	w.nodes[liar].up = false // its daemon is the test's, and says that it has a slot of each set
+	w.says(agenda.Stock{Ready: bytes.Repeat([]byte{0xff}, 5)})
+	roster, err := w.council.Roster.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := map[common.Hash]map[council.MemberID]common.Hash{} // what is answered to each
+	w.hears = func(from council.MemberID, m agenda.Message) {
+		x, ok := m.(agenda.ArmAnswer)
+		parts := calls[x.Call]
+		if !ok || parts == nil || x.Random == (common.Hash{}) {
+			return
+		}
+		if parts[from] = x.Random; len(parts) < len(x.Signers) {
+			return
+		}
+		b := agenda.ArmBegin{Signers: x.Signers}
+		for _, m := range x.Signers {
+			b.Randoms = append(b.Randoms, parts[m])
+		}
+		w.after(w.delay(), func() {
+			w.says(b)
+			w.arm(w.nodes[liar], agenda.Arm{Session: council.ArmSession(w.genesis.ShareEpoch, roster, b.Signers, b.Randoms), Signers: b.Signers})
+		})
+	}
+	var call func()
+	call = func() {
+		for i := range everyone {
+			for j := range i {
+				for k := range j { // who is not in it
+					set := slices.DeleteFunc(slices.Clone(everyone), func(m council.MemberID) bool {
+						return m == everyone[i] || m == everyone[j] || m == everyone[k]
+					})
+					if slices.Contains(set, liar) {
+						own := noise()
+						calls[own] = map[council.MemberID]common.Hash{liar: own}
+						w.says(agenda.ArmCall{Signers: council.Sorted(set), Call: own})
+					}
+				}
+			}
+		}
+		w.after(10*time.Second, call)
+	}
+	call()
+	w.othersWarm(1)
+	of, most := w.made()
+	t.Logf("of one set %d slots were made", most)
+	if bound := 2*mostLost + 2; most < 5 || most > bound { // it calls for so many at once that some fail between two losses
+		t.Errorf("%d slots of one set were made in an hour; want some, and at most %d: %v", most, bound, of)
+	}
+}
+
+// A slot may be too old at one node and not at another, whose configuration is a different
+// one. That is no loss: another is made soon, however often.
+func TestSlotsThatGetTooOldElsewhere(t *testing.T) {
+	w := newWarmWorld(t, 724, 1)
+	w.ttl = map[council.MemberID]time.Duration{}
+	for _, m := range everyone {
+		if w.ttl[m] = 12 * time.Hour; m == liar {
+			w.ttl[m] = agenda.LeastTTL
+		}
+	}
+	w.restartAll()
+	began := w.now
+	for hour := range 8 {
+		w.run(began.Add(time.Duration(hour)*time.Hour+4*time.Minute).Sub(w.now), never)
+		if x := w.nodes["core-1"].agenda.Warm(); x.Ready != 35 {
+			t.Errorf("after %d hours %d of 35 sets are warm", hour, x.Ready)
+		}
+	}
+	if of, most := w.made(); most < 8 {
+		t.Errorf("no slot was made each hour: %v", of)
+	}
+}

@@ -70,6 +70,9 @@ const (
 	heldUp    = 300 * time.Millisecond // a Tick so late means that it did
 )
 
+// LeastTTL is how long a slot may wait at each node, whatever its configuration says.
+const LeastTTL = time.Hour
+
 // MaxRTT bounds what a line may add to this node's patience: a member that is
 // slow on purpose must not make everyone wait.
 const MaxRTT = 1500 * time.Millisecond

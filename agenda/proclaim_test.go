@@ -277,7 +277,7 @@ func TestProclamationBadCalls(t *testing.T) {
 	w.run(time.Minute, never)
 	for name, bad := range map[string]func(*agenda.ProclaimBegin){
 		"another roster":   func(b *agenda.ProclaimBegin) { b.Roster = common.Hash{1} },
-		"without its head": func(b *agenda.ProclaimBegin) { b.Signers[0] = "community-1" },
+		"without its head": func(b *agenda.ProclaimBegin) { b.Signers[0] = "community-2" },
 		"too few":          func(b *agenda.ProclaimBegin) { b.Signers, b.Parts = b.Signers[:3], b.Parts[:3] },
 		"one twice":        func(b *agenda.ProclaimBegin) { b.Signers[2] = b.Signers[1] },
 		"a stranger":       func(b *agenda.ProclaimBegin) { b.Signers[3] = "core-9" },

@@ -18,7 +18,7 @@ import (
 // milliseconds after the last approval instead of seconds.
 type Standby struct {
 	Depth int           // slots for each set of signers; 0 turns standby off
-	TTL   time.Duration // how long a slot may wait; at least an hour
+	TTL   time.Duration // how long a slot may wait; at least LeastTTL
 	Seed  common.Hash   // secret, drawn when the process starts: this node's parts of slot ids follow from it
 }
 
@@ -53,7 +53,7 @@ type signerSet struct {
 	since   time.Time // of arming
 	tried   time.Time // the last call of this node's
 	silent  Waits     // in it
-	rest    time.Time // not before: the last try failed
+	rest    time.Time // not before: the last try failed, or a slot was lost
 	fails   int       // in a row
 	lost    int       // slots in a row that another member said it had lost
 }
@@ -244,18 +244,26 @@ func (a *Agenda) dropLacking(set *signerSet) {
 	}
 	for _, m := range set.members {
 		if !a.standby.says(m, set.index) && a.due(set.slots[len(set.slots)-1].at, 3*a.timing.Quiet) {
-			a.keepOnly(set, nil)
-			set.lose(a.now)
+			a.dropLost(set, nil)
 			return
 		}
 	}
 }
 
-// lose spaces out what a member has lost: one that loses each slot, or says so, has the
-// others make new ones ever more rarely.
-func (s *signerSet) lose(now time.Time) {
-	s.restUntil(now.Add(10 * time.Second << s.lost))
-	s.lost = min(s.lost+1, 8)
+// dropLost drops all slots of a set but those that another member has, too. A member that
+// loses each, or says so, has the others make new ones ever more rarely; where the last one
+// has become as old as a slot may anywhere, it may have been too old there.
+func (a *Agenda) dropLost(set *signerSet, ids []council.SessionID) {
+	i := slices.IndexFunc(set.slots, func(x readySlot) bool { return !slices.Contains(ids, x.id) })
+	if i < 0 {
+		return
+	}
+	if a.due(set.slots[i].at, LeastTTL) {
+		set.lost = 0
+	}
+	set.restUntil(a.now.Add(10 * time.Second << set.lost))
+	set.lost = min(set.lost+1, 8)
+	a.keepOnly(set, ids)
 }
 
 // restUntil has no slot of a set called for before a time. What fails in between makes no
@@ -272,9 +280,8 @@ func (s *standby) says(m council.MemberID, set int) bool {
 	return set/8 < len(b) && b[set/8]&(1<<(set%8)) != 0
 }
 
-// keepOnly drops all slots of a set but those named, and reports whether there were any.
-func (a *Agenda) keepOnly(set *signerSet, ids []council.SessionID) bool {
-	before := len(set.slots)
+// keepOnly drops all slots of a set but those named.
+func (a *Agenda) keepOnly(set *signerSet, ids []council.SessionID) {
 	set.slots = slices.DeleteFunc(set.slots, func(x readySlot) bool {
 		gone := !slices.Contains(ids, x.id)
 		if gone {
@@ -282,7 +289,6 @@ func (a *Agenda) keepOnly(set *signerSet, ids []council.SessionID) bool {
 		}
 		return gone
 	})
-	return len(set.slots) < before
 }
 
 // slotReady takes up a slot that all four have armed.

@@ -70,6 +70,7 @@ type world struct {
 	words  map[council.SessionID]*spoken // sessions over a proclamation
 	false  map[council.MemberID]bool     // who spoils them
 	hears  func(from council.MemberID, m agenda.Message)
+	ttl    map[council.MemberID]time.Duration // of slots; an hour for who is not in it
 	does   func(council.MemberID, agenda.Effect)
 	dumb   bool                      // no RPC says what has used a nonce
 	deaf   map[council.MemberID]bool // whose RPC answers no question of the policy
@@ -257,7 +258,7 @@ func (w *world) run(d time.Duration, done func() bool) bool {
 func (w *world) start(m council.MemberID) {
 	n := w.nodes[m]
 	seed := crypto.Keccak256Hash([]byte(m), []byte(fmt.Sprint(n.life)))
-	c := agenda.Config{Self: m, Roster: w.council.Roster, Former: w.former, Since: w.since, Policy: n.policy, Timing: w.timing, Standby: agenda.Standby{Depth: w.depth, TTL: time.Hour, Seed: seed}}
+	c := agenda.Config{Self: m, Roster: w.council.Roster, Former: w.former, Since: w.since, Policy: n.policy, Timing: w.timing, Standby: agenda.Standby{Depth: w.depth, TTL: cmp.Or(w.ttl[m], time.Hour), Seed: seed}}
 	if w.first != nil {
 		c.First = *w.first
 	}
