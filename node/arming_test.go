@@ -162,24 +162,6 @@ func TestTraitorInArming(t *testing.T) {
 	c.whole(false, c.ran...)
 }
 
-// found holds that all the honest have the proof of what the traitor did.
-func (c *cabal) found(kind string) {
-	c.t.Helper()
-	for _, m := range c.honest {
-		c.convicts(c.has(m, c.x.self, kind), c.x.self)
-	}
-}
-
-// done waits until all the honest have done what they had begun to do.
-func (c *cabal) done() {
-	c.t.Helper()
-	for _, m := range c.honest {
-		if _, err := c.rooms[m].Status(c.t.Context()); err != nil {
-			c.t.Fatal(err)
-		}
-	}
-}
-
 // anew lets all slots under way with the traitor end. It returns where the events of the
 // honest end until then.
 func (c *cabal) anew() map[council.MemberID]uint64 {

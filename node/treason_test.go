@@ -178,6 +178,24 @@ func (c *cabal) whole(suspected bool, ids ...council.ProposalID) {
 	}
 }
 
+// found holds that all the honest have the proof of what the traitor did.
+func (c *cabal) found(kind string) {
+	c.t.Helper()
+	for _, m := range c.honest {
+		c.convicts(c.has(m, c.x.self, kind), c.x.self)
+	}
+}
+
+// done waits until all the honest have done what they had begun to do.
+func (c *cabal) done() {
+	c.t.Helper()
+	for _, m := range c.honest {
+		if _, err := c.rooms[m].Status(c.t.Context()); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
 // suspects waits until all the honest suspect the traitor in some attempt at each of these.
 func (c *cabal) suspects(ids ...council.ProposalID) {
 	c.t.Helper()
