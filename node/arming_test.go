@@ -134,7 +134,7 @@ func TestTraitorInArming(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes some fifty slots")
 	}
-	c := newCabal(t, func(h *house) { h.slots = true })
+	c := newCabal(t, func(h *house) { h.slots, h.silence = true, patience })
 	for i, row := range []struct {
 		name string
 		lies []bending

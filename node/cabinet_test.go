@@ -149,7 +149,7 @@ func (c *cabinet) opens() {
 		t.Fatal(err)
 	}
 	c.bear()
-	c.sets = sets(t, 6)
+	c.sets = sets(t, 8)
 	t.Cleanup(func() {
 		for m := range c.rooms {
 			c.stop(m)

@@ -44,7 +44,7 @@ func (h *house) equivocates(to council.MemberID, by *p2p.Node, records, size int
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		h.tell(by, to, p2p.Frame{To: to, Channel: p2p.Sync, Type: 4, Payload: b})
+		h.tell(by, to, p2p.Frame{To: to, Channel: p2p.Sync, Type: syncEvidence, Payload: b})
 	}
 }
 
@@ -105,7 +105,7 @@ func TestEvidenceIsGivenOnce(t *testing.T) {
 		f := <-beggar.Frames()
 		switch {
 		case f.Channel != p2p.Sync:
-		case f.Type == 4:
+		case f.Type == syncEvidence:
 			given++
 		case f.Type == 6:
 			answers++

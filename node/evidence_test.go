@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -108,16 +107,14 @@ func shows(f p2p.Frame) bool {
 	return f.Channel == p2p.Sync && (f.Type == syncFrames || f.Type == syncEvidence)
 }
 
-// convenes has the house's clocks stand from the moment on in which a member first shows
-// what it has heard, so that no court gives up before all have seen it.
-func (h *house) convenes() func(*node.Config) {
-	var once sync.Once
-	h.t.Cleanup(h.goOn)
-	return lying(func(_ council.MemberID, f *p2p.Frame) {
-		if shows(*f) {
-			once.Do(h.halt)
+// convenes has the house's clocks stand from the moment on in which a member next shows what
+// it has heard, once it is to convene: so no court gives up before all have seen it.
+func (h *house) convenes(c *node.Config) {
+	lying(func(_ council.MemberID, f *p2p.Frame) {
+		if f.Channel == p2p.Sync && f.Type == syncFrames && h.convene.CompareAndSwap(true, false) {
+			h.halt()
 		}
-	})
+	})(c)
 }
 
 // named checks that honest signers wrote down the culprit as proven, and nobody
@@ -161,17 +158,17 @@ var approvers = []council.MemberID{"core-1", "core-2", "core-3", "core-4"}
 func TestEquivocationConvicts(t *testing.T) {
 	h := newHouse(t, true)
 	h.silence = patience // however slow the machine is, it is no silence that ends an attempt
-	convenes := h.convenes()
+	h.convene.Store(true)
 	for _, m := range h.council.Roster.IDs() {
 		if m == "core-2" {
-			h.start(m, h.enduring, alone, convenes, lying(func(to council.MemberID, f *p2p.Frame) {
+			h.start(m, h.enduring, alone, h.convenes, lying(func(to council.MemberID, f *p2p.Frame) {
 				if f.Channel == p2p.Session && tss.Round(f.Type) == tss.SignRound5 && to == "core-3" {
 					f.Payload[len(f.Payload)-1] ^= 1
 				}
 			}))
 			continue
 		}
-		h.start(m, h.enduring, alone, convenes)
+		h.start(m, h.enduring, alone, h.convenes)
 	}
 	id := h.propose("core-1", "pause")
 	h.judged(id, h.council.Roster.IDs()...)
@@ -223,30 +220,21 @@ func equivocate(t *testing.T, rounds ...tss.Round) {
 	ids := h.council.Roster.IDs()
 	liars, honest := ids[:3], ids[3:]
 	var turn atomic.Int32
-	// The clocks stand from when somebody first shows what it has heard in a turn until all
-	// have the proof: who is held up is not waited for in vain.
-	var convening atomic.Bool
-	t.Cleanup(h.goOn)
-	convenes := lying(func(_ council.MemberID, f *p2p.Frame) {
-		if f.Channel == p2p.Sync && f.Type == syncFrames && convening.CompareAndSwap(true, false) {
-			h.halt()
-		}
-	})
 	for i, m := range liars {
-		h.start(m, h.enduring, alone, convenes, lying(func(to council.MemberID, f *p2p.Frame) {
+		h.start(m, h.enduring, alone, h.convenes, lying(func(to council.MemberID, f *p2p.Frame) {
 			if int(turn.Load()) == i && f.Channel == p2p.Session && tss.Round(f.Type) == rounds[i] && to == honest[0] {
 				f.Payload = reworded(f.Payload)
 			}
 		}))
 	}
 	for _, m := range honest {
-		h.start(m, h.enduring, alone, convenes)
+		h.start(m, h.enduring, alone, h.convenes)
 	}
 	for i, r := range rounds {
 		turn.Store(int32(i))
 		liar, id := liars[i], h.propose(honest[3], []string{"pause", "unpause"}[i%2])
 		h.judged(id, ids...)
-		convening.Store(true)
+		h.convene.Store(true) // until all have the proof
 		for _, m := range append([]council.MemberID{liar}, honest[:3]...) {
 			h.approve(honest[3], m, id)
 		}
@@ -277,7 +265,8 @@ func TestCulpritWhoBlamesOthersIsNamed(t *testing.T) {
 	h.silence = patience // it is no silence that ends the attempt
 	// What members show each other, and what follows from it, is on its way until
 	// all have heard the culprit's tale. Each court waits for that.
-	shown, convenes := newDam(shows), h.convenes()
+	shown := newDam(shows)
+	h.convene.Store(true)
 	shown.shut()
 	t.Cleanup(shown.open)
 	cheat := func(to council.MemberID, f *p2p.Frame) {
@@ -287,10 +276,10 @@ func TestCulpritWhoBlamesOthersIsNamed(t *testing.T) {
 	}
 	for _, m := range h.council.Roster.IDs() {
 		if m == "core-2" {
-			h.start(m, h.enduring, lying(cheat), shown.across, convenes)
+			h.start(m, h.enduring, lying(cheat), shown.across, h.convenes)
 			continue
 		}
-		h.start(m, h.enduring, shown.across, convenes)
+		h.start(m, h.enduring, shown.across, h.convenes)
 	}
 	id := h.propose("core-1", "pause")
 	h.judged(id, h.council.Roster.IDs()...)
@@ -469,7 +458,7 @@ func TestTwoBeginsToTwoNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.tell(other, "core-1", h.entry("core-4", council.WordBegun, body))
-	shown := h.hear(other, "core-1", 3)
+	shown := h.hear(other, "core-1", syncFrames)
 	if !bytes.Contains(shown.Payload, one.Payload) {
 		t.Fatal("core-1 shows something else")
 	}
@@ -486,10 +475,10 @@ func TestTwoBeginsToTwoNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.tell(other, "core-1", p2p.Frame{To: "core-1", Channel: p2p.Sync, Type: 3, Payload: payload})
+	h.tell(other, "core-1", p2p.Frame{To: "core-1", Channel: p2p.Sync, Type: syncFrames, Payload: payload})
 	h.convicts(h.has("core-1", "core-2", "two-begins"), "core-2")
 	for {
-		r, err := evidence.Decode(h.hear(other, "core-1", 4).Payload)
+		r, err := evidence.Decode(h.hear(other, "core-1", syncEvidence).Payload)
 		if err != nil || r.Reporter != "core-1" {
 			t.Fatalf("passed on: %v, %v", r.Reporter, err)
 		}
@@ -545,7 +534,7 @@ func TestBroughtEvidence(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(b)
-		h.tell(liar, "core-1", p2p.Frame{To: "core-1", Channel: p2p.Sync, Type: 4, Payload: b})
+		h.tell(liar, "core-1", p2p.Frame{To: "core-1", Channel: p2p.Sync, Type: syncEvidence, Payload: b})
 	}
 	as := func([]byte) {}
 	bring(evidence.Told(evidence.Invalid, hash, p2p.Frame{From: "core-3", Type: uint8(tss.SignRound2)}, "slander"), as)

@@ -164,7 +164,7 @@ func TestTraitorFires(t *testing.T) {
 // fireAll has a traitor tell its lies one after the other, and counts how often the honest
 // have signed with a slot of their own.
 func fireAll(t *testing.T, shots []shot) (own int) {
-	c := newCabal(t, func(h *house) { h.slots, h.sits, h.nonces = true, true, 3 })
+	c := newCabal(t, func(h *house) { h.slots, h.sits, h.nonces, h.silence = true, true, 3, patience })
 	x, three := c.x, c.approvers()
 	x.stock(c.four())
 	var ids []council.ProposalID

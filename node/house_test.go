@@ -44,6 +44,7 @@ type house struct {
 	network common.Hash                                   // that frames are bound to; zero for that of its roster
 	ahead   atomic.Int64                                  // the house's clock, before the machine's
 	still   atomic.Pointer[time.Time]                     // what it shows while it stands; nil while it goes
+	convene atomic.Bool                                   // it is to stand when a member shows what it has heard
 	chain   *devchain.Chain
 	eth     *ethclient.Client
 	suite   contracts.Suite
@@ -114,6 +115,7 @@ func newHouse(t *testing.T, withShares bool) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		h.goOn()
 		for m := range h.rooms {
 			h.stop(m)
 		}

@@ -103,7 +103,7 @@ func TestSilenceInAKeyGeneration(t *testing.T) {
 			c := smallCabinet(t)
 			c.opens()
 			c.genesis, c.shares = nil, nil
-			c.quick(5 * time.Second)
+			c.quick(15 * time.Second)
 			if r == tss.KeygenRound2Decommit { // which goes on to a key
 				overLibp2p(&c.house)
 			}
@@ -319,6 +319,10 @@ func TestSilenceInAResharing(t *testing.T) {
 				overLibp2p(&c.house)
 			}
 			c.silences(lie.silent, inRound(lie.r))
+			letGo := func() {}
+			if lie.again {
+				letGo = c.heldAtTheBar(lie.silent) // the next try, until all have told of this one
+			}
 			heirs := c.plan.Roster.IDs()
 			for _, m := range slices.Concat(c.size.IDs(), []council.MemberID{joiner}) {
 				c.start(m)
@@ -329,7 +333,7 @@ func TestSilenceInAResharing(t *testing.T) {
 			}
 			if lie.again {
 				c.stage("member-02", agenda.StageRunning)
-				c.spares(3, heirs...) // for the next try
+				c.spares(5, heirs...) // for the next try
 			}
 			shown := func() bool {
 				s, err := c.rooms["member-02"].Rotation(t.Context())
@@ -351,7 +355,7 @@ func TestSilenceInAResharing(t *testing.T) {
 					t.Errorf("%s tells of %q", m, e[0].Text)
 				}
 			}
-			if lie.again {
+			if letGo(); lie.again {
 				c.until("the new roster", c.settled)
 			}
 		})

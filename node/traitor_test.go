@@ -669,6 +669,7 @@ func (h *house) enduring(c *node.Config) {
 	if h.last != nil {
 		h.last.across(c)
 	}
+	h.convenes(c)
 	if h.slots { // which two coordinators at once would spend on nothing
 		warm(c)
 		c.Standby.TTL = 24 * time.Hour // time passes fast here

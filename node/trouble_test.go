@@ -296,6 +296,7 @@ func TestWebhookHears(t *testing.T) {
 // hour; the status follows at once.
 func TestClocksAreToldOnceAnHour(t *testing.T) {
 	h := newHouse(t, false)
+	h.halt() // it is an hour and nothing else
 	r := h.start("core-1")
 	greet := func(ahead time.Duration) {
 		t.Helper()
@@ -313,6 +314,7 @@ func TestClocksAreToldOnceAnHour(t *testing.T) {
 	if err := r.Hello(t.Context(), "core-3", time.Hour); err != nil {
 		t.Fatal(err)
 	}
+	h.goOn()
 	h.pass(time.Hour)
 	greet(2 * time.Hour)
 	told := h.spoken("core-1", "clock")
