@@ -94,7 +94,7 @@ func (c *cabinet) draw(m council.MemberID) <-chan drawing {
 // The moduli that it has seen are not taken again. After that the key is made as ever, the
 // first time by real peers over libp2p.
 func TestSilenceInAKeyGeneration(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()                                 // it mostly waits
 	const silent = council.MemberID("member-02") // makes both test signatures
 	for _, r := range []tss.Round{tss.KeygenRound2Decommit, tss.KeygenRound1, tss.KeygenRound2Share, tss.KeygenRound3, tss.SignRound1Direct} {
 		if testing.Short() && r != tss.KeygenRound2Decommit {
