@@ -497,7 +497,6 @@ func (c *cabal) keep(playbook string, under func(*types.Transaction)) council.Pr
 	x.lie(silentFrom(tss.SignRound9))
 	id := c.approved(playbook)
 	b, tx := c.finished(id)
-	c.revealed(id, b, journal.Revealed)
 	c.last.shut()
 	defer c.last.open()
 	before := map[common.Hash]bool{}
@@ -516,7 +515,7 @@ func (c *cabal) keep(playbook string, under func(*types.Transaction)) council.Pr
 		}
 		return false
 	})
-	c.revealed(id, b, journal.Revealed)
+	c.revealed(id, b)
 	under(tx)
 	return id
 }
@@ -540,6 +539,7 @@ func (c *cabal) finished(id council.ProposalID) (council.Begin, *types.Transacti
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	c.revealed(id, kept.begin)
 	return kept.begin, tx
 }
 
@@ -558,13 +558,13 @@ func (c *cabal) tooLate(tx *types.Transaction) {
 }
 
 // revealed holds that a nonce is the proposal's for good at all who may have signed it.
-func (c *cabal) revealed(id council.ProposalID, b council.Begin, states ...journal.State) {
+func (c *cabal) revealed(id council.ProposalID, b council.Begin) {
 	c.t.Helper()
 	for _, m := range b.Signers {
 		if m == c.x.self {
 			continue
 		}
-		if row, ok, err := c.rooms[m].book.RowByProposal(id); err != nil || !ok || !slices.Contains(states, row.State) || row.Nonce != b.Nonce {
+		if row, ok, err := c.rooms[m].book.RowByProposal(id); err != nil || !ok || row.State != journal.Revealed || row.Nonce != b.Nonce {
 			c.t.Errorf("%s: row %+v %v %v", m, row, ok, err)
 		}
 	}
