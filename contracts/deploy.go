@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // Deployer sends transactions of one plain key, one after the other. It is for
@@ -86,21 +87,31 @@ func (d *Deployer) send(ctx context.Context, to *common.Address, value *big.Int,
 	return r, nil
 }
 
+// receipt waits for one. An answer that is an error is no end of it: geth has one
+// as long as its index of transactions lags behind its head, which a young chain's
+// does for moments. If time ends first, the last such answer is told.
 func (d *Deployer) receipt(ctx context.Context, tx common.Hash) (*types.Receipt, error) {
 	t := time.NewTicker(receiptPoll)
 	defer t.Stop()
+	var last rpc.Error
 	for {
 		r, err := d.Client.TransactionReceipt(ctx, tx)
-		if err == nil {
+		switch {
+		case err == nil:
 			return r, nil
-		}
-		if !errors.Is(err, ethereum.NotFound) {
+		case errors.As(err, &last), errors.Is(err, ethereum.NotFound):
+		case ctx.Err() != nil: // what came of the question says no more
+		default:
 			return nil, fmt.Errorf("ask for receipt: %w", err)
 		}
 		select {
 		case <-t.C:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for %s: %w", tx.Hex(), ctx.Err())
+			err := fmt.Errorf("wait for %s: %w", tx.Hex(), ctx.Err())
+			if last != nil {
+				err = fmt.Errorf("%w; it last answered: %w", err, last)
+			}
+			return nil, err
 		}
 	}
 }
