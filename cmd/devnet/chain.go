@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
@@ -219,6 +220,30 @@ func (g *ground) blocks(ctx context.Context, n uint64) error {
 		}
 	}
 	return nil
+}
+
+// fetch is a transaction with its receipt. The daemons know of its block: a chain that
+// calls it pending, or does not know it, is about to say the same.
+func (g *ground) fetch(ctx context.Context, hash common.Hash) (*types.Transaction, *types.Receipt, error) {
+	look := time.NewTicker(headEvery)
+	defer look.Stop()
+	for {
+		tx, pending, err := g.client.TransactionByHash(ctx, hash)
+		if err == nil && pending {
+			err = errors.New("it is pending")
+		}
+		if err == nil {
+			var r *types.Receipt
+			if r, err = g.client.TransactionReceipt(ctx, hash); err == nil {
+				return tx, r, nil
+			}
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return nil, nil, fmt.Errorf("fetch transaction %s: %w: %w", hash.Hex(), err, context.Cause(ctx))
+		}
+	}
 }
 
 // transactions lists every transaction of the chain, in order.

@@ -10,7 +10,7 @@ const (
 	budgetStranger = 30 * time.Second
 	budgetAct      = 90 * time.Second
 	budgetReturn   = 3 * time.Minute
-	budgetWarm     = 4 * time.Minute
+	budgetWarm     = 8 * time.Minute
 	budgetTerm     = 5 * time.Minute
 	budgetCut      = 8 * time.Minute
 	budgetTrials   = 10 * time.Minute
@@ -33,6 +33,9 @@ const (
 	logTail       = 12                     // lines of a daemon's log under a failure
 	slowTrunk     = "512kbit"              // a second between the switches, when what crosses is to be late
 	cutsTried     = 3                      // rotations in which the line may be cut too late
+	actsTried     = 3                      // times that an act may come out otherwise than it is to be shown
+	doctorTried   = 5                      // times that a check may meet an RPC that is slow for once
+	dialAgain     = 10 * time.Second       // for a stranger, if nobody tells of its dial
 	newTermIn     = 10 * time.Second       // until the new members' terms begin: the old ones agree until then
 	treasuryAsked = 1000                   // tokens that somebody would like to have
 )

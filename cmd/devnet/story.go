@@ -184,7 +184,10 @@ func (s *story) until(ctx context.Context, m *member, id council.ProposalID, wha
 // as a member's node sees it, and checks with plain go-ethereum code that the
 // chain holds exactly what was approved, signed by the council's one key.
 func (s *story) mined(ctx context.Context, name string, at *member, id council.ProposalID) (api.Proposal, error) {
-	if _, err := s.until(ctx, at, id, "a block with it", func(p api.Proposal) bool { return p.State == api.Mined || p.State == api.Final || p.State.Done() }); err != nil {
+	if _, err := s.until(ctx, at, id, "a block with it", func(p api.Proposal) bool {
+		// Nodes that lack facts for a moment refuse for as long.
+		return p.State == api.Mined || p.State == api.Final || p.State.Done() && p.State != api.Refused
+	}); err != nil {
 		return api.Proposal{}, err
 	}
 	p, err := ask[api.Proposal](ctx, at, "show", id.Hex())
@@ -194,19 +197,15 @@ func (s *story) mined(ctx context.Context, name string, at *member, id council.P
 	if p.State != api.Mined && p.State != api.Final || p.TxHash == nil {
 		return p, fmt.Errorf("%s is %s (%s) at %s; want it mined", name, p.State, p.Detail, at.id)
 	}
-	tx, pending, err := s.ground.client.TransactionByHash(ctx, *p.TxHash)
-	if err != nil || pending {
-		return p, fmt.Errorf("fetch transaction %s (pending %v): %w", p.TxHash.Hex(), pending, err)
+	tx, receipt, err := s.ground.fetch(ctx, *p.TxHash)
+	if err != nil {
+		return p, err
 	}
 	from, err := sender(tx)
 	if err != nil {
 		return p, fmt.Errorf("recover the sender of %s: %w", p.TxHash.Hex(), err)
 	}
 	nonce := uint64(len(s.deeds))
-	receipt, err := s.ground.client.TransactionReceipt(ctx, *p.TxHash)
-	if err != nil {
-		return p, fmt.Errorf("fetch receipt of %s: %w", p.TxHash.Hex(), err)
-	}
 	switch {
 	case from != s.key:
 		err = fmt.Errorf("it is signed by %s, not by the council %s", from.Hex(), s.key.Hex())

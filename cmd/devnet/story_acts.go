@@ -26,14 +26,9 @@ func (s *story) turnAway(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		mark := door.tape.mark()
-		got := x.dial(ctx)
-		if got == nil || errors.Is(got, errLetIn) {
-			return fmt.Errorf("over %s: %w", how, errLetIn)
-		}
-		e, err := door.tape.await(ctx, mark, func(e api.Event) bool { return e.Kind == "refused" && strings.Contains(e.Text, x.id.String()) })
+		e, got, err := x.turnedAway(ctx, door)
 		if err != nil {
-			return fmt.Errorf("wait for core-1 to tell of the stranger: %w", err)
+			return fmt.Errorf("over %s: %w", how, err)
 		}
 		s.say("core-1, over %s: %s", how, strings.Replace(e.Text, "peer "+x.id.String(), "it", 1))
 		s.say("what the stranger sees: %s", clip(oneLine(got.Error()), 120))
@@ -98,6 +93,29 @@ func (s *story) pause(ctx context.Context) error {
 	s.gist = fmt.Sprintf("%s, signed in %d ms", short(done.TxHash.Hex()), done.Timing.Signed)
 	return nil
 }
+
+// turnedAway dials until the member's node tells of it: a dial that ends before the
+// handshake does, on a busy machine, leaves nobody to tell of. None may be let in. Got is
+// what the stranger sees.
+func (x *stranger) turnedAway(ctx context.Context, door *member) (e api.Event, got error, err error) {
+	mark := door.tape.mark()
+	for {
+		if got = x.dial(ctx); got == nil || errors.Is(got, errLetIn) {
+			return e, got, errLetIn
+		}
+		look, cancel := context.WithTimeoutCause(ctx, dialAgain, errNotTold)
+		e, err = door.tape.await(look, mark, func(e api.Event) bool { return e.Kind == "refused" && strings.Contains(e.Text, x.id.String()) })
+		cancel()
+		if !errors.Is(err, errNotTold) {
+			if err != nil {
+				err = fmt.Errorf("wait for %s to tell of the stranger: %w", door.id, err)
+			}
+			return e, got, err
+		}
+	}
+}
+
+var errNotTold = errors.New("nobody has told of the dial yet")
 
 // stands checks whether a protocol is paused.
 func (s *story) stands(ctx context.Context, at common.Address, want bool) error {
@@ -190,11 +208,8 @@ func (s *story) refuse(ctx context.Context) error {
 	if err := s.explained(ctx, m[3], p, v.Rule); err != nil {
 		return err
 	}
-	if p, err = s.approve(ctx, p.ID, m...); err != nil {
+	if _, err = s.approve(ctx, p.ID, m...); err != nil {
 		return err
-	}
-	if p.Have != 4 {
-		return fmt.Errorf("%d approvals; want 4", p.Have)
 	}
 	for _, x := range s.online() {
 		if _, err := s.until(ctx, x, p.ID, "the fourth approval", func(p api.Proposal) bool { return p.Have == 4 }); err != nil {

@@ -343,7 +343,10 @@ func (s *story) funded(ctx context.Context) error {
 	checks := 0
 	var mu sync.Mutex
 	err = each(ctx, s.members, func(ctx context.Context, m *member) error {
-		c, err := ask[[]api.Check](ctx, m, "doctor") // fails when a check fails
+		c, err := ask[[]api.Check](ctx, m, "doctor")                               // fails when a check fails
+		for try := 1; err != nil && try < doctorTried && ctx.Err() == nil; try++ { // an RPC can be slow for once
+			c, err = ask[[]api.Check](ctx, m, "doctor")
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		checks += len(c)

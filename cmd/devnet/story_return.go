@@ -25,6 +25,11 @@ func (s *story) comeBack(ctx context.Context) error {
 	if err := s.meet(ctx, s.members); err != nil {
 		return err
 	}
+	for _, m := range s.members { // who is back judges once it has caught up
+		if _, err := s.until(ctx, m, s.theft, "the verdicts of all seven", func(p api.Proposal) bool { return judgedBy(p, s.members) }); err != nil {
+			return err
+		}
+	}
 	known, err := s.alike(ctx)
 	if err != nil {
 		return err
@@ -38,17 +43,17 @@ func (s *story) comeBack(ctx context.Context) error {
 		return err
 	}
 	s.say("they, too, refuse the treasury transfer: seven of seven")
-	if err := s.killInSession(ctx); err != nil {
+	if err := s.asShown(func() error { return s.killInSession(ctx) }); err != nil {
 		return err
 	}
 	return s.count(ctx)
 }
 
-// killInSession kills a signer while it signs.
+// killInSession kills a signer while it signs, if that comes before the signature does.
 func (s *story) killInSession(ctx context.Context) error {
 	m := s.some("core-1", "core-2", "community-1", "core-4")
 	watcher := m[0]
-	p, err := s.propose(ctx, m[1], "unpause", "--target", "bridge", "--reason", "the bridge is mended")
+	name, p, err := s.nextAct(ctx, m[1], "bridge")
 	if err != nil {
 		return err
 	}
@@ -73,27 +78,38 @@ func (s *story) killInSession(ctx context.Context) error {
 	if err := victim.start(ctx); err != nil {
 		return err
 	}
-	done, err := s.mined(ctx, "unpause bridge", watcher, p.ID)
+	done, err := s.mined(ctx, name, watcher, p.ID)
 	if err != nil {
 		return err
 	}
-	var failed, worked api.Attempt
+	with := func(a api.Attempt) bool {
+		return slices.ContainsFunc(a.Signers, func(x api.Signer) bool { return x.Member == victim.id })
+	}
+	worked := signed(done)
+	var failed api.Attempt
 	for _, a := range done.Attempts {
 		if a.Nonce != uint64(len(s.deeds)-1) {
 			return fmt.Errorf("attempt %d was at nonce %d; want %d", a.Number, a.Nonce, len(s.deeds)-1)
 		}
-		if a.State == "failed" && slices.ContainsFunc(a.Signers, func(x api.Signer) bool { return x.Member == victim.id }) {
+		if a.State == "failed" && a.Number < worked.Number && with(a) {
 			failed = a
 		}
 	}
-	if worked = signed(done); failed.Number == 0 || worked.Number <= failed.Number {
-		return fmt.Errorf("attempts %v; want one with %s that failed, and a later one that worked", states(done), victim.id)
-	}
-	s.say("attempt %d ended without a signature (%s); attempt %d, at the same nonce %d, made it", failed.Number, clip(oneLine(failed.Error), 70), worked.Number, worked.Nonce)
-	if err := s.stands(ctx, s.sites.bridge, false); err != nil {
+	if err := s.stands(ctx, s.sites.bridge, name == "pause bridge"); err != nil {
 		return err
 	}
-	return s.meet(ctx, s.members)
+	if err := s.meet(ctx, s.members); err != nil {
+		return err
+	}
+	switch {
+	case failed.Number > 0:
+		s.say("attempt %d ended without a signature (%s); attempt %d, at the same nonce %d, made it", failed.Number, clip(oneLine(failed.Error), 70), worked.Number, worked.Nonce)
+	case with(worked):
+		return fmt.Errorf("%s died after the signature: %w", victim.id, errOtherwise)
+	default:
+		return fmt.Errorf("attempts %v; want one with %s that failed, and a later one that worked", states(done), victim.id)
+	}
+	return nil
 }
 
 func states(p api.Proposal) []string {

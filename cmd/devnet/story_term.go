@@ -123,7 +123,7 @@ func (s *story) agreeOnNext(ctx context.Context, leavers []*member) (*turnover, 
 	if err != nil {
 		return nil, err
 	}
-	propose := []string{"term", "propose", "--out", t.file}
+	propose := []string{"term", "propose", "--out", t.file, "--effective", t.from.Format(time.RFC3339)}
 	for _, m := range leavers {
 		propose = append(propose, "--leave", string(m.id))
 	}
@@ -366,42 +366,7 @@ func (s *story) settled(ctx context.Context, m *member, what string, fits func(a
 // newHands has the new council act: all who joined approve, and sign.
 func (s *story) newHands(ctx context.Context, t *turnover) (api.Proposal, error) {
 	stay := slices.DeleteFunc(slices.Clone(t.stay), func(m *member) bool { return m == s.strict }) // it signs less than the others
-	done, err := s.act(ctx, slices.Concat(t.joiners, stay)[:4])
-	if err != nil {
-		return done, err
-	}
-	return done, hasSigned(done, t.joiners...)
-}
-
-// nextAct has a member propose to pause the protocol, or to unpause it if it is paused.
-func (s *story) nextAct(ctx context.Context, by *member) (name string, p api.Proposal, err error) {
-	paused, err := s.ground.paused(ctx, s.sites.protocol)
-	if err != nil {
-		return "", p, err
-	}
-	word := "pause"
-	if paused {
-		word = "unpause"
-	}
-	p, err = s.propose(ctx, by, word, "--target", "protocol", "--reason", "the new council acts")
-	return word + " protocol", p, err
-}
-
-// act has members do nextAct.
-func (s *story) act(ctx context.Context, by []*member) (api.Proposal, error) {
-	name, p, err := s.nextAct(ctx, by[0])
-	if err != nil {
-		return p, err
-	}
-	s.say("%s proposes %s: %q; %s approve", by[0].id, p.Short, brief(p.Sentence), list(names(by)))
-	if _, err := s.approve(ctx, p.ID, by...); err != nil {
-		return p, err
-	}
-	done, err := s.mined(ctx, name, by[0], p.ID)
-	if err != nil {
-		return p, err
-	}
-	return done, s.stands(ctx, s.sites.protocol, name == "pause protocol")
+	return s.actOf(ctx, slices.Concat(t.joiners, stay)[:4], t.joiners...)
 }
 
 // strangers checks that who has left holds nothing and reaches nobody, and says so

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/millicent-one/signer/api"
+)
+
+// nextAct has a member propose to pause a target, the protocol or the bridge, or to unpause
+// it if it is paused.
+func (s *story) nextAct(ctx context.Context, by *member, target string) (name string, p api.Proposal, err error) {
+	at := s.sites.protocol
+	if target == "bridge" {
+		at = s.sites.bridge
+	}
+	paused, err := s.ground.paused(ctx, at)
+	if err != nil {
+		return "", p, err
+	}
+	word, why := "pause", "a hole is found"
+	if paused {
+		word, why = "unpause", "the hole is closed"
+	}
+	p, err = s.propose(ctx, by, word, "--target", target, "--reason", why)
+	return word + " " + target, p, err
+}
+
+// act has members do nextAct on the protocol, until it is mined.
+func (s *story) act(ctx context.Context, by []*member) (api.Proposal, error) {
+	name, p, err := s.nextAct(ctx, by[0], "protocol")
+	if err != nil {
+		return p, err
+	}
+	s.say("%s proposes %s: %q; %s approve", by[0].id, p.Short, brief(p.Sentence), list(names(by)))
+	if _, err := s.approve(ctx, p.ID, by...); err != nil {
+		return p, err
+	}
+	done, err := s.mined(ctx, name, by[0], p.ID)
+	if err != nil {
+		return p, err
+	}
+	return done, s.stands(ctx, s.sites.protocol, name == "pause protocol")
+}
+
+// actOf has members act until a signature has been made in which these take part. An
+// attempt that fails leaves out who seemed to be silent.
+func (s *story) actOf(ctx context.Context, by []*member, part ...*member) (done api.Proposal, err error) {
+	err = s.asShown(func() error {
+		if done, err = s.act(ctx, by); err != nil {
+			return err
+		}
+		if err = hasSigned(done, part...); err != nil {
+			return errors.Join(err, errOtherwise)
+		}
+		return nil
+	})
+	return done, err
+}
+
+// errOtherwise is an act that the council has done rightly, but not as it is to be shown: on
+// a busy machine a signature can come too early for it, or another attempt can make it.
+var errOtherwise = errors.New("it came out otherwise than it was to be shown")
+
+// asShown plays an act again, if it came out otherwise.
+func (s *story) asShown(act func() error) error {
+	for try := 1; ; try++ {
+		err := act()
+		if !errors.Is(err, errOtherwise) || try == actsTried {
+			return err
+		}
+		s.note("%s; once more", oneLine(err.Error()))
+	}
+}
