@@ -185,7 +185,8 @@ func TestLaggingRPCIsReportedAndLeft(t *testing.T) {
 	slow := w.proxy()
 	cfg := w.config(slow.URL, w.URL())
 	var late time.Duration
-	cfg.Now = func() time.Time { return time.Now().Add(late) }
+	now := time.Unix(int64(w.Head().Time), 0)
+	cfg.Now = func() time.Time { return now.Add(late) }
 	c, err := Dial(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -338,7 +339,7 @@ func TestMisbehavingServers(t *testing.T) {
 			t.Cleanup(s.Close)
 			cfg := w.config(strings.Replace(s.URL, "http://", "http://user:sesame@", 1) + "/v2/sesame-sesame?key=sesame")
 			if name == "hanging" {
-				cfg.Timeout = 15 * time.Second // of which the good one behind it must not need more, however busy the machine is
+				cfg.Timeout = 30 * time.Second // of which the good one behind it must not need more, however busy the machine is
 			}
 			_, err := Dial(t.Context(), cfg)
 			var ue *UnreachableError
@@ -405,12 +406,22 @@ func TestWatchTellsNewHeads(t *testing.T) {
 			}
 		})
 	}()
-	if h := <-heads; h.Number != 1 {
+	next := func() Head {
+		t.Helper()
+		select {
+		case h := <-heads:
+			return h
+		case <-ctx.Done():
+			t.Fatal("no new head was told")
+		}
+		return Head{}
+	}
+	if h := next(); h.Number != 1 {
 		t.Errorf("first head %d", h.Number)
 	}
 	p.await(t, 3) // it looks on, and has nothing to tell
 	w.mine(1)
-	one := <-heads
+	one := next()
 	if one.Number != 2 {
 		t.Errorf("head %d", one.Number)
 	}
@@ -418,7 +429,7 @@ func TestWatchTellsNewHeads(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The branch's first block may or may not be seen on the way to its second.
-	for h := range heads {
+	for h := next(); ; h = next() {
 		if h.Hash == one.Hash {
 			t.Error("the same head twice")
 		}

@@ -108,7 +108,9 @@ func TestGuardRows(t *testing.T) {
 			{"N = NTilde", of(func(m *keygen.KGRound1Message) { m.PaillierN = m.NTilde }), "share a factor"},
 			{"alice's N", of(func(m *keygen.KGRound1Message) { m.PaillierN = mine.Bytes() }), "two members share"},
 			{"alice's NTilde as N", of(func(m *keygen.KGRound1Message) { m.PaillierN = mineTilde.Bytes() }), "two members share"},
-			{"alice's NTilde", of(func(m *keygen.KGRound1Message) { m.NTilde = mineTilde.Bytes() }), "two members share"},
+			{"alice's NTilde", of(func(m *keygen.KGRound1Message) {
+				m.NTilde, m.H1 = mineTilde.Bytes(), nonSquare(mineTilde).Bytes() // for who does not know alice's
+			}), "two members share"},
 			{"one prime of alice's N", of(func(m *keygen.KGRound1Message) {
 				m.PaillierN = new(big.Int).Mul(own.PaillierSK.P, other.PaillierSK.P).Bytes()
 			}), "two members share"},

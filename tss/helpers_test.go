@@ -372,11 +372,11 @@ func blamed(t testing.TB, err error) *tss.BlameError {
 // loses a byte when its highest ones happen to be zero. It is rounded so that
 // the honest sizes lie well inside one step.
 func size(n int) string {
-	step := 32
+	step, room := 32, 16
 	if n > 16<<10 { // hundreds of numbers
-		step = 512
+		step, room = 512, 384 // most of it below: sizes only shrink
 	}
-	return fmt.Sprintf("%d bytes", (n+step/2)/step*step)
+	return fmt.Sprintf("%d bytes", (n+room)/step*step)
 }
 
 // flow is the trace of a session without its contents.

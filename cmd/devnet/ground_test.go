@@ -19,7 +19,7 @@ import (
 // The chain, the contracts, the appointment and the charter fit together: a key
 // that governance has appointed can do what the charter names.
 func TestGround(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	g, err := openGround(ctx, "devchain", t.TempDir())
 	if err != nil {

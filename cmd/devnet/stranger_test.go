@@ -17,7 +17,7 @@ import (
 )
 
 func TestStranger(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	c := testcouncil.New(t)
 	me := c.Roster.Members[0]

@@ -123,6 +123,7 @@ func unread(ts *testscript.TestScript, _ bool, args []string) {
 	defer c.Close()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
+	never := time.After(5 * time.Minute)
 	for {
 		if _, err := c.Status(context.Background()); err == nil {
 			break
@@ -130,6 +131,8 @@ func unread(ts *testscript.TestScript, _ bool, args []string) {
 		select {
 		case err := <-ended:
 			ts.Fatalf("it ended: %v", err)
+		case <-never:
+			ts.Fatalf("it never answers")
 		case <-again.C:
 		}
 	}

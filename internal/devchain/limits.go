@@ -7,6 +7,7 @@ const (
 	DefaultChainID = 424242
 	MinPeriod      = time.Second // block times are whole seconds and must grow
 	gasLimit       = 36_000_000  // gas in a block, as on main net at the time of writing
+	blockTime      = time.Minute // in which a block is to be made
 	cacheMiB       = 16          // each of the state caches
 	indexTries     = 5000        // milliseconds to wait for the index of transactions
 	maxReorg       = 64          // blocks; in-memory state reaches back 128

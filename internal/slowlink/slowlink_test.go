@@ -17,7 +17,7 @@ import (
 
 const (
 	delay    = 60 * time.Millisecond
-	patience = 30 * time.Second // bounds every wait of a test
+	patience = 5 * time.Minute // bounds every wait of a test
 )
 
 // opened is a link that the test closes.
