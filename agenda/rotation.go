@@ -173,9 +173,12 @@ func (r *Rotation) load(p RotationPast) error {
 		r.erasures[p.Erasure.Member] = *p.Erasure
 	}
 	if p.Certificate != nil {
-		s, err := council.VerifyCertificate(r.Holding, r.Profile, *p.Certificate)
-		if err != nil {
-			return fmt.Errorf("rotation: certificate on disk: %w", err)
+		s := p.Switch
+		if s.Ceremony() != p.Certificate.Ceremony() {
+			var err error
+			if s, err = council.VerifyCertificate(r.Holding, r.Profile, *p.Certificate); err != nil {
+				return fmt.Errorf("rotation: certificate on disk: %w", err)
+			}
 		}
 		r.certificate, r.sw, r.switched = p.Certificate, s, true
 	}

@@ -202,6 +202,7 @@ type RotationPast struct {
 	Locks       []council.Lock // in order
 	Refusals    []council.Refusal
 	Certificate *council.Certificate // of the switch
+	Switch      council.Switch       // what this process has found Certificate to prove; else it is verified
 	Erasure     *council.Erasure
 	Charters    []CharterKnown // by the node, of the texts that it has
 }

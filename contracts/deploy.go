@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum"
@@ -13,7 +14,6 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
-	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // Deployer sends transactions of one plain key, one after the other. It is for
@@ -87,19 +87,20 @@ func (d *Deployer) send(ctx context.Context, to *common.Address, value *big.Int,
 	return r, nil
 }
 
-// receipt waits for one. An answer that is an error is no end of it: geth has one
-// as long as its index of transactions lags behind its head, which a young chain's
-// does for moments. If time ends first, the last such answer is told.
+// receipt waits for one. That the index of transactions is not done is no end of it: a
+// young geth says so for moments. If time ends first, that is told.
 func (d *Deployer) receipt(ctx context.Context, tx common.Hash) (*types.Receipt, error) {
 	t := time.NewTicker(receiptPoll)
 	defer t.Stop()
-	var last rpc.Error
+	var last error
 	for {
 		r, err := d.Client.TransactionReceipt(ctx, tx)
 		switch {
 		case err == nil:
 			return r, nil
-		case errors.As(err, &last), errors.Is(err, ethereum.NotFound):
+		case errors.Is(err, ethereum.NotFound):
+		case strings.Contains(err.Error(), indexing):
+			last = err
 		case ctx.Err() != nil: // what came of the question says no more
 		default:
 			return nil, fmt.Errorf("ask for receipt: %w", err)
@@ -115,6 +116,9 @@ func (d *Deployer) receipt(ctx context.Context, tx common.Hash) (*types.Receipt,
 		}
 	}
 }
+
+// indexing is what geth answers while it can't tell whether there is such a transaction.
+const indexing = "indexing is in progress"
 
 // Suite is the set that the demo and the tests act on.
 type Suite struct {

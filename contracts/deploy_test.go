@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	indexing = `"error":{"code":-32000,"message":"transaction indexing is in progress","data":"transaction indexing is in progress"}`
-	absent   = `"result":null`
-	mined    = `"result":{"transactionHash":"0x00000000000000000000000000000000000000000000000000000000000000aa",
+	lagging = `"error":{"code":-32000,"message":"transaction indexing is in progress","data":"transaction indexing is in progress"}`
+	absent  = `"result":null`
+	mined   = `"result":{"transactionHash":"0x00000000000000000000000000000000000000000000000000000000000000aa",
 		"transactionIndex":"0x0","blockNumber":"0x1","gasUsed":"0x1","cumulativeGasUsed":"0x1","status":"0x1","logs":[],"logsBloom":"0x%0512x",
 		"blockHash":"0x00000000000000000000000000000000000000000000000000000000000000bb"}`
 )
@@ -54,7 +54,7 @@ func replay(t *testing.T, asked func(), answers ...string) (*Deployer, *atomic.I
 
 // A receipt is waited for through what a young chain says until it has one.
 func TestReceiptOfAYoungChain(t *testing.T) {
-	d, asked := replay(t, nil, absent, indexing, absent, indexing, fmt.Sprintf(mined, 0))
+	d, asked := replay(t, nil, absent, lagging, absent, lagging, fmt.Sprintf(mined, 0))
 	r, err := d.receipt(t.Context(), common.HexToHash("0xaa"))
 	if err != nil || r.Status != 1 || asked.Load() != 5 {
 		t.Fatalf("after %d questions: %+v, %v", asked.Load(), r, err)
@@ -70,14 +70,22 @@ func TestReceiptThatNeverComes(t *testing.T) {
 		if n.Add(1) == 3 { // two answers were read before
 			cancel()
 		}
-	}, indexing)
+	}, lagging)
 	_, err := d.receipt(ctx, common.HexToHash("0xaa"))
-	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "indexing is in progress") {
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "transaction indexing is in progress") {
 		t.Errorf("after %d questions: %v", n.Load(), err)
 	}
 }
 
-// A chain that can't be asked at all is no reason to wait.
+// Any other error is no reason to wait.
+func TestReceiptThatIsRefused(t *testing.T) {
+	d, asked := replay(t, nil, `"error":{"code":-32601,"message":"the method does not exist"}`)
+	if _, err := d.receipt(t.Context(), common.Hash{}); err == nil || asked.Load() != 1 {
+		t.Errorf("after %d questions: %v", asked.Load(), err)
+	}
+}
+
+// Nor is a chain that can't be asked at all.
 func TestReceiptOfNoChain(t *testing.T) {
 	c, err := ethclient.Dial("http://127.0.0.1:1")
 	if err != nil {

@@ -324,7 +324,7 @@ func TestSuccessionKeepsFour(t *testing.T) {
 	c := testcouncil.New(t)
 	ids := append(testcouncil.IDs(), "core-8", "core-9", "community-8", "community-9")
 	passed := 0
-	rapid.Check(t, func(rt *rapid.T) {
+	property := func(rt *rapid.T) {
 		s := step(t, c.Roster, turn, nil)
 		for i := range s.Roster.Members {
 			m := &s.Roster.Members[i]
@@ -367,7 +367,12 @@ func TestSuccessionKeepsFour(t *testing.T) {
 		if kept < 4 {
 			rt.Fatalf("%d keep their shares", kept)
 		}
-	})
+	}
+	for range 5 { // one draw in nine passes
+		if rapid.Check(t, property); t.Failed() || passed > 0 {
+			break
+		}
+	}
 	t.Logf("%d passed", passed)
 	if passed == 0 {
 		t.Error("nothing passed; this test shows nothing")

@@ -17,7 +17,7 @@ type Mandates struct {
 	Ending []Member // within MandateNotice, in order of their end
 	// Short is when fewer mandates than the threshold remain, in unix seconds: from
 	// then on the council can decide nothing, not even on the next roster. Zero when
-	// that is not within MandateNotice.
+	// that is not within ShortNotice.
 	Short uint64
 	Left  int // mandates that remain then
 }

@@ -53,9 +53,17 @@ func newCharters(own *policy.Charter, texts []policy.CharterText) charters {
 	c := charters{known: map[common.Hash]knownCharter{own.Hash(): {charter: own}}, unfit: map[common.Hash]bool{},
 		asked: map[charterAsk]asking{}, served: map[charterAsk]time.Time{}}
 	for _, t := range texts {
-		if charter, err := t.Load(); err == nil { // its owner has said what is wrong with its files
-			c.known[charter.Hash()] = knownCharter{t, charter}
+		h, err := t.Hash()
+		if err != nil {
+			continue // its owner has said what is wrong with its files
 		}
+		charter := c.known[h].charter // loading one takes milliseconds, in which nobody can sign after a switch
+		if charter == nil {
+			if charter, err = t.Load(); err != nil {
+				continue
+			}
+		}
+		c.known[h] = knownCharter{t, charter}
 	}
 	return c
 }

@@ -81,6 +81,11 @@ func (n *Node) openRotationFrom(h council.Holding) (err error) {
 	n.recallCharters(s.book.past.Heard)
 	past := s.book.past
 	past.Charters = s.charters
+	if past.Certificate != nil {
+		if past.Switch, err = n.standing.proven(*past.Certificate); err != nil {
+			return err
+		}
+	}
 	var seed common.Hash
 	rand.Read(seed[:])
 	ledger, err := n.weighed()

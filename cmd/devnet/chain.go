@@ -223,10 +223,11 @@ func (g *ground) blocks(ctx context.Context, n uint64) error {
 }
 
 // fetch is a transaction with its receipt. The daemons know of its block: a chain that
-// calls it pending, or does not know it, is about to say the same.
+// calls it pending, does not know it or can't say for a moment is about to say the same.
 func (g *ground) fetch(ctx context.Context, hash common.Hash) (*types.Transaction, *types.Receipt, error) {
 	look := time.NewTicker(headEvery)
 	defer look.Stop()
+	var last error
 	for {
 		tx, pending, err := g.client.TransactionByHash(ctx, hash)
 		if err == nil && pending {
@@ -238,10 +239,13 @@ func (g *ground) fetch(ctx context.Context, hash common.Hash) (*types.Transactio
 				return tx, r, nil
 			}
 		}
+		if last == nil || ctx.Err() == nil { // what the end of time makes of a question says nothing
+			last = err
+		}
 		select {
 		case <-look.C:
 		case <-ctx.Done():
-			return nil, nil, fmt.Errorf("fetch transaction %s: %w: %w", hash.Hex(), err, context.Cause(ctx))
+			return nil, nil, fmt.Errorf("fetch transaction %s: %w: %w", hash.Hex(), last, context.Cause(ctx))
 		}
 	}
 }

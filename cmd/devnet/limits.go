@@ -7,7 +7,7 @@ import "time"
 // are busy with something else.
 const (
 	budgetKey      = 5 * time.Minute
-	budgetStranger = 30 * time.Second
+	budgetStranger = 90 * time.Second
 	budgetAct      = 90 * time.Second
 	budgetReturn   = 3 * time.Minute
 	budgetWarm     = 8 * time.Minute
@@ -33,8 +33,8 @@ const (
 	logTail       = 12                     // lines of a daemon's log under a failure
 	slowTrunk     = "512kbit"              // a second between the switches, when what crosses is to be late
 	cutsTried     = 3                      // rotations in which the line may be cut too late
-	actsTried     = 3                      // times that an act may come out otherwise than it is to be shown
-	doctorTried   = 5                      // times that a check may meet an RPC that is slow for once
+	actTries      = 3                      // of an act that comes out otherwise than it is to be shown
+	doctorTries   = 5                      // of checks, where an RPC is slow
 	dialAgain     = 10 * time.Second       // for a stranger, if nobody tells of its dial
 	newTermIn     = 10 * time.Second       // until the new members' terms begin: the old ones agree until then
 	treasuryAsked = 1000                   // tokens that somebody would like to have

@@ -25,7 +25,9 @@ func (s *story) rotations(ctx context.Context, n int, patience float64, each fun
 		}
 		each(i, p, err)
 	}
-	return s.succeeded(ctx, first, n)
+	last, cancel := context.WithTimeoutCause(ctx, time.Duration(float64(budgetAct)*patience), errors.New("the last act has used up its budget"))
+	defer cancel()
+	return s.succeeded(last, first, n)
 }
 
 // rotation is one of them, measured.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -93,29 +92,6 @@ func (s *story) pause(ctx context.Context) error {
 	s.gist = fmt.Sprintf("%s, signed in %d ms", short(done.TxHash.Hex()), done.Timing.Signed)
 	return nil
 }
-
-// turnedAway dials until the member's node tells of it: a dial that ends before the
-// handshake does, on a busy machine, leaves nobody to tell of. None may be let in. Got is
-// what the stranger sees.
-func (x *stranger) turnedAway(ctx context.Context, door *member) (e api.Event, got error, err error) {
-	mark := door.tape.mark()
-	for {
-		if got = x.dial(ctx); got == nil || errors.Is(got, errLetIn) {
-			return e, got, errLetIn
-		}
-		look, cancel := context.WithTimeoutCause(ctx, dialAgain, errNotTold)
-		e, err = door.tape.await(look, mark, func(e api.Event) bool { return e.Kind == "refused" && strings.Contains(e.Text, x.id.String()) })
-		cancel()
-		if !errors.Is(err, errNotTold) {
-			if err != nil {
-				err = fmt.Errorf("wait for %s to tell of the stranger: %w", door.id, err)
-			}
-			return e, got, err
-		}
-	}
-}
-
-var errNotTold = errors.New("nobody has told of the dial yet")
 
 // stands checks whether a protocol is paused.
 func (s *story) stands(ctx context.Context, at common.Address, want bool) error {

@@ -74,10 +74,11 @@ func (s *story) killInSession(ctx context.Context) error {
 	victim := s.member(joined.Member)
 	victim.kill()
 	after := time.Since(joined.Time)
-	s.say("%s %s: killed (SIGKILL) %d ms later, in mid-session", victim.id, joined.Text, after.Milliseconds())
+	s.say("%s %s: killed (SIGKILL) %d ms later", victim.id, joined.Text, after.Milliseconds())
 	if err := victim.start(ctx); err != nil {
 		return err
 	}
+	back := time.Now()
 	done, err := s.mined(ctx, name, watcher, p.ID)
 	if err != nil {
 		return err
@@ -101,14 +102,15 @@ func (s *story) killInSession(ctx context.Context) error {
 	if err := s.meet(ctx, s.members); err != nil {
 		return err
 	}
-	switch {
-	case failed.Number > 0:
-		s.say("attempt %d ended without a signature (%s); attempt %d, at the same nonce %d, made it", failed.Number, clip(oneLine(failed.Error), 70), worked.Number, worked.Nonce)
-	case with(worked):
-		return fmt.Errorf("%s died after the signature: %w", victim.id, errOtherwise)
-	default:
+	if failed.Number == 0 {
+		events, _ := watcher.tape.since(mark)
+		told := when(events, func(e api.Event) bool { return e.Kind == "signed" && e.Proposal == p.ID })
+		if with(worked) && !told.IsZero() && told.Before(back) {
+			return fmt.Errorf("%s died when its part was done: %w", victim.id, errOtherwise)
+		}
 		return fmt.Errorf("attempts %v; want one with %s that failed, and a later one that worked", states(done), victim.id)
 	}
+	s.say("so attempt %d ended without a signature (%s); attempt %d, at the same nonce %d, made it", failed.Number, clip(oneLine(failed.Error), 70), worked.Number, worked.Nonce)
 	return nil
 }
 

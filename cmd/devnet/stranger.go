@@ -5,11 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+
+	"github.com/millicent-one/signer/api"
 )
 
 // stranger is a peer with a key of its own and a correct address of one of the
@@ -64,6 +67,29 @@ func (s *stranger) dial(ctx context.Context) error {
 	}
 	return errLetIn
 }
+
+// turnedAway dials until the member's node tells of it: a dial that ends before the
+// handshake does, on a busy machine, leaves nobody to tell of. None may be let in. Got is
+// what the stranger sees.
+func (x *stranger) turnedAway(ctx context.Context, door *member) (e api.Event, got error, err error) {
+	mark := door.tape.mark()
+	for {
+		if got = x.dial(ctx); got == nil || errors.Is(got, errLetIn) {
+			return e, got, errLetIn
+		}
+		look, cancel := context.WithTimeoutCause(ctx, dialAgain, errNotTold)
+		e, err = door.tape.await(look, mark, func(e api.Event) bool { return e.Kind == "refused" && strings.Contains(e.Text, x.id.String()) })
+		cancel()
+		if !errors.Is(err, errNotTold) {
+			if err != nil {
+				err = fmt.Errorf("wait for %s to tell of the stranger, who sees: %w: %w", door.id, got, err)
+			}
+			return e, got, err
+		}
+	}
+}
+
+var errNotTold = errors.New("nobody has told of the dial yet")
 
 // innermost is what happened, without the layers of libp2p around it.
 func innermost(err error) error {

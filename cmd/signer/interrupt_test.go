@@ -123,15 +123,17 @@ func unread(ts *testscript.TestScript, _ bool, args []string) {
 	defer c.Close()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
-	never := time.After(5 * time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
 	for {
-		if _, err := c.Status(context.Background()); err == nil {
+		if _, err := c.Status(ctx); err == nil {
 			break
 		}
 		select {
 		case err := <-ended:
 			ts.Fatalf("it ended: %v", err)
-		case <-never:
+		case <-ctx.Done():
+			ts.Check(cmd.Process.Kill())
 			ts.Fatalf("it never answers")
 		case <-again.C:
 		}

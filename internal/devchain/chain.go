@@ -145,8 +145,8 @@ func ethConfig(c Config) *ethconfig.Config {
 	cfg.TrieCleanCache, cfg.TrieDirtyCache, cfg.SnapshotCache, cfg.DatabaseCache = cacheMiB, cacheMiB, cacheMiB, cacheMiB
 	cfg.TxPool.Journal = ""
 	cfg.RPCTxFeeCap = 0 // a restrictive action may come with a very high ceiling
-	// A machine that stands still for seconds must not cost a block its transactions, nor a
-	// call its answer.
+	// A machine that stands still for seconds must not cost a block its transactions, nor
+	// eth_call and eth_simulateV1 their answer.
 	cfg.Miner.Recommit, cfg.RPCEVMTimeout = blockTime, 0
 	return &cfg
 }

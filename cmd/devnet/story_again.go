@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/millicent-one/signer/api"
 )
@@ -32,28 +33,28 @@ func (s *story) act(ctx context.Context, by []*member) (api.Proposal, error) {
 	if err != nil {
 		return p, err
 	}
-	s.say("%s proposes %s: %q; %s approve", by[0].id, p.Short, brief(p.Sentence), list(names(by)))
 	if _, err := s.approve(ctx, p.ID, by...); err != nil {
 		return p, err
 	}
-	done, err := s.mined(ctx, name, by[0], p.ID)
+	s.say("%s proposes %s: %q; %s approve", by[0].id, p.Short, brief(p.Sentence), list(names(by)))
+	done, err := s.mined(ctx, name, by[len(by)-1], p.ID) // whose node has read the last approval first
 	if err != nil {
 		return p, err
 	}
 	return done, s.stands(ctx, s.sites.protocol, name == "pause protocol")
 }
 
-// actOf has members act until a signature has been made in which these take part. An
-// attempt that fails leaves out who seemed to be silent.
+// actOf has members act until a signature has been made in which these take part. Who was
+// silent in an attempt that failed is left out of the next one.
 func (s *story) actOf(ctx context.Context, by []*member, part ...*member) (done api.Proposal, err error) {
 	err = s.asShown(func() error {
 		if done, err = s.act(ctx, by); err != nil {
 			return err
 		}
-		if err = hasSigned(done, part...); err != nil {
-			return errors.Join(err, errOtherwise)
+		if err = hasSigned(done, part...); err != nil && len(done.Attempts) > 1 {
+			err = fmt.Errorf("%w: %w", err, errOtherwise)
 		}
-		return nil
+		return err
 	})
 	return done, err
 }
@@ -66,7 +67,7 @@ var errOtherwise = errors.New("it came out otherwise than it was to be shown")
 func (s *story) asShown(act func() error) error {
 	for try := 1; ; try++ {
 		err := act()
-		if !errors.Is(err, errOtherwise) || try == actsTried {
+		if !errors.Is(err, errOtherwise) || try == actTries {
 			return err
 		}
 		s.note("%s; once more", oneLine(err.Error()))
