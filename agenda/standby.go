@@ -55,7 +55,7 @@ type signerSet struct {
 	silent  Waits     // in it
 	rest    time.Time // not before: the last try failed, or a slot was lost
 	fails   int       // in a row
-	lost    int       // slots in a row that another member said it had lost
+	lost    int       // slots in a row that another member said it had lost, or did not name
 }
 
 type readySlot struct {
@@ -178,6 +178,7 @@ func (a *Agenda) expireSlots(set *signerSet) {
 	set.slots = slices.DeleteFunc(set.slots, func(x readySlot) bool {
 		old := a.due(x.at, a.standby.TTL)
 		if old {
+			set.lost = 0
 			a.do(DropSlot{x.id})
 		}
 		return old
@@ -252,17 +253,19 @@ func (a *Agenda) dropLacking(set *signerSet) {
 
 // dropLost drops all slots of a set but those that another member has, too. A member that
 // loses each, or says so, has the others make new ones ever more rarely; where the last one
-// has become as old as a slot may anywhere, it may have been too old there.
+// has become as old as a slot may anywhere, it may have been too old there. A slot is ready
+// at all within Arming, so it is older elsewhere by that at most.
 func (a *Agenda) dropLost(set *signerSet, ids []council.SessionID) {
 	i := slices.IndexFunc(set.slots, func(x readySlot) bool { return !slices.Contains(ids, x.id) })
 	if i < 0 {
 		return
 	}
-	if a.due(set.slots[i].at, LeastTTL) {
+	if a.due(set.slots[i].at, LeastTTL-a.timing.Arming) {
 		set.lost = 0
+	} else {
+		set.restUntil(a.now.Add(10 * time.Second << set.lost))
+		set.lost = min(set.lost+1, 8)
 	}
-	set.restUntil(a.now.Add(10 * time.Second << set.lost))
-	set.lost = min(set.lost+1, 8)
 	a.keepOnly(set, ids)
 }
 
@@ -343,7 +346,7 @@ func (a *Agenda) spend(signers []council.MemberID, id council.SessionID) bool {
 		return false
 	}
 	set.slots = slices.Delete(set.slots, i, i+1)
-	set.lost = 0
+	set.lost, set.rest = 0, time.Time{} // all four are there
 	return true
 }
 

@@ -34,7 +34,7 @@ func (w *world) arm(n *member, e agenda.Arm) {
 	}
 	for _, m := range x.signers {
 		life := w.nodes[m].life
-		w.after(400*time.Millisecond+w.delay(), func() {
+		w.after(400*time.Millisecond+w.delay()+w.ready[m], func() {
 			if o := w.nodes[m]; o.life == life && x.joined[m] {
 				o.slots[e.Session] = true
 				w.step(m, agenda.SlotArmed{Session: e.Session})

@@ -71,6 +71,7 @@ type world struct {
 	false  map[council.MemberID]bool     // who spoils them
 	hears  func(from council.MemberID, m agenda.Message)
 	ttl    map[council.MemberID]time.Duration // of slots; an hour for who is not in it
+	ready  map[council.MemberID]time.Duration // more that a slot takes at a member; usually none
 	does   func(council.MemberID, agenda.Effect)
 	dumb   bool                      // no RPC says what has used a nonce
 	deaf   map[council.MemberID]bool // whose RPC answers no question of the policy
