@@ -174,7 +174,7 @@ func (r *Rotation) load(p RotationPast) error {
 	}
 	if p.Certificate != nil {
 		s := p.Switch
-		if s.Ceremony() != p.Certificate.Ceremony() {
+		if !s.ProvenBy(*p.Certificate) {
 			var err error
 			if s, err = council.VerifyCertificate(r.Holding, r.Profile, *p.Certificate); err != nil {
 				return fmt.Errorf("rotation: certificate on disk: %w", err)

@@ -189,9 +189,9 @@ type HeardSuccession struct {
 	Seen       uint64 // unix seconds, by this node's clock
 }
 
-// RotationPast is what a restarted node knows. Keep adds to the first five; all but the
-// last of the others are what StageShare, WriteLock, WriteRefusal, SwitchShare and
-// EraseShare have written.
+// RotationPast is what a restarted node knows. Keep adds to the first five; the others are
+// what StageShare, WriteLock, WriteRefusal, SwitchShare and EraseShare have written, but for
+// what is the node's.
 type RotationPast struct {
 	Heard       []HeardSuccession
 	Tries       []council.Rotation // in order
@@ -202,7 +202,7 @@ type RotationPast struct {
 	Locks       []council.Lock // in order
 	Refusals    []council.Refusal
 	Certificate *council.Certificate // of the switch
-	Switch      council.Switch       // what this process has found Certificate to prove; else it is verified
+	Switch      council.Switch       // by the node, if it has verified Certificate already
 	Erasure     *council.Erasure
 	Charters    []CharterKnown // by the node, of the texts that it has
 }

@@ -25,12 +25,10 @@ func TestCertificateOfThePast(t *testing.T) {
 	if !ok || d.disk.Certificate == nil {
 		t.Fatal("nothing was committed")
 	}
-	again := func(c council.Certificate, s council.Switch) error {
-		past := d.disk
-		past.Certificate, past.Switch = &c, s
+	again := func(h council.Holding, c council.Certificate, s council.Switch) error {
 		n, err := agenda.NewRotation(agenda.RotationConfig{
-			Self: d.id, Peer: testcouncil.PeerID(t, d.key).String(), Holding: w.holding, Profile: council.Millicent, Timing: w.timing, Charter: w.charter(d),
-		}, past)
+			Self: d.id, Peer: testcouncil.PeerID(t, d.key).String(), Holding: h, Profile: council.Millicent, Timing: w.timing, Charter: w.charter(d),
+		}, agenda.RotationPast{Certificate: &c, Switch: s})
 		if err != nil {
 			return err
 		}
@@ -39,31 +37,33 @@ func TestCertificateOfThePast(t *testing.T) {
 		}
 		return nil
 	}
-	good, bad := *d.disk.Certificate, *d.disk.Certificate
+	// Under another holder nothing of it can be verified.
+	elsewhere := w.holding
+	elsewhere.Council[0] ^= 1
+	good, fewer, bad := *d.disk.Certificate, *d.disk.Certificate, *d.disk.Certificate
 	bad.Transcript = common.Hash{1} // of none of the Acks
-	if err := again(good, council.Switch{}); err != nil {
-		t.Errorf("verified: %v", err)
+	if len(good.Locks) < 5 {
+		t.Fatalf("%d locks", len(good.Locks))
 	}
-	if err := again(bad, proof); err != nil {
-		t.Errorf("known: %v; it was verified again", err)
-	}
-	if err := again(bad, council.Switch{}); err == nil {
-		t.Error("a certificate that proves nothing is believed")
-	}
-	other := newShift(t, 4)
-	for _, d := range other.desks {
-		d.life = 7 // other random numbers: another ceremony
-	}
-	other.boot(other.names...)
-	other.propose("core-2", other.plans[0])
-	for range 4000 {
-		other.run(5*time.Millisecond, never)
-	}
-	strange, ok := other.desks["core-2"].node.Switched()
-	if !ok || strange.Ceremony() == proof.Ceremony() {
-		t.Fatalf("no other rotation: %v", ok)
-	}
-	if err := again(bad, strange); err == nil {
-		t.Error("another rotation's proof is taken for this one's")
+	fewer.Locks = good.Locks[1:]
+	for _, x := range []struct {
+		name string
+		in   council.Holding
+		c    council.Certificate
+		s    council.Switch
+		held bool
+	}{
+		{"verified", w.holding, good, council.Switch{}, true},
+		{"verified before", w.holding, good, proof, true},
+		{"not verified again", elsewhere, good, proof, true},
+		{"verified under another holder", elsewhere, good, council.Switch{}, false},
+		{"of no Acks", w.holding, bad, council.Switch{}, false},
+		{"of no Acks, with another's proof", w.holding, bad, proof, false},
+		{"with a lock less, and a proof of all of them", w.holding, fewer, proof, len(fewer.Locks) >= 5},
+		{"with a lock less, under another holder", elsewhere, fewer, proof, false},
+	} {
+		if err := again(x.in, x.c, x.s); (err == nil) != x.held {
+			t.Errorf("%s: %v", x.name, err)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
@@ -38,10 +39,18 @@ type Switch struct {
 	locked     []MemberID
 	inherited  Inheritance
 	four       bool
+	by         common.Hash // the certificate, byte for byte
 }
 
 // Proven reports whether the value came from VerifyCertificate.
 func (s Switch) Proven() bool { return s.ceremony != (common.Hash{}) }
+
+// ProvenBy reports whether this is what VerifyCertificate has found in this very
+// certificate. Two of one ceremony can differ, in the Locks.
+func (s Switch) ProvenBy(c Certificate) bool {
+	by, err := c.hash()
+	return err == nil && s.Proven() && s.by == by
+}
 
 // Ceremony is the id of the rotation.
 func (s Switch) Ceremony() common.Hash { return s.ceremony }
@@ -118,7 +127,13 @@ func VerifyCertificate(h Holding, p Profile, c Certificate) (Switch, error) {
 		}
 		s.locked = append(s.locked, l.Member)
 	}
-	return s, nil
+	s.by, err = c.hash()
+	return s, err
+}
+
+func (c Certificate) hash() (common.Hash, error) {
+	b, err := c.Encode()
+	return crypto.Keccak256Hash(b), err
 }
 
 // shares checks what shows that all new members have shares, and gives what the Locks

@@ -96,21 +96,6 @@ func (n *Node) Standing() Standing {
 	return s
 }
 
-// proven is what a certificate proves, if it is one of the journal's, byte for byte; else the
-// zero Switch.
-func (s Standing) proven(c council.Certificate) (council.Switch, error) {
-	b, err := c.Encode()
-	if err != nil {
-		return council.Switch{}, err
-	}
-	for i, p := range s.proofs {
-		if bytes.Equal(p, b) {
-			return s.Switches[i], nil
-		}
-	}
-	return council.Switch{}, nil
-}
-
 // continues reports whether the journal is as a node that had caught up has left it, in this
 // process: not an old copy.
 func (n *Node) continues() (bool, error) {
