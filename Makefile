@@ -54,7 +54,7 @@ test: need lint ## everything: format, vet, staticcheck, all tests, race detecto
 	CGO_ENABLED=0 go test -p $(JOBS) -timeout $(TESTTIMEOUT) $(LONGEST) ./...
 	@$(MAKE) --no-print-directory race
 
-test-short: need ## the pure rooms only: a few minutes
+test-short: need ## tests of council, policy, agenda, configs and the import arrows: a few minutes
 	CGO_ENABLED=0 go test ./internal/arrows ./internal/strict ./council/... ./policy/... ./agenda/... ./configs/...
 
 # Traitors that queues in one process carry in 'make test', and libp2p in 'make test-matrix'.

@@ -71,7 +71,7 @@ func (a *Agenda) Ballot(p *Proposal, who council.MemberID, c council.Choice, rea
 		return council.Approval{}, council.Document{}, council.WithHint(fmt.Errorf("proposal %s can't be read, so it can't be approved: %w", p.ID.Short(), p.Unread), "reject it, or ask the proposer for a call that the charter names")
 	}
 	if p.Intent.Expires() <= unix(now) {
-		return council.Approval{}, council.Document{}, council.WithHint(fmt.Errorf("proposal %s expired %d seconds ago", p.ID.Short(), unix(now)-p.Intent.Expires()), "propose it again with a later end of validity")
+		return council.Approval{}, council.Document{}, council.WithHint(fmt.Errorf("%w: proposal %s expired %d seconds ago", ErrTooLate, p.ID.Short(), unix(now)-p.Intent.Expires()), "propose it again with a later end of validity")
 	}
 	ap := council.Approval{
 		Proposal: p.ID, Decision: c, Action: p.Action.Sentence, Roster: a.hash, Charter: a.roster.Charter,
@@ -91,13 +91,13 @@ func (a *Agenda) Vote(ap council.Approval, now time.Time) (council.MemberID, cou
 	}
 	p, ok := a.proposals[ap.Proposal]
 	if !ok {
-		return "", "", council.WithHint(fmt.Errorf("no proposal %s here", ap.Proposal.Short()), "'signer list' shows those this node knows")
+		return "", "", council.WithHint(fmt.Errorf("%w: %s", ErrUnknown, ap.Proposal.Short()), "'signer list' shows those this node knows")
 	}
 	if p.Unread != nil {
 		return "", "", p.Unread
 	}
 	if p.Intent.Expires() <= unix(now) {
-		return "", "", council.WithHint(fmt.Errorf("proposal %s expired %d seconds ago", p.ID.Short(), unix(now)-p.Intent.Expires()), "propose it again with a later end of validity")
+		return "", "", council.WithHint(fmt.Errorf("%w: proposal %s expired %d seconds ago", ErrTooLate, p.ID.Short(), unix(now)-p.Intent.Expires()), "propose it again with a later end of validity")
 	}
 	if p.words[a.self] >= MaxWords {
 		return "", "", council.WithHint(fmt.Errorf("%w: this node has passed on %d words on proposal %s, and others read no more of it", ErrTooLate, MaxWords, p.ID.Short()), "hand it to another member's node; or propose it again")

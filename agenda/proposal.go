@@ -254,6 +254,9 @@ func (a *Agenda) Proposal(id council.ProposalID) (*Proposal, bool) {
 // ErrNoKey is returned while the council has no key yet.
 var ErrNoKey = council.WithHint(errors.New("the council has no key yet"), "every member runs 'signer keygen' once")
 
+// ErrUnknown is returned for a word about a proposal of which this node knows nothing.
+var ErrUnknown = errors.New("no proposal of that id here")
+
 // ErrTooLate is returned for a word that can't change anything any more.
 var ErrTooLate = errors.New("too late")
 

@@ -13,7 +13,7 @@ import (
 // that a command doesn't know which of the two it holds.
 //
 // Errors: wrap what the caller did wrong with Fail, so that it arrives with
-// its kind, rule and hint; any other error arrives as Internal.
+// its kind and hint; any other error arrives as Internal.
 type Backend interface {
 	// Status is the node's whole state in one look. It never waits for a
 	// peer or an RPC: what is not known is said to be unknown.
@@ -23,8 +23,9 @@ type Backend interface {
 	// included, and says what to do about what it finds.
 	Doctor(ctx context.Context) ([]Check, error)
 
-	// Propose puts an intent before the council. Errors: Invalid (with the
-	// field), NotReady, Denied (a rule that no policy can lift).
+	// Propose puts an intent before the council, also one that policies deny:
+	// the verdicts say so. Errors: Invalid, NotFound (playbook, target, or the
+	// proposal to replace), Ambiguous, Conflict (it is known already), NotReady.
 	Propose(ctx context.Context, r ProposeRequest) (Proposal, error)
 
 	// Proposals lists what the node knows, the newest first.
@@ -42,12 +43,14 @@ type Backend interface {
 
 	// Ballot fills in everything of a member's word but the signature:
 	// sequence, expiry, sentence, hashes. An empty member means the member
-	// whose node this is.
+	// whose node this is. Errors: Invalid, NotFound, Ambiguous, Conflict (the
+	// proposal has expired).
 	Ballot(ctx context.Context, r BallotRequest) (UnsignedApproval, error)
 
 	// Vote takes a signed word, of any member, checks it, keeps it and
-	// passes it on. Errors: Invalid, NotFound, Conflict (the nonce is
-	// reserved; a rejection comes too late), Denied.
+	// passes it on. Errors: Invalid, NotFound, Conflict (it comes too late:
+	// the proposal has expired, or what it would withdraw is being signed; or
+	// it was said already), NotReady.
 	Vote(ctx context.Context, a council.Approval) (Proposal, error)
 
 	// Keygen takes part in the key ceremony, and returns when the key is

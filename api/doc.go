@@ -8,5 +8,5 @@
 // JSON conventions: bytes are hex with 0x; amounts of wei are decimal strings,
 // since JSON numbers lose digits; times are RFC 3339; durations are integers
 // whose name or comment gives the unit. Errors are application/problem+json
-// (RFC 9457) with the members rule and hint.
+// (RFC 9457) with the member hint.
 package api

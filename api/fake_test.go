@@ -80,7 +80,7 @@ func (f *fake) Propose(_ context.Context, r api.ProposeRequest) (api.Proposal, e
 	defer f.mu.Unlock()
 	f.asked = r
 	if r.Target == "treasury" {
-		return api.Proposal{}, api.Fail(api.Denied, "never/token-transfer", council.WithHint(context.Canceled, "ask governance"))
+		return api.Proposal{}, api.Fail(api.NotFound, council.WithHint(context.Canceled, "ask governance"))
 	}
 	return f.proposal(), nil
 }
@@ -126,7 +126,7 @@ func (f *fake) Ballot(ctx context.Context, r api.BallotRequest) (api.UnsignedApp
 
 func (f *fake) Vote(_ context.Context, a council.Approval) (api.Proposal, error) {
 	if _, err := f.ballot.Verify(a, 2_000_000_000); err != nil {
-		return api.Proposal{}, api.Fail(api.Invalid, "", err)
+		return api.Proposal{}, api.Fail(api.Invalid, err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -131,7 +131,7 @@ func FuzzAnswer(f *testing.F) {
 		_, ballot := v.(api.Unsigned)
 		f.Add(ballot, b)
 	}
-	f.Add(false, []byte(`{"type":"urn:millicent:problem:refused","detail":"no","rule":"never","hint":"ask"}`))
+	f.Add(false, []byte(`{"type":"urn:millicent:problem:conflict","detail":"no","hint":"ask"}`))
 	f.Add(false, []byte(`{"detail":""}`))
 	f.Fuzz(func(t *testing.T, ballot bool, b []byte) {
 		if ballot {

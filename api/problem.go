@@ -20,7 +20,6 @@ const (
 	NotFound  Kind = "not-found"   // no such proposal, playbook, target, member
 	Ambiguous Kind = "ambiguous"   // the beginning of an id fits several
 	Conflict  Kind = "conflict"    // too late, or done already
-	Denied    Kind = "refused"     // by a rule, which is named
 	NotReady  Kind = "not-ready"   // the node can't do this in its present phase
 	Upstream  Kind = "unavailable" // an RPC or a peer that is needed doesn't answer
 	Internal  Kind = "internal"    // the node's own fault
@@ -36,7 +35,6 @@ var kinds = map[Kind]struct {
 	NotFound:  {http.StatusNotFound, "not found"},
 	Ambiguous: {http.StatusConflict, "the id is ambiguous"},
 	Conflict:  {http.StatusConflict, "too late, or done already"},
-	Denied:    {http.StatusForbidden, "refused by a rule"},
 	NotReady:  {http.StatusServiceUnavailable, "the node is not ready for this"},
 	Upstream:  {http.StatusBadGateway, "something that the node needs does not answer"},
 	Internal:  {http.StatusInternalServerError, "the node failed"},
@@ -48,7 +46,6 @@ type Problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
-	Rule   string `json:"rule,omitempty"` // the rule that refused
 	Hint   string `json:"hint,omitempty"` // what to do next
 
 	err error
@@ -56,9 +53,9 @@ type Problem struct {
 
 const problemType = "urn:millicent:problem:"
 
-// Fail gives err a kind and, for Denied, the rule that refused. The hint is the
-// one attached with council.WithHint. nil stays nil.
-func Fail(kind Kind, rule string, err error) error {
+// Fail gives err a kind. The hint is the one attached with council.WithHint. nil
+// stays nil.
+func Fail(kind Kind, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -66,12 +63,12 @@ func Fail(kind Kind, rule string, err error) error {
 	if !ok {
 		kind, k = Internal, kinds[Internal]
 	}
-	return &Problem{Type: problemType + string(kind), Title: k.title, Status: k.status, Detail: err.Error(), Rule: rule, Hint: council.Hint(err), err: err}
+	return &Problem{Type: problemType + string(kind), Title: k.title, Status: k.status, Detail: err.Error(), Hint: council.Hint(err), err: err}
 }
 
-// Failf is Fail with a message and no rule.
+// Failf is Fail with a message.
 func Failf(kind Kind, hint, format string, args ...any) error {
-	return Fail(kind, "", council.WithHint(fmt.Errorf(format, args...), hint))
+	return Fail(kind, council.WithHint(fmt.Errorf(format, args...), hint))
 }
 
 func (p *Problem) Error() string { return p.Detail }
@@ -125,6 +122,6 @@ func AsProblem(err error) *Problem {
 	if errors.Is(err, context.DeadlineExceeded) {
 		kind = Upstream
 	}
-	errors.As(Fail(kind, "", err), &p)
+	errors.As(Fail(kind, err), &p)
 	return p
 }

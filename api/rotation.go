@@ -75,7 +75,7 @@ func NewSuccessionRequest(s council.Succession, t CharterText) (SuccessionReques
 func (r SuccessionRequest) Read() (council.Succession, error) {
 	var s council.Succession
 	if err := rlp.DecodeBytes(r.Succession, &s); err != nil {
-		return s, Fail(Invalid, "", council.WithHint(fmt.Errorf("read succession: %w", err), "'signer term begin FILE' sends one as it has to be"))
+		return s, Fail(Invalid, council.WithHint(fmt.Errorf("read succession: %w", err), "'signer term begin FILE' sends one as it has to be"))
 	}
 	return s, nil
 }

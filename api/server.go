@@ -171,5 +171,5 @@ func body(r *http.Request, v any) error {
 	if big := (*http.MaxBytesError)(nil); errors.As(err, &big) {
 		err = fmt.Errorf("more than %d bytes", big.Limit)
 	}
-	return Fail(Invalid, "", council.WithHint(fmt.Errorf("read body: %w", err), "the request may come from another version of signer; compare 'signer version' with the daemon's"))
+	return Fail(Invalid, council.WithHint(fmt.Errorf("read body: %w", err), "the request may come from another version of signer; compare 'signer version' with the daemon's"))
 }

@@ -144,9 +144,9 @@ func TestReaderComesBack(t *testing.T) {
 }
 
 func TestOuterHintWins(t *testing.T) {
-	inner := api.Failf(api.Denied, "inner hint", "inner")
+	inner := api.Failf(api.Conflict, "inner hint", "inner")
 	p := api.AsProblem(council.WithHint(fmt.Errorf("outer: %w", inner), "outer hint"))
-	if p.Kind() != api.Denied || p.Detail != "outer: inner" || p.Hint != "outer hint" {
+	if p.Kind() != api.Conflict || p.Detail != "outer: inner" || p.Hint != "outer hint" {
 		t.Fatalf("%+v", p)
 	}
 	if p := api.AsProblem(fmt.Errorf("outer: %w", inner)); p.Hint != "inner hint" {

@@ -433,9 +433,9 @@ type Progress struct {
 
 // Event is one thing that happened, in this node's own order.
 type Event struct {
-	ID       uint64             `json:"id"` // from 1, without gaps while the process lives
+	ID       uint64             `json:"id"` // from 1, without gaps while this roster holds and the process lives
 	Time     time.Time          `json:"time"`
-	Kind     string             `json:"kind"` // proposed, judged, approved, …, stuck, evidence, mandate, locked, peer-up, peer-down, hook-failed
+	Kind     string             `json:"kind"` // proposed, judged, …, stuck, peer-up, …: see docs/api.md
 	Proposal council.ProposalID `json:"proposal,omitzero"`
 	Member   council.MemberID   `json:"member,omitempty"`
 	Text     string             `json:"text"` // one line for people

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/millicent-one/signer/council"
 	"github.com/millicent-one/signer/internal/strict"
@@ -62,6 +63,47 @@ func TestSampleLoads(t *testing.T) {
 	}
 	if _, err := (Sample{Passphrase: "x"}).YAML(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The sample names every key, and where it leaves a wait commented out, with its default.
+func TestSampleNamesEveryKey(t *testing.T) {
+	lines := strings.Split(SignerYAML, "\n")
+	for i, s := range lines { // prose has one blank after its #
+		if key, ok := strings.CutPrefix(strings.TrimLeft(s, " "), "#"); ok && (!strings.HasPrefix(key, " ") || strings.HasPrefix(key, "  ")) {
+			lines[i] = strings.Replace(s, "#", "", 1)
+		}
+	}
+	doc, err := strict.Parse("signer.yaml", []byte(strings.Join(lines, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c Config
+	if err := doc.Decode(&c); err != nil {
+		t.Fatal(err)
+	}
+	if d := Default(); c.Waits != d.Waits || c.Standby != d.Standby || c.Keygen != d.Keygen || len(c.Chains) != 1 || c.Chains[0].Poll != DefaultPoll || c.Chains[0].MaxLag != DefaultMaxLag {
+		t.Errorf("the sample has other defaults: %+v", c)
+	}
+	var root yaml.Node
+	if err := doc.Decode(&root); err != nil {
+		t.Fatal(err)
+	}
+	set := map[string]bool{}
+	mark(&root, "", set)
+	for _, k := range leaves(reflect.ValueOf(Default()), "") {
+		keys := []string{k.key}
+		if !k.plain() {
+			keys = nil
+			for _, f := range leaves(reflect.New(k.value.Type().Elem()).Elem(), k.key+"[0]") {
+				keys = append(keys, f.key)
+			}
+		}
+		for _, key := range keys {
+			if !set[key] && !set[strings.Replace(key, "[0]", "[1]", 1)] {
+				t.Errorf("the sample does not name %s", key)
+			}
+		}
 	}
 }
 

@@ -118,7 +118,7 @@ func (n *Node) Propose(ctx context.Context, r api.ProposeRequest) (v api.Proposa
 		return v, err
 	}
 	if err := in.Valid(); err != nil {
-		return v, api.Fail(api.Invalid, "", err)
+		return v, api.Fail(api.Invalid, err)
 	}
 	if _, ok := n.chains[in.ChainID()]; !ok && in.Kind() == council.KindTransaction {
 		return v, api.Failf(api.Invalid, "name its RPCs under chains: in signer.yaml", "chain %d is not configured at this node", in.ChainID())
@@ -128,13 +128,13 @@ func (n *Node) Propose(ctx context.Context, r api.ProposeRequest) (v api.Proposa
 	}
 	return ask(ctx, n, func() (v api.Proposal, _ error) {
 		if n.restoring() {
-			return v, api.Fail(api.NotReady, "", errors.New(n.agenda.Watching()))
+			return v, api.Fail(api.NotReady, errors.New(n.agenda.Watching()))
 		}
 		body, id, err := n.agenda.Admit(in, n.now())
 		if errors.Is(err, agenda.ErrNoKey) {
-			return v, api.Fail(api.NotReady, "", err)
+			return v, api.Fail(api.NotReady, err)
 		} else if err != nil {
-			return v, api.Fail(api.Invalid, "", err)
+			return v, api.Fail(api.Invalid, err)
 		}
 		if _, known := n.agenda.Proposal(id); known {
 			return v, api.Failf(api.Conflict, "'signer show' shows it", "proposal %s is known already", id.Short())
@@ -217,7 +217,7 @@ func (n *Node) intent(r api.ProposeRequest, old council.ProposalID) (council.Int
 	}
 	doc, err := council.ReadTypedData([]byte(r.TypedData))
 	if err != nil {
-		return nil, api.Fail(api.Invalid, "", err)
+		return nil, api.Fail(api.Invalid, err)
 	}
 	return council.TypedData{Chain: doc.Chain, Document: []byte(r.TypedData), ValidUntil: until, Salt: salt, Reason: r.Reason}, nil
 }
@@ -255,7 +255,7 @@ func (n *Node) deed(r api.ProposeRequest, old council.ProposalID) (council.Trans
 	default:
 		var err error
 		if deed, seconds, err = n.charter.Playbook(r.Playbook, r.Target, r.Params); err != nil {
-			return deed, api.Fail(api.NotFound, "", err)
+			return deed, api.Fail(n.unplayed(r), err)
 		}
 	}
 	var err error
@@ -278,6 +278,18 @@ func (n *Node) deed(r api.ProposeRequest, old council.ProposalID) (council.Trans
 	return deed, nil
 }
 
+// unplayed says what is wrong with a request that no transaction could be made of: the
+// charter has not got that playbook, or not on that target; or it has, and the request
+// lacks what it needs, or gives what it can't use.
+func (n *Node) unplayed(r api.ProposeRequest) api.Kind {
+	for _, p := range n.charter.Playbooks() {
+		if p.Name == r.Playbook && (r.Target == "" || slices.Contains(p.Targets, r.Target)) {
+			return api.Invalid
+		}
+	}
+	return api.NotFound
+}
+
 // Ballot implements api.Backend.
 func (n *Node) Ballot(ctx context.Context, r api.BallotRequest) (u api.UnsignedApproval, err error) {
 	if r.Member == "" {
@@ -294,7 +306,7 @@ func (n *Node) Ballot(ctx context.Context, r api.BallotRequest) (u api.UnsignedA
 		}
 		ap, _, err := n.agenda.Ballot(p, r.Member, r.Decision, r.Reason, n.now())
 		if err != nil {
-			return u, api.Fail(api.Invalid, "", err)
+			return u, unheard(err)
 		}
 		if until := uint64(n.now().Unix()) + r.Seconds; r.Seconds != 0 && until < ap.Expires {
 			ap.Expires = until
@@ -321,17 +333,12 @@ func (n *Node) Vote(ctx context.Context, ap council.Approval) (api.Proposal, err
 
 func (n *Node) vote(ap council.Approval) error {
 	if n.restoring() {
-		return api.Fail(api.NotReady, "", errors.New(n.agenda.Watching()))
+		return api.Fail(api.NotReady, errors.New(n.agenda.Watching()))
 	}
 	read := n.now()
 	_, word, err := n.agenda.Vote(ap, read)
-	switch {
-	case errors.Is(err, agenda.ErrNoKey):
-		return api.Fail(api.NotReady, "", err)
-	case errors.Is(err, agenda.ErrTooLate):
-		return api.Fail(api.Conflict, "", err)
-	case err != nil:
-		return api.Fail(api.Invalid, "", err)
+	if err != nil {
+		return unheard(err)
 	}
 	ev, err := n.record(word, council.Voted{Approval: ap}, func(e journal.Entry) { n.publishVote(e, ap.Proposal) })
 	if err != nil {
@@ -341,4 +348,18 @@ func (n *Node) vote(ap council.Approval) error {
 	n.tellEntry(ev)
 	n.step(ev)
 	return nil
+}
+
+// unheard gives its kind to the error of a word that the agenda does not take.
+func unheard(err error) error {
+	kind := api.Invalid
+	switch {
+	case errors.Is(err, agenda.ErrNoKey):
+		kind = api.NotReady
+	case errors.Is(err, agenda.ErrUnknown):
+		kind = api.NotFound
+	case errors.Is(err, agenda.ErrTooLate):
+		kind = api.Conflict
+	}
+	return api.Fail(kind, err)
 }

@@ -46,7 +46,7 @@ func (n *Node) NoteBackup(ctx context.Context, r api.BackupNote) (api.Backups, e
 			return v, api.Failf(api.Conflict, "make a new backup with 'signer backup create'", "it is a backup of the key %s, share epoch %d; the council's is %s, epoch %d",
 				r.Key.Hex(), r.ShareEpoch, g.Key.Hex(), n.holding.Epoch)
 		case n.restoring():
-			return v, api.Fail(api.NotReady, "", council.WithHint(errors.New(n.agenda.Watching()), "the backup is good; verify it again when 'signer status' says ready, so that the others hear of it"))
+			return v, api.Fail(api.NotReady, council.WithHint(errors.New(n.agenda.Watching()), "the backup is good; verify it again when 'signer status' says ready, so that the others hear of it"))
 		}
 		word := council.BackedUp{Epoch: r.ShareEpoch, Key: r.Key, File: r.SHA256}
 		if b, ok := n.agenda.Backup(n.self); !ok || b.BackedUp != word {

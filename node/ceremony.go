@@ -30,11 +30,11 @@ func (n *Node) Keygen(ctx context.Context, progress func(api.Progress)) (council
 	updates := make(chan api.Progress, 64)
 	err := n.call(ctx, func() error {
 		if n.agenda.Genesis() != nil {
-			return api.Fail(api.Conflict, "", council.WithHint(fmt.Errorf("the council has a key already: %s", n.agenda.Genesis().Key.Hex()),
+			return api.Fail(api.Conflict, council.WithHint(fmt.Errorf("the council has a key already: %s", n.agenda.Genesis().Key.Hex()),
 				"'signer status' shows it; making another key is for a new council"))
 		}
 		if _, err := n.unserved(len(n.roster.Members)); err != nil {
-			return api.Fail(api.NotReady, "", err)
+			return api.Fail(api.NotReady, err)
 		}
 		n.birth.listeners = append(n.birth.listeners, updates)
 		if _, running := n.agenda.Ceremony(); running {
@@ -67,7 +67,7 @@ func (n *Node) Keygen(ctx context.Context, progress func(api.Progress)) (council
 			case stageMade:
 				return ask(ctx, n, func() (council.Genesis, error) { return *n.agenda.Genesis(), nil })
 			case stageFailed:
-				return council.Genesis{}, api.Fail(api.NotReady, "", council.WithHint(fmt.Errorf("key generation ended: %s", p.Why),
+				return council.Genesis{}, api.Fail(api.NotReady, council.WithHint(fmt.Errorf("key generation ended: %s", p.Why),
 					"mend what it names, then every member runs 'signer keygen' again"))
 			}
 			progress(p)

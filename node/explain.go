@@ -26,7 +26,7 @@ func (n *Node) Explain(ctx context.Context, prefix string) (v api.Explanation, _
 		}
 		g := n.agenda.Genesis()
 		if g == nil {
-			return x, api.Fail(api.NotReady, "", agenda.ErrNoKey)
+			return x, api.Fail(api.NotReady, agenda.ErrNoKey)
 		}
 		switch s := n.agenda.State(p); s {
 		case agenda.StateJudging, agenda.StateOpen, agenda.StateApproved, agenda.StateSigning, agenda.StateRefused:
@@ -73,7 +73,7 @@ func (n *Node) factsFor(ctx context.Context, in council.Intent, key common.Addre
 	defer cancel()
 	f, err := chain.client.Facts(short, key, in, n.policy.Needs(in))
 	if err != nil {
-		return f, api.Fail(api.Upstream, "", err)
+		return f, api.Fail(api.Upstream, err)
 	}
 	return f, nil
 }

@@ -120,7 +120,7 @@ func (n *Node) write(f func(*journal.Journal) error) error {
 			n.toldFull = true
 			n.log.Error("own feed", "err", err, "hint", council.Hint(err))
 		}
-		return api.Fail(api.NotReady, "", err)
+		return api.Fail(api.NotReady, err)
 	}
 	if err != nil && !errors.As(err, &refused) && !errors.Is(err, journal.ErrFenced) {
 		n.watch("the journal can't be written: " + err.Error())

@@ -121,7 +121,7 @@ func (n *Node) Thaw(ctx context.Context, r api.FreezeRequest) ([]api.Freeze, err
 		case n.agenda.Stopped() == "":
 			return nil, api.Failf(api.Conflict, "'signer status' says why a node signs nothing", "this node is not frozen")
 		case n.restoring():
-			return nil, api.Fail(api.NotReady, "", council.WithHint(errors.New(n.agenda.Watching()), "the others have to hear of it; lift it when 'signer status' says that the node has caught up"))
+			return nil, api.Fail(api.NotReady, council.WithHint(errors.New(n.agenda.Watching()), "the others have to hear of it; lift it when 'signer status' says that the node has caught up"))
 		}
 		var ev agenda.Recorded
 		err := n.together(func() (err error) {

@@ -90,7 +90,7 @@ func (n *Node) unanswered(ctx context.Context) error {
 	case err == nil:
 		return ctx.Err()
 	case errors.Is(err, ErrSwitched):
-		return api.Fail(api.NotReady, "", council.WithHint(err, "ask again in a moment"))
+		return api.Fail(api.NotReady, council.WithHint(err, "ask again in a moment"))
 	case errors.Is(err, context.Canceled):
 		return api.Failf(api.NotReady, "ask again when it runs", "this daemon is being stopped")
 	}

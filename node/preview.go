@@ -18,7 +18,7 @@ func (n *Node) preview(ctx context.Context, in council.Intent) (v api.Proposal, 
 		return v, err
 	}
 	if g == nil {
-		return v, api.Fail(api.NotReady, "", agenda.ErrNoKey)
+		return v, api.Fail(api.NotReady, agenda.ErrNoKey)
 	}
 	past, err := ask(ctx, n, func() (*policy.History, error) { return n.agenda.History(in), nil })
 	if err != nil {
@@ -34,7 +34,7 @@ func (n *Node) preview(ctx context.Context, in council.Intent) (v api.Proposal, 
 		n.self: {Allow: d.Allow, Rule: d.Rule, Reason: d.Reason, Block: facts.Block},
 	}, Given: map[council.MemberID]uint64{n.self: now}}
 	if p.ID, err = council.Propose(g.ID(), in); err != nil {
-		return v, api.Fail(api.Invalid, "", err)
+		return v, api.Fail(api.Invalid, err)
 	}
 	p.Action, p.Unread = n.policy.Describe(in)
 	effects := n.previewEffects(ctx, in, g.Key, facts)

@@ -22,10 +22,10 @@ func (n *Node) RotationStatus(ctx context.Context) (api.Rotation, error) {
 func (n *Node) BeginRotation(ctx context.Context, s council.Succession, t api.CharterText) (api.Rotation, error) {
 	return n.onRotation(ctx, func(*agenda.Rotation) error {
 		if err := s.Verify(n.holding.Roster, n.profile); err != nil {
-			return api.Fail(api.Invalid, "", err)
+			return api.Fail(api.Invalid, err)
 		}
 		if err := n.bringCharter(s, policy.CharterText{Charter: []byte(t.Charter), Actions: []byte(t.Actions)}); err != nil {
-			return api.Fail(api.Invalid, "", err)
+			return api.Fail(api.Invalid, err)
 		}
 		n.nextRotation(s)
 		r := n.shift.rotation // another one, if the last is over
@@ -36,7 +36,7 @@ func (n *Node) BeginRotation(ctx context.Context, s council.Succession, t api.Ch
 			return api.Failf(api.NotReady, "'signer term status' says what is missing", "the rotation to roster %d is not over at this node yet", sw.After().Roster.Version)
 		}
 		if err := r.Check(s, n.now()); err != nil {
-			return api.Fail(api.Invalid, "", err)
+			return api.Fail(api.Invalid, err)
 		}
 		n.weigh()
 		n.rotate(agenda.SuccessionAgreed{Succession: s})
@@ -62,7 +62,7 @@ func (n *Node) AbortRotation(ctx context.Context, x api.RefuseRequest) (api.Rota
 		case errors.Is(err, agenda.ErrAmbiguousStep):
 			kind = api.Ambiguous
 		}
-		return api.Fail(kind, "", council.WithHint(fmt.Errorf("nothing was refused: %w", err), cmp.Or(council.Hint(err), "see 'signer term status'")))
+		return api.Fail(kind, council.WithHint(fmt.Errorf("nothing was refused: %w", err), cmp.Or(council.Hint(err), "see 'signer term status'")))
 	})
 }
 
@@ -70,7 +70,7 @@ func (n *Node) AbortRotation(ctx context.Context, x api.RefuseRequest) (api.Rota
 func (n *Node) CommitWithFour(ctx context.Context) (api.Rotation, error) {
 	return n.onRotation(ctx, func(r *agenda.Rotation) error {
 		if err := r.LastFourable(); err != nil {
-			return api.Fail(api.Conflict, "", council.WithHint(err, "see 'signer term status'"))
+			return api.Fail(api.Conflict, council.WithHint(err, "see 'signer term status'"))
 		}
 		n.rotate(agenda.LastFourWanted{})
 		return nil

@@ -202,8 +202,12 @@ func TestBadVotes(t *testing.T) {
 		"other sentence":   {resign(good, func(a *council.Approval) { a.Action = "do nothing" }), "another sentence"},
 		"expired":          {resign(good, func(a *council.Approval) { a.Expires = 1000 }), "has expired"},
 	} {
-		if _, err := r.Vote(t.Context(), x.a); err == nil || !strings.Contains(err.Error(), x.says) {
-			t.Errorf("%s: %v; want %q", name, err, x.says)
+		kind := api.Invalid
+		if name == "unknown proposal" {
+			kind = api.NotFound
+		}
+		if _, err := r.Vote(t.Context(), x.a); err == nil || !strings.Contains(err.Error(), x.says) || !errors.Is(err, kind) {
+			t.Errorf("%s: %v; want %q, %s", name, err, x.says, kind)
 		}
 	}
 	if p := r.proposal(t, id); p.Have != 0 {
@@ -218,6 +222,18 @@ func TestBadVotes(t *testing.T) {
 	if _, err := r.Propose(t.Context(), api.ProposeRequest{Playbook: "pause", Target: "nothing"}); err == nil || council.Hint(err) == "" && !strings.Contains(err.Error(), "protocol") {
 		t.Errorf("unknown target: %v", err)
 	}
+	for name, x := range map[string]struct {
+		r    api.ProposeRequest
+		kind api.Kind
+	}{
+		"unknown playbook":  {api.ProposeRequest{Playbook: "dance", Target: "protocol"}, api.NotFound},
+		"another target":    {api.ProposeRequest{Playbook: "pause", Target: "nothing"}, api.NotFound},
+		"another parameter": {api.ProposeRequest{Playbook: "pause", Target: "protocol", Params: map[string]string{"x": "1"}}, api.Invalid},
+	} {
+		if _, err := r.Propose(t.Context(), x.r); !errors.Is(err, x.kind) || council.Hint(err) == "" {
+			t.Errorf("%s: %v; want %s", name, err, x.kind)
+		}
+	}
 	if _, err := r.Propose(t.Context(), api.ProposeRequest{Raw: &api.RawTransaction{Chain: 5, To: common.Address{1}}}); err == nil || !strings.Contains(err.Error(), "not configured") {
 		t.Errorf("unknown chain: %v", err)
 	}
@@ -229,7 +245,7 @@ func TestBadVotes(t *testing.T) {
 	h.pass(25 * time.Hour)
 	told := func(what string, err error) {
 		t.Helper()
-		if err == nil || !strings.Contains(err.Error(), "proposal "+id.Short()+" expired ") || council.Hint(err) != "propose it again with a later end of validity" {
+		if err == nil || !strings.Contains(err.Error(), "proposal "+id.Short()+" expired ") || council.Hint(err) != "propose it again with a later end of validity" || !errors.Is(err, api.Conflict) {
 			t.Errorf("%s of what has expired: %v", what, err)
 		}
 	}

@@ -100,7 +100,7 @@ When a member's node cheats:
   signer evidence list, show, verify
 
 Exit codes: 0 done; 1 failed; 2 wrong use; 3 no daemon, or it is not ready;
-4 refused by a rule; 130 interrupted.`,
+130 interrupted.`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},

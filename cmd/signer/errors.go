@@ -18,7 +18,6 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitNotReady    = 3   // no daemon, or one that can't do this yet
-	exitRefused     = 4   // by a rule
 	exitInterrupted = 130 // as shells say it
 )
 
@@ -52,7 +51,6 @@ func asksJSON(args []string) bool {
 type failure struct {
 	Error string `json:"error"`
 	Kind  string `json:"kind,omitempty"`
-	Rule  string `json:"rule,omitempty"`
 	Hint  string `json:"hint,omitempty"`
 	Code  int    `json:"exitCode"`
 }
@@ -63,7 +61,7 @@ func (a *app) fail(ctx context.Context, err error) int {
 	var p *api.Problem
 	var u usage
 	if errors.As(err, &p) {
-		f.Kind, f.Rule = string(p.Kind()), p.Rule
+		f.Kind = string(p.Kind())
 	}
 	switch {
 	case errors.As(err, &u): // also of a problem that was seen before anything was asked
@@ -71,8 +69,6 @@ func (a *app) fail(ctx context.Context, err error) int {
 		f.Error, _, _ = strings.Cut(f.Error, "\n") // cobra adds its own suggestions below
 	case p != nil && p.Kind() == api.NotReady:
 		f.Code = exitNotReady
-	case p != nil && p.Kind() == api.Denied:
-		f.Code = exitRefused
 	case p != nil: // no interrupt, whatever it is about
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		f.Error, f.Code = "interrupted", exitInterrupted
@@ -85,12 +81,9 @@ func (a *app) fail(ctx context.Context, err error) int {
 		}
 	}
 	if p != nil { // a daemon's, with what others have told it
-		f.Error, f.Rule, f.Hint = words(f.Error), oneLine(f.Rule), words(f.Hint)
+		f.Error, f.Hint = words(f.Error), words(f.Hint)
 	}
 	fmt.Fprintf(a.err, "signer: error: %s\n", f.Error)
-	if f.Rule != "" {
-		fmt.Fprintf(a.err, "rule: %s\n", f.Rule)
-	}
 	if f.Hint != "" {
 		fmt.Fprintf(a.err, "hint: %s\n", f.Hint)
 	}

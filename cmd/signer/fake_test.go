@@ -166,8 +166,8 @@ func (n *fakeNode) Propose(_ context.Context, r api.ProposeRequest) (api.Proposa
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {
-	case r.Raw != nil && r.Raw.Value.Int() != nil && r.Raw.Value.Int().Sign() > 0:
-		return api.Proposal{}, api.Fail(api.Denied, "never/value", council.WithHint(context.Canceled, "the treasury is governed on chain"))
+	case r.Raw != nil && r.Raw.Chain != 1:
+		return api.Proposal{}, api.Failf(api.Invalid, "name its RPCs under chains: in signer.yaml", "chain %d is not configured at this node", r.Raw.Chain)
 	case r.Raw != nil:
 		in := n.intent(2, r.Raw.Data, r.Reason)
 		in.Expect = council.SortExpected(r.Expect)
@@ -175,13 +175,13 @@ func (n *fakeNode) Propose(_ context.Context, r api.ProposeRequest) (api.Proposa
 	case r.Statement != "":
 		in := council.Statement{Text: r.Statement, ValidUntil: 2_000_000_000, Salt: [32]byte{byte(len(n.order))}, Reason: r.Reason}
 		if err := in.Valid(); err != nil {
-			return api.Proposal{}, api.Fail(api.Invalid, "", err)
+			return api.Proposal{}, api.Fail(api.Invalid, err)
 		}
 		return n.view(n.add(in, "Publish the statement")), nil
 	case r.TypedData != "":
 		in := council.TypedData{Chain: 1, Document: []byte(r.TypedData), ValidUntil: 2_000_000_000, Reason: r.Reason}
 		if err := in.Valid(); err != nil {
-			return api.Proposal{}, api.Fail(api.Invalid, "", err)
+			return api.Proposal{}, api.Fail(api.Invalid, err)
 		}
 		return n.view(n.add(in, "Sign typed data")), nil
 	case r.Playbook != "pause":
@@ -260,7 +260,7 @@ func (n *fakeNode) Vote(_ context.Context, a council.Approval) (api.Proposal, er
 		return api.Proposal{}, api.Failf(api.NotFound, "", "no such proposal")
 	}
 	if _, err := b.Verify(a, 1_900_000_000); err != nil {
-		return api.Proposal{}, api.Fail(api.Invalid, "", err)
+		return api.Proposal{}, api.Fail(api.Invalid, err)
 	}
 	n.votes[a.Proposal] = append(n.votes[a.Proposal], a)
 	return n.view(a.Proposal), nil

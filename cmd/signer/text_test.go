@@ -105,7 +105,7 @@ func (h hostile) Thaw(context.Context, api.FreezeRequest) ([]api.Freeze, error) 
 }
 func (h hostile) Keygen(_ context.Context, p func(api.Progress)) (council.Genesis, error) {
 	p(api.Progress{Stage: evil, WaitingFor: []council.MemberID{council.MemberID(evil)}, Why: evil})
-	return council.Genesis{}, api.Fail(api.Denied, evil, council.WithHint(fmt.Errorf("%s", evil), evil))
+	return council.Genesis{}, api.Fail(api.NotReady, council.WithHint(fmt.Errorf("%s", evil), evil))
 }
 
 // Whatever a node passes on from others, it stays in its place on the page: no line of it
