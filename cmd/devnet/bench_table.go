@@ -138,7 +138,7 @@ func (r results) rows() []row {
 		newRow("signatures", "arm_cpu", r.armCPU, "core-s", 0, "to make one slot, for each of its four parties", "", ""),
 		newRow("signatures", "slot_memory", r.slotMemory, "KiB", 0, "of one slot at each of its parties", "", ""),
 		memoryRow("daemon_rss_warm", r.rssWarm, aimRSSWarm, fmt.Sprintf("resident memory of the largest daemon after %d signatures, all sets warm", r.count)),
-		newRow("signatures", "daemon_rss_flat", mib(r.rssWarm), "MiB", mib(r.rssStocked), fmt.Sprintf("resident memory of the middle one of seven daemons after %d more signatures from standby, all sets warm", len(r.refill)), "before them, all sets warm, too", "≤ 1.25"),
+		newRow("signatures", "daemon_rss_flat", mib(r.rssWarm), "MiB", mib(r.rssStocked), fmt.Sprintf("resident memory of the middle one of seven daemons after %d more signatures from standby, all sets warm and at rest", len(r.refill)), "before them, all sets warm and at rest, too", "≤ 1.25"),
 		newRow("policy", "policy_evaluate", us(r.evaluate), "us", aimEvaluate, fmt.Sprintf("the policy judges a plain call; the last of %d rules allows it (median of %d)", ruleCount, len(r.evaluate)), "the aim", "≤ 1"),
 		newRow("policy", "policy_evaluate_batch", us(r.evaluateBatch), "us", aimBatch, fmt.Sprintf("likewise a multicall of 20 calls (median of %d)", len(r.evaluateBatch)), "the aim", "≤ 1"),
 		newRow("rotation", "reshare", seconds(r.reshare), "s", seconds(r.bareReshare), fmt.Sprintf("new shares for 7 members, 2 of them new, by the processes of both rosters: the first node in the try → the last share sealed on disk (median of %d)", len(r.reshare)), "bare engine, 4 dealers and 7 receivers in one process", "≤ 1.25").of(time.Second, r.reshare, r.bareReshare),
@@ -268,7 +268,7 @@ How to read it:
   fsync, to a signature that go-ethereum's own code has verified. All seven nodes
   and the dev chain share the processors with the four that sign.
 - **sign_standby** is the same from standby, with all 35 sets of signers warm; the
-  four that approve are others each time.
+  members take turns to approve, in six fours.
 - **sign_standby_p99** and the first number of **signatures_per_minute** are of one row of
   signatures, with ` + "`standby.cpu: 100`" + `: slots are made again as fast as the processors
   can, not within the 25 percent of a configuration that says nothing else. The percentile

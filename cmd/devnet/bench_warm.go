@@ -38,10 +38,7 @@ func (b measuring) warm(ctx context.Context, r *report, s *story, far *farRPC, r
 		}
 	}
 	far.delay.Store(0)
-	if err := s.stocked(ctx); err != nil {
-		return err
-	}
-	if err := s.memory(ctx, &res.rssStocked); err != nil {
+	if err := s.memoryAtRest(ctx, r, &res.rssStocked); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -58,10 +55,23 @@ func (b measuring) warm(ctx context.Context, r *report, s *story, far *farRPC, r
 	}
 	res.warmRate = perMinute(b.sustained, time.Since(began))
 	r.say("%d signatures one after the other: %.0f a minute, %d of them from standby", b.sustained, res.warmRate, res.refillWarm)
+	return s.memoryAtRest(ctx, r, &res.rssWarm)
+}
+
+// memoryAtRest is memory once all sets are warm and nothing has been signed for a while. Go's
+// runtime collects each two minutes at least, and gives back what it then has too much:
+// before that, what a process has resident tells most of all when it collected last.
+func (s *story) memoryAtRest(ctx context.Context, r *report, to *[]int64) error {
 	if err := s.stocked(ctx); err != nil {
 		return err
 	}
-	return s.memory(ctx, &res.rssWarm)
+	r.note("all sets are warm; %s of rest", memoryRest)
+	select {
+	case <-time.After(memoryRest):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return s.memory(ctx, to)
 }
 
 func perMinute(n int, d time.Duration) float64 { return float64(n) / d.Minutes() }

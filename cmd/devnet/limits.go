@@ -35,6 +35,7 @@ const (
 	cutsTried     = 3                      // rotations in which the line may be cut too late
 	actTries      = 3                      // of an act that comes out otherwise than it is to be shown
 	doctorTries   = 5                      // of checks, where an RPC is slow
+	memoryRest    = 5 * time.Minute        // of daemons, until their memory is measured
 	dialAgain     = 10 * time.Second       // for a stranger, if nobody tells of its dial
 	newTermIn     = 10 * time.Second       // until the new members' terms begin: the old ones agree until then
 	treasuryAsked = 1000                   // tokens that somebody would like to have
