@@ -93,6 +93,15 @@ func (s *story) answers(ctx context.Context, m *member, word string, p put, line
 	return out, err
 }
 
+// says is types of a line whose answer says something.
+func (s *story) says(ctx context.Context, m *member, p put, want, line string, more ...string) error {
+	out, err := s.types(ctx, m, p, line, more...)
+	if err == nil && !strings.Contains(out, want) {
+		err = fmt.Errorf("%s at %s does not say %q:\n%s", line, m.id, want, out)
+	}
+	return err
+}
+
 // reads is types of a line whose answer is taken as JSON.
 func reads[T any](ctx context.Context, s *story, m *member, p put, line string) (T, error) {
 	out, err := s.types(ctx, m, p, line, "--json")

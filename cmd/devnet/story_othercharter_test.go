@@ -39,7 +39,7 @@ func TestRedrafts(t *testing.T) {
 	if a := inForce.Amend(narrow); !a.Tightens {
 		t.Errorf("the stricter one: %s", a.Text())
 	}
-	table, err := policy.LoadCases("cases.yaml", []byte(cases))
+	table, err := policy.LoadCases("cases.yaml", []byte(stricterCases))
 	if err != nil {
 		t.Fatal(err)
 	}
