@@ -91,15 +91,12 @@ func (s *story) refuseLooser(ctx context.Context) error {
 		return fmt.Errorf("signer term status does not say until when it waits:\n%s", out)
 	}
 	s.say("a charter that loosens: all nodes have the text, and signer term status says %q", beginsAt.FindString(out))
-	if out, err = s.types(ctx, by[1], x.files(), "signer term show succession-2.json"); err != nil {
+	hash, err := s.hashShown(ctx, by[1], x.turnover)
+	if err != nil {
 		return err
 	}
-	found := rosterHash.FindStringSubmatch(out)
-	if found == nil {
-		return fmt.Errorf("signer term show prints no hash:\n%s", out)
-	}
 	for _, m := range by {
-		if _, err := s.answers(ctx, m, "abort", put{"…": "too-soon", "0x…": found[1][:10]}, "signer term abort --reason … --roster 0x…"); err != nil {
+		if _, err := s.answers(ctx, m, "abort", put{"…": "too-soon", "0x…": hash}, "signer term abort --reason … --roster 0x…"); err != nil {
 			return err
 		}
 	}
