@@ -117,7 +117,7 @@ test-peers: build peers ## the demo's story against geth --dev and against anvil
 test-netns: build ## a council whose network is cut in two while it changes (Linux, as root)
 	$(BIN)/devnet netns
 
-test-trials: build ## real processes killed at each step of a rotation from gathering on, a drill, a lost disk restored, the runbook typed as written
+test-trials: build ## real processes killed at each step of a rotation from gathering on, a drill, a lost disk restored, another charter, the runbook typed as written
 	$(BIN)/devnet trials
 
 contracts: ## rebuild contracts/artifacts from their sources

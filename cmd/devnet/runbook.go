@@ -11,7 +11,7 @@ import (
 )
 
 // runbook are the command lines of docs/runbook.md under "A node is lost", "Compromise", "Term
-// change" and "A drill". The trials type each of them as it stands there.
+// change", "Another charter" and "A drill". The trials type each of them as it stands there.
 var runbook = []string{
 	"signer policy sample signer",
 	"signer policy sample policy",
@@ -52,6 +52,15 @@ var runbook = []string{
 	"signer term abort --reason …",
 	"signer term abort --reason … --roster 0x…",
 	"signer term show succession-2.json",
+	"signer policy check charter-2.yaml",
+	"signer policy prove charter-2.yaml",
+	"signer policy test CASES --charter charter-2.yaml",
+	"signer policy diff charter.yaml charter-2.yaml",
+	"signer policy matrix charter-2.yaml core-1=policy.yaml core-2=none …",
+	"signer term propose --charter charter-2.yaml",
+	"signer term approve succession-2.json --charter charter-2.yaml",
+	"signer term show succession-2.json --charter charter-2.yaml",
+	"signer term begin succession-2.json --charter charter-2.yaml",
 	"signer drill --reason 'exercise of November'",
 	"signer show ID",
 	"signer approve ID",
@@ -82,6 +91,15 @@ func (s *story) answers(ctx context.Context, m *member, word string, p put, line
 		s.commands.hold(line)
 	}
 	return out, err
+}
+
+// says is types of a line whose answer says something.
+func (s *story) says(ctx context.Context, m *member, p put, want, line string, more ...string) error {
+	out, err := s.types(ctx, m, p, line, more...)
+	if err == nil && !strings.Contains(out, want) {
+		err = fmt.Errorf("%s at %s does not say %q:\n%s", line, m.id, want, out)
+	}
+	return err
 }
 
 // reads is types of a line whose answer is taken as JSON.

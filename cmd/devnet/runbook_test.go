@@ -15,7 +15,7 @@ func TestTrialsTypeTheRunbook(t *testing.T) {
 		t.Fatal(err)
 	}
 	var there []string
-	for _, title := range []string{"A node is lost", "Compromise", "Term change", "A drill"} {
+	for _, title := range []string{"A node is lost", "Compromise", "Term change", "Another charter", "A drill"} {
 		_, section, ok := strings.Cut(string(text), "\n## "+title+"\n")
 		if !ok {
 			t.Fatalf("there is no section %q", title)

@@ -45,17 +45,8 @@ func (s *story) practise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	word, err := s.types(ctx, by, id, "signer show ID --signature")
-	if err != nil {
+	if err := s.proven(ctx, by, p); err != nil {
 		return err
-	}
-	sig, err := hexutil.Decode(strings.TrimSpace(word))
-	if err == nil && len(sig) == crypto.SignatureLength {
-		sig[crypto.RecoveryIDOffset] -= 27
-		err = s.ours(accounts.TextHash([]byte(p.Intent.Text)), sig)
-	}
-	if err != nil {
-		return fmt.Errorf("the signature of the exercise, %q: %w", word, err)
 	}
 	s.say("signed by %s, %d ms after the fourth approval was read; it recovers to the council's address", signers(p), p.Timing.Signed)
 	d, err := reads[drillReport](ctx, s, by, id, "signer drill report ID")
@@ -77,6 +68,27 @@ func (s *story) practise(ctx context.Context) error {
 	}
 	s.say("signer drill report: answered after %s; it names %s, who has not", times, silent.id)
 	s.gist = fmt.Sprintf("%d of %d answered, signed in %d ms", len(answering), len(s.members), d.Signing)
+	return nil
+}
+
+// proven holds that the signature of a statement, as anybody gets it, is the council's.
+func (s *story) proven(ctx context.Context, m *member, p api.Proposal) error {
+	word, err := s.types(ctx, m, put{"ID": p.Short}, "signer show ID --signature")
+	if err != nil {
+		return err
+	}
+	sig, err := hexutil.Decode(strings.TrimSpace(word))
+	switch {
+	case err != nil:
+	case len(sig) != crypto.SignatureLength:
+		err = fmt.Errorf("it has %d bytes; want %d", len(sig), crypto.SignatureLength)
+	default:
+		sig[crypto.RecoveryIDOffset] -= 27
+		err = s.ours(accounts.TextHash([]byte(p.Intent.Text)), sig)
+	}
+	if err != nil {
+		return fmt.Errorf("the signature of %s, %q: %w", p.Short, word, err)
+	}
 	return nil
 }
 

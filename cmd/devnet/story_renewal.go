@@ -207,6 +207,20 @@ func (s *story) refuseWhoNeverCame(ctx context.Context) error {
 
 var rosterHash = regexp.MustCompile(`(?m)^hash +(0x[0-9a-f]{64})$`)
 
+// hashShown is what a step is refused by: the first eight digits of the hash that 'signer term
+// show' prints for it.
+func (s *story) hashShown(ctx context.Context, m *member, t *turnover) (string, error) {
+	out, err := s.types(ctx, m, t.named(), "signer term show succession-2.json")
+	if err != nil {
+		return "", err
+	}
+	found := rosterHash.FindStringSubmatch(out)
+	if found == nil {
+		return "", fmt.Errorf("signer term show prints no hash:\n%s", out)
+	}
+	return short(found[1]), nil
+}
+
 // refuseOneOfTwo has two steps agreed on whose day is to come. Four refuse first one by its
 // hash, and then the other.
 func (s *story) refuseOneOfTwo(ctx context.Context) error {
@@ -250,16 +264,12 @@ func (s *story) refuseOneOfTwo(ctx context.Context) error {
 	if _, err := s.answers(ctx, by[0], "abort", put{"…": "the-other-first"}, "signer term abort --reason …"); !refusedFor(err, "several steps are agreed on") {
 		return fmt.Errorf("one of two steps was refused without a name (%v)", err)
 	}
-	out, err := s.types(ctx, by[0], wallet.named(), "signer term show succession-2.json")
+	hash, err := s.hashShown(ctx, by[0], wallet)
 	if err != nil {
 		return err
 	}
-	found := rosterHash.FindStringSubmatch(out)
-	if found == nil {
-		return fmt.Errorf("signer term show prints no hash:\n%s", out)
-	}
 	for _, m := range by {
-		if _, err := s.answers(ctx, m, "abort", put{"…": "the-other-first", "0x…": found[1][:10]}, "signer term abort --reason … --roster 0x…"); err != nil {
+		if _, err := s.answers(ctx, m, "abort", put{"…": "the-other-first", "0x…": hash}, "signer term abort --reason … --roster 0x…"); err != nil {
 			return err
 		}
 	}

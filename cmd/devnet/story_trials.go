@@ -23,11 +23,12 @@ func trialsCmd() *cobra.Command {
 seven real signer processes make a key and back it up. Two leave and two join, and at each
 step of that from gathering on, as the nodes tell it, one of them is killed with SIGKILL and
 started again. The rest is by the words of docs/runbook.md, with every command typed as it
-stands under "A drill", "A node is lost", "Compromise" and "Term change": the council holds a
-drill, a node whose disk is gone comes back from its backup on another machine, a node is
-frozen and replaced without its help, a wallet is renewed, steps are refused, shares are made
-anew, three nodes are replaced by the last four, and the same seats make another key. The
-exit code is 0 only if everything held.`,
+stands under "A drill", "A node is lost", "Compromise", "Term change" and "Another charter": the
+council holds a drill, a node whose disk is gone comes back from its backup on another
+machine, a node is frozen and replaced without its help, a wallet is renewed, steps are
+refused, shares are made anew, the council takes another charter, three nodes are replaced by
+the last four, and the same seats make another key. The exit code is 0 only if everything
+held.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return trials(cmd.Context(), o) },
 	}
@@ -42,6 +43,7 @@ var trialChapters = []step{
 	{"a node is lost, and comes back from its backup", budgetReturn, (*story).loseNode},
 	{"a node is frozen, and replaced without its help", budgetTrials, (*story).replaceFrozen},
 	{"another wallet, steps that are refused, new shares", budgetTrials, (*story).stayTogether},
+	{"another charter: one that four refuse, one that tightens", budgetTrials, (*story).recharter},
 	{"three are gone, and the last four commit", budgetTrials, (*story).replaceThree},
 	{"four shares may be known: another key", budgetTrials, (*story).startAnew},
 }
