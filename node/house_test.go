@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/ethclient"
 
 	"github.com/millicent-one/signer/agenda"
@@ -495,19 +496,36 @@ func (h *house) approve(at, who council.MemberID, id council.ProposalID) {
 	}
 }
 
-// judged waits until each node has the verdicts of all these members, and
-// connections to them: whom a coordinator has not heard of, it does not call.
+// judged waits until each node has the verdicts of all these members, none of which is a
+// denial for want of a fact that came late, and connections to them: whom a coordinator has
+// not heard of, it does not call.
 func (h *house) judged(id council.ProposalID, all ...council.MemberID) {
 	h.t.Helper()
 	for m := range h.rooms {
 		h.await(m, "all verdicts", minute, func(r *room) bool {
 			s, err := r.Status(h.t.Context())
-			if err != nil || len(r.proposal(h.t, id).Verdicts) != len(all) {
+			p := r.proposal(h.t, id)
+			if err != nil || len(p.Verdicts) != len(all) || slices.ContainsFunc(p.Verdicts, func(v api.Verdict) bool { return !v.Allow }) {
 				return false
 			}
 			return !slices.ContainsFunc(s.Peers, func(p api.Peer) bool { return !p.Online && slices.Contains(all, p.Member) })
 		})
 	}
+}
+
+// pooled waits until the transaction of a proposal that a member's node knows is at the chain.
+func (h *house) pooled(m council.MemberID, id council.ProposalID) (tx *types.Transaction) {
+	h.t.Helper()
+	h.await(m, "a transaction in the pool", minute, func(r *room) bool {
+		p := r.proposal(h.t, id)
+		if p.TxHash == nil {
+			return false
+		}
+		var err error
+		tx, _, err = h.eth.TransactionByHash(h.t.Context(), *p.TxHash)
+		return err == nil
+	})
+	return tx
 }
 
 func (h *house) wallet(m council.MemberID) *ecdsa.PrivateKey { return h.council.Wallets[m] }

@@ -31,16 +31,7 @@ func TestReplacementIsTakenByThePool(t *testing.T) {
 		for _, m := range voters {
 			h.approve(m, m, id)
 		}
-		h.await("core-1", "a transaction in the pool", minute, func(r *room) bool {
-			p := r.proposal(t, id)
-			if p.TxHash == nil {
-				return false
-			}
-			var err error
-			tx, _, err = h.eth.TransactionByHash(t.Context(), *p.TxHash)
-			return err == nil
-		})
-		return tx
+		return h.pooled("core-1", id)
 	}
 	old := h.propose("core-1", "pause")
 	first := signed(old)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/millicent-one/signer/agenda"
 	"github.com/millicent-one/signer/api"
@@ -631,6 +632,7 @@ func TestNothingIsSignedAfterTheLock(t *testing.T) {
 	if !first(journal.Revealed)(c.rooms[joiner]) {
 		t.Fatal("the joiner has not taken over what was revealed")
 	}
+	undo := c.unpaused() // in the first one's block: the second one is not to revert, whenever its price is asked for
 	two := c.propose("member-02", "pause")
 	both := []council.MemberID{"member-02", joiner}
 	for _, m := range both {
@@ -639,9 +641,24 @@ func TestNothingIsSignedAfterTheLock(t *testing.T) {
 	for _, m := range both {
 		c.await(m, "the second one to wait", minute, func(r *room) bool { p := r.proposal(t, two); return p.Have == 2 && p.State == api.Approved })
 	}
+	goOn := c.chain.Hold()
+	t.Cleanup(goOn)
 	for _, m := range both {
 		c.approve(m, m, one)
 	}
+	for _, m := range both {
+		c.pooled(m, one)
+	}
+	if err := c.eth.SendTransaction(t.Context(), undo); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.chain.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := c.eth.TransactionReceipt(t.Context(), undo.Hash()); err != nil || r.Status != types.ReceiptStatusSuccessful || len(c.sent()) != 1 || c.paused() {
+		t.Fatalf("governance has undone nothing: %+v, %v", r, err)
+	}
+	goOn()
 	for _, m := range both {
 		c.await(m, "both on the chain", minute, func(r *room) bool {
 			row, ok, err := r.book.RowByProposal(two)

@@ -33,6 +33,11 @@ func (s *story) act(ctx context.Context, by []*member) (api.Proposal, error) {
 	if err != nil {
 		return p, err
 	}
+	for _, m := range by { // who denied for want of a fact has judged again
+		if _, err := s.until(ctx, m, p.ID, "its node's leave", func(p api.Proposal) bool { v, _ := verdict(p, m.id); return v.Allow }); err != nil {
+			return p, err
+		}
+	}
 	if _, err := s.approve(ctx, p.ID, by...); err != nil {
 		return p, err
 	}
