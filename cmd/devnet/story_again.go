@@ -78,3 +78,14 @@ func (s *story) asShown(act func() error) error {
 		s.note("%s; once more", oneLine(err.Error()))
 	}
 }
+
+// startAgain ends the daemons of these members and starts them, until all nodes are connected.
+func (s *story) startAgain(ctx context.Context, these []*member) error {
+	if err := each(ctx, these, func(_ context.Context, m *member) error { return m.stop() }); err != nil {
+		return err
+	}
+	if err := each(ctx, these, func(ctx context.Context, m *member) error { return m.start(ctx) }); err != nil {
+		return err
+	}
+	return s.meet(ctx, s.members)
+}

@@ -302,17 +302,6 @@ func (s *story) putInPlace(ctx context.Context, x *amended, open api.Proposal) e
 	return err
 }
 
-// startAgain ends the daemons of these members and starts them, until all nodes are connected.
-func (s *story) startAgain(ctx context.Context, these []*member) error {
-	if err := each(ctx, these, func(_ context.Context, m *member) error { return m.stop() }); err != nil {
-		return err
-	}
-	if err := each(ctx, these, func(ctx context.Context, m *member) error { return m.start(ctx) }); err != nil {
-		return err
-	}
-	return s.meet(ctx, s.members)
-}
-
 // sayWithFive has a statement signed that was open before: it has lost its approvals, and
 // takes five now.
 func (s *story) sayWithFive(ctx context.Context, four []*member, open api.Proposal) error {

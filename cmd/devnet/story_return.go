@@ -25,20 +25,15 @@ func (s *story) comeBack(ctx context.Context) error {
 	if err := s.meet(ctx, s.members); err != nil {
 		return err
 	}
-	for _, m := range s.members { // who is back judges once it has caught up
-		if _, err := s.until(ctx, m, s.theft, "the verdicts of all seven", func(p api.Proposal) bool { return judgedBy(p, s.members) }); err != nil {
-			return err
-		}
+	theft, err := s.judged(ctx, away[0], api.Proposal{ID: s.theft}) // who is back judges once it has caught up
+	if err != nil {
+		return err
 	}
 	known, err := s.alike(ctx)
 	if err != nil {
 		return err
 	}
 	s.say("%s are back: all seven show the same %d proposals, words, verdicts and nonces", list(names(away)), known)
-	theft, err := ask[api.Proposal](ctx, away[0], "show", s.theft.Hex())
-	if err != nil {
-		return err
-	}
 	if err := denied(theft, s.members); err != nil {
 		return err
 	}

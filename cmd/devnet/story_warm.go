@@ -68,16 +68,10 @@ func (s *story) coldest() int64 {
 
 // standBy starts all daemons anew with these settings of standby.
 func (s *story) standBy(ctx context.Context, settings ...string) error {
-	if err := each(ctx, s.members, func(_ context.Context, m *member) error { return m.stop() }); err != nil {
-		return err
-	}
 	for _, m := range s.members {
 		m.env = settings
 	}
-	if err := each(ctx, s.members, func(ctx context.Context, m *member) error { return m.start(ctx) }); err != nil {
-		return err
-	}
-	return s.meet(ctx, s.members)
+	return s.startAgain(ctx, s.members)
 }
 
 // stocked waits until every set of signers is warm, as every node sees it.
